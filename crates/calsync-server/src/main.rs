@@ -1,0 +1,2 @@
+//! The `calendar-sync` binary.
+fn main() {}
