@@ -1,1 +1,22 @@
-//! placeholder
+//! The pure middle of calendar-sync: nouns, recurrence, mirror, planner, state machines and the ports to the outside.
+//!
+//! It never does I/O, never asks for the time, never draws a random number and never depends on the order of a hash
+//! map. The same input gives the same bytes.
+
+pub mod block;
+pub mod calendar;
+pub mod event;
+pub mod hold;
+pub mod ids;
+pub mod ledger;
+pub mod mirror;
+pub mod notification;
+pub mod plan;
+pub mod ports;
+pub mod recurrence;
+pub mod rule;
+pub mod run;
+pub mod secret;
+pub mod subscription;
+pub mod time;
+pub mod zone;

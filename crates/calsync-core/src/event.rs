@@ -1,0 +1,229 @@
+//! Events as providers tell them, in one vocabulary. Only what a busy mirror must understand is kept: no attendee, no
+//! organizer, and no text unless a rule asks for it (spec §5).
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::EventId;
+use crate::recurrence::{OriginalStart, Recurrence, SeriesStart};
+use crate::time::{Span, Ts};
+use crate::zone;
+
+/// A single event, the master of a series, or one changed or cancelled occurrence of it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// The provider's id in this calendar.
+    pub id: EventId,
+    /// The provider's version (etag), where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// When the provider last changed it. An older one never overwrites a newer one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated: Option<Ts>,
+    /// The meeting's iCalendar UID: equal in all guests' copies and in all occurrences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ical_uid: Option<String>,
+    /// When it is. `None` only for a cancelled occurrence, of which providers tell no more than its identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
+    /// Its place in a series.
+    #[serde(default)]
+    pub series: Series,
+    /// Confirmed, tentative or cancelled.
+    #[serde(default)]
+    pub status: Status,
+    /// Shown as busy or free.
+    #[serde(default)]
+    pub show_as: ShowAs,
+    /// What the calendar's owner answered, if invited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<Response>,
+    /// What sort of entry it is.
+    #[serde(default)]
+    pub kind: EventKind,
+    /// Title, description, location: kept only for calendars with a rule that copies them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<EventText>,
+}
+
+/// When an event (for a master: its first occurrence) takes place.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum When {
+    /// Between two instants; `zone` is the IANA name in which a series keeps its wall-clock time.
+    Timed {
+        /// First instant.
+        start: Ts,
+        /// First instant after it.
+        end: Ts,
+        /// Zone of the start, where the provider names one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        zone: Option<String>,
+    },
+    /// Whole days, end exclusive.
+    AllDay {
+        /// First day.
+        start: Date,
+        /// First day after it.
+        end: Date,
+    },
+}
+
+impl When {
+    /// The time it takes, without the zone.
+    pub fn span(&self) -> Span {
+        match *self {
+            When::Timed { start, end, .. } => Span::Timed { start, end },
+            When::AllDay { start, end } => Span::AllDay { start, end },
+        }
+    }
+
+    /// The first start of a series: wall clock in its own zone, else in the calendar's.
+    pub fn series_start(&self, calendar_zone: &TimeZone) -> SeriesStart {
+        match self {
+            When::Timed { start, zone, .. } => {
+                let zone = zone.as_deref().and_then(zone::find).unwrap_or_else(|| calendar_zone.clone());
+                SeriesStart::Timed { local: start.to_jiff().to_zoned(zone.clone()).datetime(), zone }
+            }
+            When::AllDay { start, .. } => SeriesStart::AllDay(*start),
+        }
+    }
+
+    /// The start as the identity of an occurrence.
+    pub fn original_start(&self) -> OriginalStart {
+        match *self {
+            When::Timed { start, .. } => OriginalStart::At(start),
+            When::AllDay { start, .. } => OriginalStart::On(start),
+        }
+    }
+}
+
+/// An event's place in a series.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub enum Series {
+    /// Not part of one.
+    #[default]
+    Single,
+    /// The series itself; we expand it.
+    Master {
+        /// How it repeats.
+        recurrence: Recurrence,
+    },
+    /// One occurrence that differs from the pattern, or that the provider enumerated.
+    Instance {
+        /// The series it belongs to.
+        master: EventId,
+        /// Where it stood by the pattern: its identity, constant when it is moved.
+        original: OriginalStart,
+    },
+}
+
+/// The event's own state.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It takes place.
+    #[default]
+    Confirmed,
+    /// It may take place.
+    Tentative,
+    /// It does not take place.
+    Cancelled,
+}
+
+/// How the event shows in its own calendar.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShowAs {
+    /// The person is free.
+    Free,
+    /// Tentatively busy.
+    Tentative,
+    /// Busy.
+    #[default]
+    Busy,
+}
+
+/// The calendar owner's answer to an invitation.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// Coming.
+    Accepted,
+    /// Not coming.
+    Declined,
+    /// Perhaps.
+    Tentative,
+    /// Not answered yet.
+    NeedsAction,
+}
+
+/// What sort of entry it is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// An ordinary event.
+    #[default]
+    Default,
+    /// Out of office: blocks.
+    OutOfOffice,
+    /// Focus time: blocks.
+    FocusTime,
+    /// Where somebody works: never blocks.
+    WorkingLocation,
+    /// A birthday: never blocks.
+    Birthday,
+    /// Made by the provider out of a mail: blocks.
+    FromMail,
+    /// A kind newer than this program: never blocks, and is counted as such.
+    Unknown,
+}
+
+/// Text of an event that a rule may copy.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct EventText {
+    /// Title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Location.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+}
+
+/// Which of an event's texts may be kept at all: the union of what the rules from its calendar copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct TextPolicy {
+    /// Titles may be stored.
+    pub title: bool,
+    /// Descriptions may be stored.
+    pub description: bool,
+    /// Locations may be stored.
+    pub location: bool,
+}
+
+impl TextPolicy {
+    /// What may be kept by either.
+    pub fn or(self, other: TextPolicy) -> TextPolicy {
+        TextPolicy {
+            title: self.title || other.title,
+            description: self.description || other.description,
+            location: self.location || other.location,
+        }
+    }
+
+    /// The text without what may not be kept.
+    pub fn strip(self, text: Option<EventText>) -> Option<EventText> {
+        let text = text?;
+        let kept = EventText {
+            title: text.title.filter(|_| self.title),
+            description: text.description.filter(|_| self.description),
+            location: text.location.filter(|_| self.location),
+        };
+        (kept != EventText::default()).then_some(kept)
+    }
+}

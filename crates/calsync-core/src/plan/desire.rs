@@ -1,0 +1,213 @@
+//! What should stand in a target: each occurrence of each source goes through its rule, and comes out as a block or as a
+//! reason why not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use crate::block::{BlockBusy, BlockContent, OccurrenceKey};
+use crate::event::{Event, EventKind, Response, ShowAs, Status};
+use crate::ids::{CalendarId, CorrelationId, EventId};
+use crate::mirror::Occurrence;
+use crate::ports::Tentativeness;
+use crate::rule::{RuleOptions, Tentative, WorkingHours};
+use crate::time::Span;
+use crate::zone;
+
+use super::reason::SkipReason;
+use super::{Desired, PlanInput, RuleInput, Skip};
+
+/// What should stand, and what should not.
+pub(super) struct Wanted<'a> {
+    /// By correlation id.
+    pub(super) blocks: BTreeMap<CorrelationId, Desired<'a>>,
+    /// The rest.
+    pub(super) skips: Vec<Skip>,
+    /// Series of which nothing may be removed, because they could not be read.
+    pub(super) unreadable: BTreeSet<(CalendarId, EventId)>,
+}
+
+/// A meeting's identity across calendars: iCalendar UID and start.
+type Meeting = (String, Span);
+
+pub(super) fn desired<'a>(input: &PlanInput<'a>, target_zone: &TimeZone) -> Wanted<'a> {
+    let mut wanted = Wanted { blocks: BTreeMap::new(), skips: Vec::new(), unreadable: BTreeSet::new() };
+    let in_target = meetings(input, target_zone);
+    for rule in &input.rules {
+        add_rule(input, rule, &in_target, &mut wanted);
+    }
+    wanted
+}
+
+/// The meetings that hold their time in the target by themselves. One that was declined there holds nothing.
+fn meetings(input: &PlanInput<'_>, zone: &TimeZone) -> BTreeSet<Meeting> {
+    let occurrences = input.mirror.occurrences(&input.window, zone);
+    let holds_time = |o: &&Occurrence<'_>| blocks_time(o.event).is_ok();
+    occurrences.list.iter().filter(holds_time).filter_map(|o| meeting(o.event, o.span)).collect()
+}
+
+fn meeting(event: &Event, span: Span) -> Option<Meeting> {
+    // Only the start counts (spec §5): a copy whose end was not updated yet is still the same meeting.
+    let start = match span {
+        Span::Timed { start, .. } => Span::Timed { start, end: start },
+        Span::AllDay { start, .. } => Span::AllDay { start, end: start },
+    };
+    Some((event.ical_uid.clone()?, start))
+}
+
+fn add_rule<'a>(input: &PlanInput<'a>, rule: &RuleInput<'a>, in_target: &BTreeSet<Meeting>, wanted: &mut Wanted<'a>) {
+    let zone = rule.source.zone();
+    let skip = |occurrence: OccurrenceKey, span, reason| Skip {
+        rule: rule.rule.id,
+        source: rule.source.id,
+        occurrence,
+        span,
+        reason,
+    };
+    let occurrences = rule.mirror.occurrences(&input.window, &zone);
+    for bad in occurrences.unreadable {
+        wanted.unreadable.insert((rule.source.id, bad.event.clone()));
+        let key = OccurrenceKey { event: bad.event, original: None };
+        wanted.skips.push(skip(key, None, SkipReason::Unreadable(bad.error.to_string())));
+    }
+    for occurrence in occurrences.list {
+        let (key, span) = (occurrence.key.clone(), Some(occurrence.span));
+        if !rule.is_known() {
+            wanted.skips.push(skip(key, span, SkipReason::SourceNotRead));
+            continue;
+        }
+        let made = content(&rule.rule.options, &occurrence, &zone, input.capabilities.tentative).and_then(|content| {
+            let here = meeting(occurrence.event, occurrence.span).is_some_and(|m| in_target.contains(&m));
+            if here { Err(SkipReason::AlreadyInTarget) } else { Ok(content) }
+        });
+        match made {
+            Err(reason) => wanted.skips.push(skip(key, span, reason)),
+            Ok(content) => {
+                let id = input.identity.correlation(&rule.source.remote, &key, &input.target.remote);
+                wanted.blocks.insert(id, Desired { rule: rule.rule, occurrence: key, content });
+            }
+        }
+    }
+}
+
+/// Whether an event takes its owner's time (spec §5), whatever the rule.
+fn blocks_time(event: &Event) -> Result<(), SkipReason> {
+    match event.kind {
+        EventKind::WorkingLocation => return Err(SkipReason::WorkingLocation),
+        EventKind::Birthday => return Err(SkipReason::Birthday),
+        EventKind::Unknown => return Err(SkipReason::UnknownKind),
+        EventKind::Default | EventKind::OutOfOffice | EventKind::FocusTime | EventKind::FromMail => {}
+    }
+    if event.response == Some(Response::Declined) {
+        return Err(SkipReason::Declined);
+    }
+    if event.show_as == ShowAs::Free {
+        return Err(SkipReason::Free);
+    }
+    Ok(())
+}
+
+fn is_tentative(event: &Event) -> bool {
+    event.status == Status::Tentative
+        || event.show_as == ShowAs::Tentative
+        || matches!(event.response, Some(Response::Tentative | Response::NeedsAction))
+}
+
+/// The block of one occurrence under one rule.
+fn content(
+    options: &RuleOptions,
+    occurrence: &Occurrence<'_>,
+    zone: &TimeZone,
+    tentative: Tentativeness,
+) -> Result<BlockContent, SkipReason> {
+    let event = occurrence.event;
+    blocks_time(event)?;
+    let busy = match (is_tentative(event), options.tentative, tentative) {
+        (true, Tentative::Skip, _) => return Err(SkipReason::Tentative),
+        (true, Tentative::AsTentative, Tentativeness::Shown) => BlockBusy::Tentative,
+        _ => BlockBusy::Busy,
+    };
+    let span = occurrence.span;
+    if span.is_all_day() && options.skip_all_day {
+        return Err(SkipReason::AllDay);
+    }
+    if span.minutes(zone) < i64::from(options.min_minutes) {
+        return Err(SkipReason::TooShort);
+    }
+    if options.working_hours.as_ref().is_some_and(|hours| !touches_hours(&span, hours, zone)) {
+        return Err(SkipReason::OutsideWorkingHours);
+    }
+    let span = buffered(span, options);
+    if let Span::Timed { start, end } = span
+        && start >= end
+    {
+        // Providers refuse a block without length (google.md §6: timeRangeEmpty).
+        return Err(SkipReason::NoDuration);
+    }
+    let text = event.text.as_ref();
+    let copied = |on: bool, value: Option<&String>| value.filter(|_| on).cloned();
+    let title = copied(options.copy_title, text.and_then(|t| t.title.as_ref()));
+    Ok(BlockContent {
+        span,
+        title: block_title(options, title),
+        description: copied(options.copy_description, text.and_then(|t| t.description.as_ref())),
+        location: copied(options.copy_location, text.and_then(|t| t.location.as_ref())),
+        busy,
+        visibility: options.visibility,
+        colour: options.colour.clone(),
+    })
+}
+
+/// The rule's title, with the event's in place of `{title}`. With `copy_title` and a template that does not place it,
+/// the event's title is the block's.
+fn block_title(options: &RuleOptions, title: Option<String>) -> String {
+    match title {
+        None => options.title.replace("{title}", "").trim().to_owned(),
+        Some(title) if options.title.contains("{title}") => options.title.replace("{title}", &title),
+        Some(title) => title,
+    }
+}
+
+fn buffered(span: Span, options: &RuleOptions) -> Span {
+    let minutes = |m: u16| SignedDuration::from_mins(i64::from(m));
+    match span {
+        Span::Timed { start, end } => Span::Timed {
+            start: start.minus(minutes(options.buffer_before_minutes)),
+            end: end.plus(minutes(options.buffer_after_minutes)),
+        },
+        // Whole days have no travel time.
+        all_day => all_day,
+    }
+}
+
+/// Whether any of the span lies in the hours, day by day in the hours' own zone.
+fn touches_hours(span: &Span, hours: &WorkingHours, zone: &TimeZone) -> bool {
+    let there = zone::find_or_utc(&hours.zone);
+    let (start, end) = span.instants(zone);
+    let (start, end) = (start.to_jiff().to_zoned(there.clone()), end.to_jiff().to_zoned(there.clone()));
+    let mut day = start.date();
+    // A week shows every weekday: longer spans touch whatever a week of them touches.
+    for _ in 0..8 {
+        if day > end.date() {
+            return false;
+        }
+        let weekday = u8::try_from(day.weekday().to_monday_one_offset()).unwrap_or_default();
+        if hours.days.contains(&weekday) {
+            let at = |minute: u16| {
+                let midnight = day.to_datetime(jiff::civil::Time::midnight());
+                let clock = midnight.checked_add(jiff::Span::new().minutes(i64::from(minute)));
+                clock.ok().and_then(|c| c.to_zoned(there.clone()).ok())
+            };
+            if let (Some(from), Some(to)) = (at(hours.from_minute), at(hours.to_minute))
+                && start < to
+                && end > from
+            {
+                return true;
+            }
+        }
+        let Ok(next) = day.tomorrow() else { return false };
+        day = next;
+    }
+    false
+}

@@ -1,0 +1,30 @@
+//! The ports: what the engine asks of the outside. Traits and plain data, nothing else.
+
+mod provider;
+mod store;
+
+pub use provider::*;
+pub use store::*;
+
+use uuid::Uuid;
+
+use crate::secret::Secret;
+use crate::time::Ts;
+
+/// Tells the time.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Ts;
+}
+
+/// Makes ids and secrets.
+pub trait IdGen: Send + Sync {
+    /// A UUIDv7 for this time.
+    fn uuid(&self, now: Ts) -> Uuid;
+
+    /// 256 random bits as text of `[A-Za-z0-9_-]`.
+    fn token(&self) -> Secret;
+
+    /// A number in `0..bound` for jitter.
+    fn below(&self, bound: u64) -> u64;
+}

@@ -1,0 +1,160 @@
+//! Sync runs, provider call statistics and alerts: the rows that say what happened.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calendar::ProviderKind;
+use crate::ids::{CalendarId, RunId};
+use crate::time::Ts;
+
+/// The three kinds of sync run (spec §1).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// Asked for by a notification.
+    Webhook,
+    /// Asked for by the clock.
+    Polling,
+    /// A full listing.
+    Full,
+}
+
+impl RunKind {
+    /// Its name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RunKind::Webhook => "webhook",
+            RunKind::Polling => "polling",
+            RunKind::Full => "full",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn parse(name: &str) -> Option<RunKind> {
+        [RunKind::Webhook, RunKind::Polling, RunKind::Full].into_iter().find(|k| k.as_str() == name)
+    }
+}
+
+/// What a run counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct RunCounts {
+    /// Events the listing showed.
+    pub events_seen: u32,
+    /// Events new to the mirror.
+    pub events_created: u32,
+    /// Events that changed.
+    pub events_updated: u32,
+    /// Events that went.
+    pub events_deleted: u32,
+    /// Blocks made.
+    pub blocks_created: u32,
+    /// Blocks changed.
+    pub blocks_updated: u32,
+    /// Blocks removed.
+    pub blocks_deleted: u32,
+    /// Calls to the provider.
+    pub provider_calls: u32,
+}
+
+impl RunCounts {
+    /// Blocks touched in any way.
+    pub fn blocks(&self) -> u32 {
+        self.blocks_created + self.blocks_updated + self.blocks_deleted
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+pub enum RunStatus {
+    /// It is still going, or its worker died.
+    Running,
+    /// All of it worked.
+    Succeeded,
+    /// It did not.
+    Failed {
+        /// What went wrong, in words for a person; never a title, never a secret.
+        error: String,
+    },
+}
+
+/// One row of the run log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// The calendar it looked at.
+    pub calendar: CalendarId,
+    /// Of which kind.
+    pub kind: RunKind,
+    /// What asked for it, in words.
+    pub trigger: String,
+    /// When it began.
+    pub started_at: Ts,
+    /// When it ended.
+    #[serde(default)]
+    pub finished_at: Option<Ts>,
+    /// How.
+    pub status: RunStatus,
+    /// What it counted.
+    pub counts: RunCounts,
+}
+
+/// Calls to one provider in one minute, as one instance counted them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CallStats {
+    /// Which provider.
+    pub provider: ProviderKind,
+    /// The minute, as its first instant.
+    pub minute: Ts,
+    /// Calls made.
+    pub calls: u64,
+    /// Failed ones by class.
+    pub errors: BTreeMap<String, u64>,
+    /// Sum of their latencies, in microseconds.
+    pub latency_sum_us: u64,
+    /// The longest, in microseconds.
+    pub latency_max_us: u64,
+    /// Quota units used.
+    pub quota_used: u64,
+}
+
+/// How loud an alert is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertLevel {
+    /// For the record.
+    Info,
+    /// Look at it when you have time.
+    Warning,
+    /// Look at it today.
+    Error,
+    /// Look at it now.
+    Critical,
+}
+
+/// Something that a person should know, open until it is resolved (spec §2).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Alert {
+    /// Which condition.
+    pub kind: String,
+    /// What it is about: an account, a calendar, or empty for the whole system. One open alert per kind and subject.
+    pub subject: String,
+    /// How loud.
+    pub level: AlertLevel,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub action: String,
+    /// When it was first seen.
+    pub first_seen: Ts,
+    /// When it was last seen.
+    pub last_seen: Ts,
+    /// When it ended.
+    #[serde(default)]
+    pub resolved_at: Option<Ts>,
+    /// Deliveries per channel.
+    #[serde(default)]
+    pub deliveries: serde_json::Value,
+}
