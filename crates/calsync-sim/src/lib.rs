@@ -1,1 +1,7 @@
-//! placeholder
+//! A calendar cloud to test against: one deterministic state machine, and look-alikes of the providers' interfaces
+//! over it, with faults. It never reads the wall clock or the host's entropy, and never sends anything beyond this
+//! machine's own loopback addresses.
+
+pub mod clock;
+pub mod cloud;
+pub mod rng;

@@ -1,0 +1,3 @@
+//! What the calendar cloud and its look-alikes do, row by row of the provider's contract.
+
+mod cloud;
