@@ -196,8 +196,22 @@ pub enum NotificationsEnd {
     /// Completed with these counts; the subscription's and the calendar's failure counters are cleared, and the
     /// calendar's `webhook_last_activity` is set if there were any.
     Completed(Served),
-    /// Each is tried again or given up; if there were any, the failure counters go up by one.
-    Failed(Vec<(NotificationId, AfterFailure)>),
+    /// Each is tried again or given up.
+    Failed {
+        /// What becomes of each.
+        items: Vec<(NotificationId, AfterFailure)>,
+        /// Whose failure it was.
+        blame: Blame,
+    },
+}
+
+/// Whose failure it was that a notification could not be served.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Blame {
+    /// The calendar's own: its failure counter and its subscription's go up by one, with or without notifications.
+    Calendar,
+    /// A target's: the calendar that delivered is not to blame, and no counter moves.
+    Target,
 }
 
 /// When a calendar is due next. Applied unless it was made dirty after `seen_generation`.
