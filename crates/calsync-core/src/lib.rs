@@ -16,6 +16,7 @@ pub mod ports;
 pub mod recurrence;
 pub mod rule;
 pub mod run;
+pub mod schedule;
 pub mod secret;
 pub mod subscription;
 pub mod time;

@@ -1,1 +1,94 @@
-//! placeholder
+//! The use cases of calendar-sync, and the only place that goes pure → I/O → pure.
+//!
+//! It knows no SQL, no HTTP, no timer of its own and no provider's name. HTTP handlers, CLI commands and scheduled jobs
+//! each call one method here and render what it answers.
+
+mod access;
+mod calls;
+mod error;
+mod inspect;
+mod push;
+mod pull;
+mod receive;
+mod report;
+mod settle;
+mod step;
+mod subscriptions;
+mod target;
+
+use std::sync::Arc;
+
+use calsync_core::block::Identity;
+use calsync_core::hold;
+use calsync_core::ports::{Clock, IdGen, ProviderDirectory, Store};
+use calsync_core::schedule::Intervals;
+use jiff::SignedDuration;
+
+pub use error::{EngineError, Refusal};
+pub use inspect::{Explanation, Line, Question};
+pub use receive::Accepted;
+pub use report::{BlockChange, CalendarReport, StepReport};
+pub use subscriptions::Maintenance;
+
+/// What the engine may be told.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Name of this worker in leases.
+    pub owner: String,
+    /// How far back blocks are kept right, in days.
+    pub window_past_days: u16,
+    /// How far ahead, in days.
+    pub window_future_days: u16,
+    /// How often calendars are looked at without being told to.
+    pub intervals: Intervals,
+    /// Wait before a held plan is looked at again.
+    pub hold_recheck: SignedDuration,
+    /// How long a lease lives without being renewed.
+    pub lease: SignedDuration,
+    /// Where providers reach us, if they can: `https://…` without a trailing slash.
+    pub public_url: Option<String>,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        EngineConfig {
+            owner: "engine".to_owned(),
+            window_past_days: 1,
+            window_future_days: 90,
+            intervals: Intervals::default(),
+            hold_recheck: hold::RECHECK_AFTER,
+            lease: SignedDuration::from_secs(60),
+            public_url: None,
+        }
+    }
+}
+
+/// The engine. Cheap to clone; holds no state of its own that a restart could lose.
+#[derive(Clone)]
+pub struct Engine {
+    store: Arc<dyn Store>,
+    providers: Arc<dyn ProviderDirectory>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdGen>,
+    identity: Identity,
+    config: Arc<EngineConfig>,
+}
+
+impl Engine {
+    /// Puts it together.
+    pub fn new(
+        store: Arc<dyn Store>,
+        providers: Arc<dyn ProviderDirectory>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdGen>,
+        identity: Identity,
+        config: EngineConfig,
+    ) -> Engine {
+        Engine { store, providers, clock, ids, identity, config: Arc::new(config) }
+    }
+
+    /// The store, for faces that only show what is there.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+}

@@ -1,0 +1,184 @@
+//! Pull: read what a provider shows of one calendar, page by page, fold it into the mirror, and store both with the
+//! cursor in one transaction. An error on any page voids the whole reading: nothing of it is stored.
+
+use std::collections::BTreeSet;
+
+use calsync_core::calendar::{Calendar, Cursor};
+use calsync_core::event::TextPolicy;
+use calsync_core::ids::CalendarId;
+use calsync_core::mirror::{FoldContext, Listed, MirrorDelta};
+use calsync_core::ports::{
+    ErrorClass, FullListing, Lease, ListFrom, ListRequest, Listing, NextPage, ProviderAccount, ProviderError, PullApply,
+    RemoteItem,
+};
+use calsync_core::run::RunCounts;
+use calsync_core::time::{Ts, Window};
+
+use crate::{Engine, EngineError};
+
+/// Pages of one listing. At 2,500 events a page this is far beyond what any provider lets a calendar hold.
+const PAGES_MAX: usize = 1_000;
+
+/// What to read.
+pub(crate) struct PullWork<'a> {
+    pub(crate) calendar: &'a Calendar,
+    /// Read everything, whatever the cursor says.
+    pub(crate) full: bool,
+    /// Texts that may be kept.
+    pub(crate) texts: TextPolicy,
+    /// Targets of the rules from this calendar.
+    pub(crate) targets: &'a [CalendarId],
+}
+
+/// A complete reading.
+struct Reading {
+    items: Vec<RemoteItem>,
+    listed: Listed,
+    cursor: Option<Cursor>,
+    time_zone: Option<String>,
+    began_at: Ts,
+}
+
+impl Engine {
+    /// Reads one calendar and takes over what changed.
+    pub(crate) async fn pull(
+        &self,
+        lease: &Lease,
+        work: &PullWork<'_>,
+        account: &dyn ProviderAccount,
+    ) -> Result<RunCounts, EngineError> {
+        let mirror = self.store.mirror(work.calendar.id).await?;
+        let ledger = self.store.ledger(work.calendar.id).await?;
+        let our_blocks: BTreeSet<_> = ledger.into_iter().filter_map(|row| row.block).collect();
+        let context = FoldContext {
+            identity: &self.identity,
+            our_blocks: &our_blocks,
+            texts: work.texts,
+            forget_before: self.window().from,
+        };
+        let mut reading = self.read(lease, work, account).await?;
+        let mut delta = mirror.fold(&reading.items, reading.listed, &context);
+        if delta.exceptions_in_doubt && reading.listed == Listed::Changes {
+            reading = self.read_everything(lease, work.calendar, account).await?;
+            delta = mirror.fold(&reading.items, reading.listed, &context);
+        }
+        let counts = counts(&reading, &delta);
+        let apply = apply(work, reading, delta, self.clock.now());
+        self.store.apply_pull(lease, &apply).await?;
+        Ok(counts)
+    }
+
+    /// The window in force now.
+    pub(crate) fn window(&self) -> Window {
+        Window::sliding(self.clock.now(), self.config.window_past_days, self.config.window_future_days)
+    }
+
+    async fn read(
+        &self,
+        lease: &Lease,
+        work: &PullWork<'_>,
+        account: &dyn ProviderAccount,
+    ) -> Result<Reading, EngineError> {
+        let cursor = match &work.calendar.cursor {
+            Some(cursor) if !work.full => cursor,
+            _ => return self.read_everything(lease, work.calendar, account).await,
+        };
+        match self.read_pages(lease, work.calendar, ListFrom::Cursor(cursor), account).await {
+            // The provider no longer knows where we were: list everything and compare. Nothing is wiped (spec §5).
+            Err(EngineError::Provider(e)) if e.class == ErrorClass::CursorExpired => {
+                self.read_everything(lease, work.calendar, account).await
+            }
+            other => other,
+        }
+    }
+
+    async fn read_everything(
+        &self,
+        lease: &Lease,
+        calendar: &Calendar,
+        account: &dyn ProviderAccount,
+    ) -> Result<Reading, EngineError> {
+        self.read_pages(lease, calendar, ListFrom::Start(self.window()), account).await
+    }
+
+    async fn read_pages(
+        &self,
+        lease: &Lease,
+        calendar: &Calendar,
+        from: ListFrom<'_>,
+        account: &dyn ProviderAccount,
+    ) -> Result<Reading, EngineError> {
+        let began_at = self.clock.now();
+        let covered = match account.capabilities().listing {
+            Listing::Unbounded => Window::ALL,
+            Listing::Windowed => self.window(),
+        };
+        let listed = match from {
+            ListFrom::Start(_) => Listed::Everything(covered),
+            ListFrom::Cursor(_) => Listed::Changes,
+        };
+        let mut reading = Reading { items: Vec::new(), listed, cursor: None, time_zone: None, began_at };
+        let mut page: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let request = ListRequest { calendar: &calendar.remote.calendar, from, page: page.as_deref() };
+            let answer = account.list_changes(request).await?;
+            reading.items.extend(answer.items);
+            reading.time_zone = answer.time_zone.or(reading.time_zone);
+            match answer.next {
+                NextPage::Done(cursor) => {
+                    reading.cursor = cursor;
+                    return Ok(reading);
+                }
+                NextPage::Page(next) if Some(&next) == page.as_ref() => break,
+                NextPage::Page(next) => page = Some(next),
+            }
+            self.keep_lease(lease).await?;
+        }
+        Err(ProviderError::new(ErrorClass::Invalid, format!("the listing did not end after {PAGES_MAX} pages")).into())
+    }
+
+    /// Prolongs the lease: a long piece of work must not look dead. The token stays the same.
+    pub(crate) async fn keep_lease(&self, lease: &Lease) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        self.store.renew_lease(lease, now.plus(self.config.lease)).await?;
+        Ok(())
+    }
+}
+
+fn counts(reading: &Reading, delta: &MirrorDelta) -> RunCounts {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    RunCounts {
+        events_seen: count(reading.items.len()),
+        events_created: count(delta.created.len()),
+        events_updated: count(delta.updated.len()),
+        events_deleted: count(delta.gone.len()),
+        ..RunCounts::default()
+    }
+}
+
+/// What the store is to take over. The calendars that need a new plan: its targets when its events changed, itself when
+/// anything in it did (a block was touched, or a meeting now stands there by itself), all of them after a full listing.
+fn apply(work: &PullWork<'_>, reading: Reading, delta: MirrorDelta, now: Ts) -> PullApply {
+    let full = matches!(reading.listed, Listed::Everything(_)).then_some(FullListing { began_at: reading.began_at });
+    let events_changed = !(delta.created.is_empty() && delta.updated.is_empty() && delta.gone.is_empty());
+    let zone_changed = reading.time_zone.as_deref().is_some_and(|z| z != work.calendar.time_zone);
+    let mut targets = Vec::new();
+    if events_changed || zone_changed || full.is_some() {
+        targets.extend_from_slice(work.targets);
+    }
+    if !delta.is_empty() || full.is_some() {
+        targets.push(work.calendar.id);
+    }
+    PullApply {
+        calendar: work.calendar.id,
+        events: delta.created.into_iter().chain(delta.updated).collect(),
+        events_gone: delta.gone,
+        blocks: delta.blocks,
+        blocks_gone: delta.blocks_gone,
+        cursor: reading.cursor,
+        full,
+        time_zone: reading.time_zone,
+        targets,
+        at: now,
+    }
+}

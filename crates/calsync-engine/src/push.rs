@@ -1,0 +1,168 @@
+//! Push: carry out the writes that wait for one target, a few at a time, and settle each batch in one transaction.
+//! What is cut short here is found in the outbox again, and asked for again without harm.
+
+use calsync_core::calendar::Calendar;
+use calsync_core::ledger::{Outcome, Settlement, Write, WriteOp};
+use calsync_core::plan::ActionKind;
+use calsync_core::ports::{BlockPut, Lease, ProviderAccount, ProviderError, PutMode};
+use futures_util::{StreamExt, stream};
+
+use crate::settle::{Next, after_error, after_look};
+use crate::{Engine, EngineError};
+
+/// Writes taken from the outbox at once.
+const BATCH: u32 = 32;
+/// Writes for one target in one step: a first fill of thousands must not keep its user's other changes waiting.
+const WRITES_PER_STEP: usize = 256;
+
+/// What pushing did.
+#[derive(Default)]
+pub(crate) struct Pushed {
+    /// Writes that were carried out.
+    pub(crate) done: Vec<(Write, ActionKind)>,
+    /// The first thing that went wrong, in words.
+    pub(crate) error: Option<String>,
+    /// An error that concerns the whole account.
+    pub(crate) account_error: Option<ProviderError>,
+    /// What stands there is not what the plan took it for.
+    pub(crate) replan: bool,
+}
+
+/// What became of one write.
+enum Sent {
+    Settled(Outcome, Option<ProviderError>),
+    Stopped(ProviderError),
+}
+
+impl Engine {
+    /// Carries out what waits for `target`.
+    pub(crate) async fn push(
+        &self,
+        lease: &Lease,
+        target: &Calendar,
+        account: &dyn ProviderAccount,
+    ) -> Result<Pushed, EngineError> {
+        let mut pushed = Pushed::default();
+        let mut taken = 0;
+        while taken < WRITES_PER_STEP && pushed.account_error.is_none() {
+            let writes = self.store.due_writes(target.id, self.clock.now(), BATCH).await?;
+            if writes.is_empty() {
+                break;
+            }
+            taken += writes.len();
+            let settled_before = pushed.done.len();
+            self.push_batch(lease, target, account, writes, &mut pushed).await?;
+            if pushed.done.len() == settled_before && !pushed.replan {
+                break;
+            }
+            self.keep_lease(lease).await?;
+        }
+        Ok(pushed)
+    }
+
+    async fn push_batch(
+        &self,
+        lease: &Lease,
+        target: &Calendar,
+        account: &dyn ProviderAccount,
+        writes: Vec<Write>,
+        pushed: &mut Pushed,
+    ) -> Result<(), EngineError> {
+        let at_once = usize::from(account.capabilities().concurrent_calls.max(1));
+        let sending = writes.into_iter().map(|write| async move {
+            let sent = self.send(&target.remote.calendar, &write, account).await;
+            (write, sent)
+        });
+        let answers: Vec<_> = stream::iter(sending).buffered(at_once).collect().await;
+        let mut settlements = Vec::with_capacity(answers.len());
+        for (write, sent) in answers {
+            match sent {
+                Sent::Stopped(error) => pushed.account_error = Some(error),
+                Sent::Settled(outcome, error) => {
+                    pushed.note(&write, &outcome, error);
+                    settlements.push(Settlement { target: target.id, correlation: write.correlation, outcome });
+                }
+            }
+        }
+        if !settlements.is_empty() {
+            self.store.settle(lease, &settlements).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&self, calendar: &str, write: &Write, account: &dyn ProviderAccount) -> Sent {
+        let error = match self.call(calendar, write, account).await {
+            Ok(outcome) => return Sent::Settled(outcome, None),
+            Err(error) => error,
+        };
+        match after_error(write, &error, self.clock.now()) {
+            Next::Stop => Sent::Stopped(error),
+            Next::Settled(outcome) => Sent::Settled(outcome, Some(error)),
+            Next::Look(id) => match account.get_block(calendar, &id).await {
+                Ok(standing) => {
+                    Sent::Settled(after_look(write, &id, standing, &self.identity, self.clock.now()), Some(error))
+                }
+                Err(error) => match after_error(write, &error, self.clock.now()) {
+                    Next::Stop => Sent::Stopped(error),
+                    Next::Settled(outcome @ Outcome::Postponed { .. }) => Sent::Settled(outcome, Some(error)),
+                    // Neither the write nor the look gave an answer: nothing is known, so nothing is concluded.
+                    _ => Sent::Settled(self.in_doubt(write, &error), Some(error)),
+                },
+            },
+        }
+    }
+
+    fn in_doubt(&self, write: &Write, error: &ProviderError) -> Outcome {
+        let now = self.clock.now();
+        let attempts = write.attempts.saturating_add(1);
+        let later = calsync_core::schedule::after_error(error, attempts, now);
+        Outcome::Postponed {
+            attempts,
+            not_before: later.unwrap_or(now.plus(self.config.lease)),
+            error: error.to_string(),
+        }
+    }
+
+    async fn call(&self, calendar: &str, write: &Write, account: &dyn ProviderAccount) -> Result<Outcome, ProviderError> {
+        let (mode, content, marker) = match &write.op {
+            WriteOp::Delete { id, version } => {
+                account.delete_block(calendar, id, version.as_deref()).await?;
+                return Ok(Outcome::Removed { id: id.clone() });
+            }
+            WriteOp::Create { id, content, marker, .. } => (PutMode::Create(id.clone()), content, marker),
+            WriteOp::Update { id, version, content, marker } => {
+                (PutMode::Update { id: id.clone(), version: version.clone() }, content, marker)
+            }
+        };
+        let put = BlockPut {
+            mode,
+            content: content.clone(),
+            marker: marker.clone(),
+            idempotency_key: write.correlation.to_string(),
+        };
+        let block = account.put_block(calendar, &put).await?;
+        Ok(Outcome::Stored { block, wrote: content.fingerprint(), span: content.span, at: self.clock.now() })
+    }
+}
+
+impl Pushed {
+    fn note(&mut self, write: &Write, outcome: &Outcome, error: Option<ProviderError>) {
+        match outcome {
+            Outcome::Stored { .. } | Outcome::Removed { .. } => self.done.push((write.clone(), kind(&write.op))),
+            Outcome::Replan { .. } => self.replan = true,
+            Outcome::Postponed { .. } => {
+                if let Some(error) = error {
+                    self.error.get_or_insert_with(|| error.to_string());
+                }
+            }
+        }
+    }
+}
+
+fn kind(op: &WriteOp) -> ActionKind {
+    match op {
+        WriteOp::Create { .. } => ActionKind::Create,
+        WriteOp::Update { .. } => ActionKind::Update,
+        WriteOp::Delete { .. } => ActionKind::Delete,
+    }
+}

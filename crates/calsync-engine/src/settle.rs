@@ -1,0 +1,97 @@
+//! What a provider's answer to a write means: pure. Every write can be asked for again without harm, so the only
+//! question is what we know now.
+
+use calsync_core::block::{Identity, Origin};
+use calsync_core::ids::{CorrelationId, EventId};
+use calsync_core::ledger::{Outcome, Write, WriteOp};
+use calsync_core::ports::{ErrorClass, ProviderError, Standing};
+use calsync_core::schedule;
+use calsync_core::time::Ts;
+use jiff::SignedDuration;
+
+/// Wait before a refused write is tried again: somebody may have changed what the calendar allows.
+const REFUSED_WAIT: SignedDuration = SignedDuration::from_hours(1);
+/// Wait after an outcome that could not be made out.
+const DOUBT_WAIT: SignedDuration = SignedDuration::from_secs(10);
+
+/// What to do after an error.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// It is settled.
+    Settled(Outcome),
+    /// See what stands there first.
+    Look(EventId),
+    /// The account is of no use: leave the write where it is, and all others of this account.
+    Stop,
+}
+
+/// What an error means for a write.
+pub(crate) fn after_error(write: &Write, error: &ProviderError, now: Ts) -> Next {
+    use ErrorClass::{
+        Ambiguous, Conflict, CursorExpired, Exists, Gone, Invalid, Misconfigured, Permanent, RateLimited, Transient,
+        Unauthorized, Unsupported,
+    };
+    let postponed = |not_before| {
+        let attempts = write.attempts.saturating_add(1);
+        Next::Settled(Outcome::Postponed { attempts, not_before, error: error.to_string() })
+    };
+    match (error.class, target_id(&write.op)) {
+        (Unauthorized | Misconfigured, _) => Next::Stop,
+        (Exists | Conflict | Ambiguous, Some(id)) => Next::Look(id.clone()),
+        (Gone, Some(id)) if matches!(write.op, WriteOp::Update { .. }) => Next::Look(id.clone()),
+        (Gone, Some(id)) if matches!(write.op, WriteOp::Delete { .. }) => Next::Settled(Outcome::Removed { id: id.clone() }),
+        (Transient | RateLimited | Ambiguous | Exists | Conflict | CursorExpired, _) => {
+            let later = schedule::after_error(error, write.attempts.saturating_add(1), now);
+            postponed(later.unwrap_or(now.plus(REFUSED_WAIT)))
+        }
+        (Gone | Invalid | Unsupported | Permanent, _) => postponed(now.plus(REFUSED_WAIT)),
+    }
+}
+
+/// What is known after a look.
+pub(crate) fn after_look(write: &Write, id: &EventId, standing: Standing, identity: &Identity, now: Ts) -> Outcome {
+    let created = match &write.op {
+        WriteOp::Create { generation, .. } => Some(*generation),
+        _ => None,
+    };
+    let next_generation = Outcome::Replan { observed: None, generation: created.map(|g| g + 1) };
+    match (standing, created) {
+        (Standing::Present(remote), _) => {
+            let ours = is_ours(identity, write.correlation, id, remote.marker.as_ref());
+            match remote.as_block() {
+                // A create met something under its id: ours by its signed marker, else a stranger to keep away from.
+                Some(block) if created.is_none() || ours => Outcome::Replan { observed: Some(block), generation: None },
+                _ => next_generation,
+            }
+        }
+        // The id stays taken for ever (google.md §5): the block comes back under the next one.
+        (Standing::Deleted, Some(_)) => next_generation,
+        (Standing::Deleted | Standing::Nothing, None) => match &write.op {
+            WriteOp::Delete { id, .. } => Outcome::Removed { id: id.clone() },
+            _ => Outcome::Replan { observed: None, generation: None },
+        },
+        // It never arrived, or a replica does not know it yet: ask again in a moment, under the same id.
+        (Standing::Nothing, Some(_)) => Outcome::Postponed {
+            attempts: write.attempts.saturating_add(1),
+            not_before: now.plus(DOUBT_WAIT),
+            error: "it is not known whether the block was created".to_owned(),
+        },
+    }
+}
+
+fn is_ours(
+    identity: &Identity,
+    correlation: CorrelationId,
+    id: &EventId,
+    marker: Option<&calsync_core::block::Marker>,
+) -> bool {
+    identity.origin(id, marker) == Origin::Ours(correlation)
+}
+
+/// The id that a write is about, where it is known beforehand.
+pub(crate) fn target_id(op: &WriteOp) -> Option<&EventId> {
+    match op {
+        WriteOp::Create { id, .. } => id.as_ref(),
+        WriteOp::Update { id, .. } | WriteOp::Delete { id, .. } => Some(id),
+    }
+}

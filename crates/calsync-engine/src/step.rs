@@ -1,0 +1,392 @@
+//! One step: claim one user, read the calendars that are due, bring the targets up to date, close the books, and give the
+//! user back. The lease is the user's, so that reading one calendar and writing another never race.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use calsync_core::calendar::{AccountStatus, Calendar};
+use calsync_core::event::TextPolicy;
+use calsync_core::ids::{CalendarId, RunId, UserId};
+use calsync_core::notification::{AfterFailure, Served, Worth, after_failure};
+use calsync_core::plan::ActionKind;
+use calsync_core::ports::{
+    Blame, ClaimedUser, ErrorClass, Lease, NextDue, NotificationsEnd, ProviderError, RunBegun, RunEnd, UserState, Wish,
+};
+use calsync_core::rule::{self, Rule};
+use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
+use calsync_core::schedule;
+use calsync_core::subscription::Subscription;
+use calsync_core::time::Ts;
+use futures_util::{StreamExt, stream};
+
+use crate::access::Accounts;
+use crate::calls::Counted;
+use crate::pull::PullWork;
+use crate::report::{CalendarReport, StepReport};
+use crate::target::TargetDone;
+use crate::{Engine, EngineError};
+
+/// Calendars of one user that are read, or targets that are written, at once.
+const AT_ONCE: usize = 8;
+
+/// A calendar that was read, or could not be.
+struct ReadCalendar {
+    calendar: Calendar,
+    run: RunId,
+    kind: RunKind,
+    begun: RunBegun,
+    result: Result<RunCounts, ProviderError>,
+    calls: u32,
+}
+
+/// A calendar that was not served, and when it is tried again; `None`: never by itself.
+struct Retry {
+    seen_generation: i64,
+    at: Option<Ts>,
+}
+
+impl Engine {
+    /// Does one step for whoever is due first. `None`: nobody is.
+    pub async fn step(&self) -> Result<Option<StepReport>, EngineError> {
+        let now = self.clock.now();
+        let until = now.plus(self.config.lease);
+        match self.store.claim_due_user(&self.config.owner, now, until).await? {
+            None => Ok(None),
+            Some(claimed) => self.work(claimed).await.map(Some),
+        }
+    }
+
+    /// Does one step for this user, due or not.
+    pub async fn step_user(&self, user: UserId) -> Result<StepReport, EngineError> {
+        let now = self.clock.now();
+        let until = now.plus(self.config.lease);
+        let claimed = self.store.claim_user(user, &self.config.owner, now, until).await?.ok_or(EngineError::Busy)?;
+        self.work(claimed).await
+    }
+
+    /// Makes calendars due now.
+    pub async fn sync_now(&self, calendars: &[CalendarId], wish: Wish) -> Result<(), EngineError> {
+        Ok(self.store.raise(calendars, wish, self.clock.now()).await?)
+    }
+
+    async fn work(&self, claimed: ClaimedUser) -> Result<StepReport, EngineError> {
+        let ClaimedUser { user, lease } = claimed;
+        let missing = || EngineError::NotFound(format!("user {user}"));
+        let state = self.store.user_state(user).await?.ok_or_else(missing)?;
+        let accounts = self.open_accounts(&state.accounts).await?;
+        let read = self.read_due(&lease, &state, &accounts).await?;
+        let state = self.store.user_state(user).await?.ok_or_else(missing)?;
+        let (targets, refused) = self.work_targets(&lease, &state, &accounts).await?;
+        let mut report = StepReport {
+            user,
+            read: Vec::new(),
+            blocks: Vec::new(),
+            held: targets.iter().filter(|(_, t)| t.held).map(|(id, _)| *id).collect(),
+            waiting: 0,
+            errors: refused,
+        };
+        let retries = self.close_books(&lease, &state, read, targets, &mut report).await?;
+        let state = self.store.user_state(user).await?.ok_or_else(missing)?;
+        report.waiting = state.waiting_writes.len() as u64;
+        let next = self.next_due(&state, &retries);
+        self.store.release(&lease, &next).await?;
+        Ok(report)
+    }
+
+    async fn read_due(
+        &self,
+        lease: &Lease,
+        state: &UserState,
+        accounts: &Accounts,
+    ) -> Result<Vec<ReadCalendar>, EngineError> {
+        let now = self.clock.now();
+        let rules = rule::effective(&state.rules, &state.calendars);
+        let recheck = self.sources_to_recheck(state, &rules, now);
+        let due = state.calendars.iter().filter_map(|calendar| {
+            let active = active_subscription(state, calendar.id);
+            let usable = account_is_active(state, calendar);
+            let kind = schedule::reading(calendar, active, &self.config.intervals, now);
+            let kind = if recheck.contains(&calendar.id) { Some(RunKind::Full) } else { kind };
+            kind.filter(|_| usable && calendar.due_at.is_some_and(|at| at <= now) || recheck.contains(&calendar.id))
+                .map(|kind| (calendar, kind))
+        });
+        let reading = due.map(|(calendar, kind)| self.read_one(lease, calendar, kind, &rules, accounts));
+        let mut read = Vec::new();
+        let mut results = stream::iter(reading.collect::<Vec<_>>()).buffered(AT_ONCE);
+        while let Some(result) = results.next().await {
+            read.push(result?);
+        }
+        Ok(read)
+    }
+
+    /// Sources of held targets whose second look is due.
+    fn sources_to_recheck(&self, state: &UserState, rules: &[Rule], now: Ts) -> BTreeSet<CalendarId> {
+        let ripe = |h: &&calsync_core::hold::Hold| !h.approved && now >= h.last_agreed_at.plus(self.config.hold_recheck);
+        let targets: BTreeSet<_> = state.holds.iter().filter(ripe).map(|h| h.target).collect();
+        let usable = |id: &CalendarId| {
+            state.calendars.iter().any(|c| c.id == *id && !c.missing && account_is_active(state, c))
+        };
+        rules.iter().filter(|r| targets.contains(&r.target)).map(|r| r.source).filter(usable).collect()
+    }
+
+    async fn read_one(
+        &self,
+        lease: &Lease,
+        calendar: &Calendar,
+        kind: RunKind,
+        rules: &[Rule],
+        accounts: &Accounts,
+    ) -> Result<ReadCalendar, EngineError> {
+        let now = self.clock.now();
+        let run = Run {
+            id: RunId(self.ids.uuid(now)),
+            calendar: calendar.id,
+            kind,
+            trigger: trigger(calendar, kind).to_owned(),
+            started_at: now,
+            finished_at: None,
+            status: RunStatus::Running,
+            counts: RunCounts::default(),
+        };
+        let begun = self.store.begin_run(lease, &run).await?;
+        let from_here: Vec<&Rule> = rules.iter().filter(|r| r.source == calendar.id).collect();
+        let targets: Vec<CalendarId> = from_here.iter().map(|r| r.target).collect();
+        let texts = from_here.iter().fold(TextPolicy::default(), |all, r| all.or(r.options.text_policy()));
+        let work = PullWork { calendar, full: kind == RunKind::Full, texts, targets: &targets };
+        let (result, calls) = match accounts.of(calendar) {
+            Err(error) => (Err(error), 0),
+            Ok(account) => {
+                let account = Counted::new(account);
+                let result = match self.pull(lease, &work, &account).await {
+                    Ok(counts) => Ok(counts),
+                    Err(EngineError::Provider(error)) => Err(error),
+                    Err(other) => return Err(other),
+                };
+                (result, account.take_calls())
+            }
+        };
+        Ok(ReadCalendar { calendar: calendar.clone(), run: run.id, kind, begun, result, calls })
+    }
+
+    /// Works on every target that wants planning or has writes waiting. A plan that its audit refuses stops that target
+    /// alone.
+    async fn work_targets(
+        &self,
+        lease: &Lease,
+        state: &UserState,
+        accounts: &Accounts,
+    ) -> Result<(Vec<(CalendarId, TargetDone)>, Vec<String>), EngineError> {
+        let now = self.clock.now();
+        let due = state.calendars.iter().filter(|calendar| {
+            let writes = state.waiting_writes.iter().find(|(id, _)| *id == calendar.id);
+            let ripe = writes.is_some_and(|(_, not_before)| not_before.is_none_or(|at| at <= now));
+            let writable = !calendar.missing && account_is_active(state, calendar);
+            writable && (calendar.plan_due || ripe)
+        });
+        let working = due.filter_map(|target| {
+            let account = accounts.of(target).ok()?;
+            Some(async move {
+                let account = Counted::new(account);
+                let done = self.work_target(lease, state, target, &account).await;
+                (target, done, account.take_calls())
+            })
+        });
+        let results: Vec<_> = stream::iter(working.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+        let (mut targets, mut refused) = (Vec::new(), Vec::new());
+        for (target, done, calls) in results {
+            match done {
+                Ok(done) => {
+                    if let (Some(error), Some(account)) =
+                        (&done.account_error, state.accounts.iter().find(|a| a.id == target.account))
+                    {
+                        self.note_account_error(account.id, &account.email, error).await?;
+                    }
+                    targets.push((target.id, TargetDone { calls, ..done }));
+                }
+                Err(error @ EngineError::PlanRefused { .. }) => refused.push(error.to_string()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((targets, refused))
+    }
+
+    /// Ends the runs. Blocks are booked to the run of the calendar whose time they hold, else to that of the calendar
+    /// they stand in. Returns when the calendars that could not be read are tried again.
+    async fn close_books(
+        &self,
+        lease: &Lease,
+        state: &UserState,
+        read: Vec<ReadCalendar>,
+        targets: Vec<(CalendarId, TargetDone)>,
+        report: &mut StepReport,
+    ) -> Result<BTreeMap<CalendarId, Retry>, EngineError> {
+        let read_ids: BTreeSet<CalendarId> = read.iter().map(|r| r.calendar.id).collect();
+        let mut booked: BTreeMap<CalendarId, RunCounts> = BTreeMap::new();
+        let mut failed_targets: BTreeMap<CalendarId, String> = BTreeMap::new();
+        for (target, done) in targets {
+            for block in &done.blocks {
+                let to = if read_ids.contains(&block.source) { block.source } else { target };
+                book(booked.entry(to).or_default(), block.kind);
+            }
+            let first = done.blocks.first().map_or(target, |b| b.source);
+            let to = if read_ids.contains(&first) { first } else { target };
+            booked.entry(to).or_default().provider_calls += done.calls;
+            if let Some(error) = done.error {
+                report.errors.push(error.clone());
+                failed_targets.insert(target, error);
+            }
+            report.blocks.extend(done.blocks);
+        }
+        let rules = rule::effective(&state.rules, &state.calendars);
+        let mut retries = BTreeMap::new();
+        for one in read {
+            let mut counts = booked.remove(&one.calendar.id).unwrap_or_default();
+            counts.provider_calls += one.calls;
+            let target_error =
+                rules.iter().filter(|r| r.source == one.calendar.id).find_map(|r| failed_targets.get(&r.target));
+            let retry = self.end_one(lease, state, &one, counts, target_error, report).await?;
+            if let Some(at) = retry {
+                retries.insert(one.calendar.id, Retry { seen_generation: one.begun.seen_generation, at });
+            }
+        }
+        Ok(retries)
+    }
+
+    /// Ends one run. `Some(when)`: the calendar could not be read and is tried again then, or never by itself.
+    async fn end_one(
+        &self,
+        lease: &Lease,
+        state: &UserState,
+        one: &ReadCalendar,
+        mut counts: RunCounts,
+        target_error: Option<&String>,
+        report: &mut StepReport,
+    ) -> Result<Option<Option<Ts>>, EngineError> {
+        let now = self.clock.now();
+        let failures = |worth| {
+            let each = one.begun.notifications.iter();
+            each.map(|(id, before)| (*id, after_failure(*before, worth, now))).collect::<Vec<_>>()
+        };
+        let (status, notifications, retry) = match &one.result {
+            Ok(read) => {
+                counts = merge(counts, read);
+                let served = Served {
+                    calendars_synced: 1,
+                    events_processed: read.events_seen,
+                    busy_blocks_updated: counts.blocks(),
+                };
+                match target_error {
+                    None => (RunStatus::Succeeded, NotificationsEnd::Completed(served), None),
+                    Some(error) => {
+                        let items = failures(Worth::Retrying);
+                        let retry = items.iter().filter_map(|(_, after)| retry_at(*after)).min();
+                        let end = NotificationsEnd::Failed { items, blame: Blame::Target };
+                        (RunStatus::Failed { error: error.clone() }, end, retry.map(Some))
+                    }
+                }
+            }
+            Err(error) => {
+                if let Some(account) = state.accounts.iter().find(|a| a.id == one.calendar.account) {
+                    self.note_account_error(account.id, &account.email, error).await?;
+                }
+                let retry = schedule::after_error(error, one.calendar.webhook_failure_streak + 1, now);
+                let worth = if retry.is_some() { Worth::Retrying } else { Worth::GivingUp };
+                report.errors.push(format!("{}: {error}", one.calendar.id));
+                let end = NotificationsEnd::Failed { items: failures(worth), blame: Blame::Calendar };
+                let retry = retry.or_else(|| self.retry_hopeless(error, now));
+                (RunStatus::Failed { error: error.to_string() }, end, Some(retry))
+            }
+        };
+        report.read.push(CalendarReport {
+            calendar: one.calendar.id,
+            kind: one.kind,
+            counts,
+            notifications: one.begun.notifications.len(),
+        });
+        // What is to be tried again stays dirty, or nobody would look again.
+        let served = one.result.is_ok() && retry.is_none();
+        let served_generation = served.then_some(one.begun.seen_generation);
+        let end = RunEnd {
+            run: one.run,
+            calendar: one.calendar.id,
+            at: now,
+            status,
+            counts,
+            notifications,
+            served_generation,
+        };
+        self.store.end_run(lease, &end).await?;
+        Ok(retry)
+    }
+
+    /// When to look again at a calendar that no retry can mend: a calendar may come back, so it is asked now and then; a
+    /// dead grant only its owner can mend, so it is not.
+    fn retry_hopeless(&self, error: &ProviderError, now: Ts) -> Option<Ts> {
+        (error.class != ErrorClass::Unauthorized).then(|| now.plus(self.config.intervals.full))
+    }
+
+    fn next_due(&self, state: &UserState, retries: &BTreeMap<CalendarId, Retry>) -> Vec<NextDue> {
+        let now = self.clock.now();
+        let next = |calendar: &Calendar| {
+            let active = active_subscription(state, calendar.id);
+            let usable = account_is_active(state, calendar) && !calendar.missing;
+            let by_itself = match retries.get(&calendar.id) {
+                // What arrived while the reading failed has not had its chance yet.
+                Some(retry) if calendar.dirty_generation > retry.seen_generation => Some(now),
+                Some(retry) => retry.at,
+                None => schedule::next_due(calendar, active, &self.config.intervals, now),
+            };
+            let hold = state.holds.iter().find(|h| h.target == calendar.id);
+            let recheck = hold.map(|h| h.last_agreed_at.plus(self.config.hold_recheck));
+            let plan = (calendar.plan_due && hold.is_none()).then_some(now);
+            let waiting = state.waiting_writes.iter().find(|(id, _)| *id == calendar.id);
+            let write = waiting.map(|(_, not_before)| not_before.unwrap_or(now));
+            let due_at = [by_itself, recheck, plan, write].into_iter().flatten().min().filter(|_| usable);
+            NextDue { calendar: calendar.id, seen_generation: calendar.dirty_generation, due_at }
+        };
+        state.calendars.iter().map(next).collect()
+    }
+}
+
+fn retry_at(after: AfterFailure) -> Option<Ts> {
+    match after {
+        AfterFailure::RetryAt(at) => Some(at),
+        AfterFailure::Failed => None,
+    }
+}
+
+fn active_subscription(state: &UserState, calendar: CalendarId) -> Option<&Subscription> {
+    state.subscriptions.iter().find(|s| s.calendar == calendar)
+}
+
+fn account_is_active(state: &UserState, calendar: &Calendar) -> bool {
+    state.accounts.iter().any(|a| a.id == calendar.account && a.status == AccountStatus::Active)
+}
+
+fn trigger(calendar: &Calendar, kind: RunKind) -> &'static str {
+    match kind {
+        RunKind::Full if calendar.last_full_sync.is_none() => "first reading",
+        RunKind::Full if calendar.full_due => "full reading asked for",
+        RunKind::Full => "daily full reading",
+        RunKind::Webhook => "notification",
+        RunKind::Polling => "poll",
+    }
+}
+
+fn book(counts: &mut RunCounts, kind: ActionKind) {
+    match kind {
+        ActionKind::Create => counts.blocks_created += 1,
+        ActionKind::Update => counts.blocks_updated += 1,
+        ActionKind::Delete => counts.blocks_deleted += 1,
+        ActionKind::Adopt | ActionKind::Forget | ActionKind::Yield => {}
+    }
+}
+
+fn merge(blocks: RunCounts, read: &RunCounts) -> RunCounts {
+    RunCounts {
+        events_seen: read.events_seen,
+        events_created: read.events_created,
+        events_updated: read.events_updated,
+        events_deleted: read.events_deleted,
+        ..blocks
+    }
+}

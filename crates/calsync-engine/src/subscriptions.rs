@@ -1,0 +1,178 @@
+//! Push channels: opened where there is none, replaced before they end, closed when nobody needs them. The row stands
+//! before the provider is asked, because its first delivery may arrive before its answer (google.md §8).
+
+use calsync_core::calendar::{Account, AccountStatus, Calendar};
+use calsync_core::ids::SubscriptionId;
+use calsync_core::notification::token_hash;
+use calsync_core::ports::{CalendarChange, ErrorClass, Push, ProviderAccount, Switch, WatchRequest, Wish};
+use calsync_core::subscription::{PROVISIONAL_LIFE, RENEWAL_BUFFER, Subscription, SubscriptionStatus};
+
+use crate::{Engine, EngineError};
+
+/// Channels opened or replaced in one round.
+const ROUND: u32 = 200;
+
+/// What one round of maintenance did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+pub struct Maintenance {
+    /// Channels opened.
+    pub created: u32,
+    /// Channels replaced.
+    pub renewed: u32,
+    /// Calendars that can't be watched, found out now.
+    pub unsupported: u32,
+    /// Attempts that failed.
+    pub failed: u32,
+    /// Channels whose end had come.
+    pub expired: u64,
+}
+
+/// What came of one attempt.
+enum Opened {
+    Yes,
+    Unsupported,
+    No,
+}
+
+impl Engine {
+    /// Opens what is missing and replaces what ends soon. Without a public URL there is no push.
+    pub async fn maintain_subscriptions(&self) -> Result<Maintenance, EngineError> {
+        let now = self.clock.now();
+        let mut done =
+            Maintenance { expired: self.store.expire_subscriptions(now).await?, ..Maintenance::default() };
+        if self.config.public_url.is_none() {
+            return Ok(done);
+        }
+        for subscription in self.store.subscriptions_ending(now.plus(RENEWAL_BUFFER), ROUND).await? {
+            let Some(calendar) = self.store.calendar(subscription.calendar).await? else { continue };
+            match self.open_channel(&calendar, Some(&subscription)).await? {
+                Opened::Yes => done.renewed += 1,
+                Opened::Unsupported => done.unsupported += 1,
+                Opened::No => done.failed += 1,
+            }
+        }
+        for calendar in self.store.unwatched_calendars(ROUND).await? {
+            match self.open_channel(&calendar, None).await? {
+                Opened::Yes => done.created += 1,
+                Opened::Unsupported => done.unsupported += 1,
+                Opened::No => done.failed += 1,
+            }
+        }
+        Ok(done)
+    }
+
+    async fn open_channel(&self, calendar: &Calendar, old: Option<&Subscription>) -> Result<Opened, EngineError> {
+        let state = self.store.user_state(calendar.user).await?;
+        let account = state.and_then(|s| s.accounts.into_iter().find(|a| a.id == calendar.account));
+        let Some(account) = account.filter(|a| a.status == AccountStatus::Active) else { return Ok(Opened::No) };
+        let session = match self.providers.open(&account).await {
+            Ok(session) => session,
+            Err(error) => {
+                self.note_account_error(account.id, &account.email, &error).await?;
+                return Ok(Opened::No);
+            }
+        };
+        match session.capabilities().push {
+            Some(push) if calendar.sync_enabled && calendar.webhook_enabled && !calendar.push_unsupported => {
+                self.watch(calendar, &account, session.as_ref(), push, old).await
+            }
+            _ => Ok(Opened::Unsupported),
+        }
+    }
+
+    async fn watch(
+        &self,
+        calendar: &Calendar,
+        account: &Account,
+        session: &dyn ProviderAccount,
+        push: Push,
+        old: Option<&Subscription>,
+    ) -> Result<Opened, EngineError> {
+        let Some(public_url) = &self.config.public_url else { return Ok(Opened::No) };
+        let now = self.clock.now();
+        let token = self.ids.token();
+        let row = Subscription {
+            id: SubscriptionId(self.ids.uuid(now)),
+            calendar: calendar.id,
+            provider: account.provider,
+            remote_id: self.ids.uuid(now).to_string(),
+            webhook_url: format!("{public_url}/webhooks/{}/{}/", account.provider.as_str(), calendar.id),
+            resource_id: String::new(),
+            token_hash: token_hash(&token),
+            created_at: now,
+            expires_at: now.plus(PROVISIONAL_LIFE),
+            status: SubscriptionStatus::Active,
+            last_notification_at: None,
+            last_renewal_at: old.map(|_| now),
+            failure_count: 0,
+            provider_metadata: serde_json::json!({}),
+        };
+        self.store.begin_subscription(&row, old.map(|o| o.id)).await?;
+        let request = WatchRequest {
+            calendar: calendar.remote.calendar.clone(),
+            channel: row.remote_id.clone(),
+            url: row.webhook_url.clone(),
+            token,
+            life: push.life,
+            now,
+        };
+        match session.watch(&request).await {
+            Ok(watching) => {
+                let (channel, resource) = (&watching.channel, &watching.resource);
+                self.store.confirm_subscription(row.id, channel, resource, watching.expires_at, self.clock.now()).await?;
+                // Whatever changed between the last reading and the channel's first moment is found now.
+                self.store.raise(&[calendar.id], Wish::Changes, self.clock.now()).await?;
+                if let Some(old) = old {
+                    self.stop_channel(session, old).await;
+                }
+                Ok(Opened::Yes)
+            }
+            Err(error) => {
+                tracing::warn!(calendar = %calendar.id, %error, "no push channel could be opened");
+                self.store.abandon_subscription(row.id, old.map(|o| o.id), self.clock.now()).await?;
+                self.note_account_error(account.id, &account.email, &error).await?;
+                if error.class != ErrorClass::Unsupported {
+                    return Ok(Opened::No);
+                }
+                let change = CalendarChange::PushUnsupported;
+                self.store.change_calendar(calendar.id, change, self.clock.now()).await?;
+                Ok(Opened::Unsupported)
+            }
+        }
+    }
+
+    /// Closes a channel at the provider. One that can't be closed ends by itself; its deliveries do no harm meanwhile.
+    async fn stop_channel(&self, session: &dyn ProviderAccount, subscription: &Subscription) {
+        if subscription.resource_id.is_empty() {
+            return;
+        }
+        if let Err(error) = session.stop(&subscription.remote_id, &subscription.resource_id).await {
+            tracing::warn!(subscription = %subscription.id, %error, "an old push channel could not be closed");
+        }
+    }
+
+    /// Takes a calendar out of synchronising: its blocks go from the others, the others' blocks go from it (durably: the
+    /// next steps do it), and its channels are closed.
+    pub async fn disable_calendar(&self, calendar: &Calendar) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        self.store.change_calendar(calendar.id, CalendarChange::SyncEnabled(Switch::Off), now).await?;
+        let active = self.store.subscriptions(calendar.id).await?;
+        let active: Vec<_> = active.into_iter().filter(|s| s.status == SubscriptionStatus::Active).collect();
+        if active.is_empty() {
+            return Ok(());
+        }
+        for subscription in &active {
+            self.store.set_subscription_status(subscription.id, SubscriptionStatus::Suspended).await?;
+        }
+        let state = self.store.user_state(calendar.user).await?;
+        let account = state.and_then(|s| s.accounts.into_iter().find(|a| a.id == calendar.account));
+        if let Some(account) = account
+            && let Ok(session) = self.providers.open(&account).await
+        {
+            for subscription in &active {
+                self.stop_channel(session.as_ref(), subscription).await;
+            }
+        }
+        Ok(())
+    }
+}

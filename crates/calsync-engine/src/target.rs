@@ -1,0 +1,184 @@
+//! One target: load what its plan depends on, plan, audit, enqueue, push; again if what stands there turns out to be
+//! something else than was thought.
+
+use std::collections::BTreeMap;
+
+use calsync_core::calendar::Calendar;
+use calsync_core::hold::Verdict;
+use calsync_core::ids::{CalendarId, CorrelationId};
+use calsync_core::ledger::LedgerRow;
+use calsync_core::mirror::Mirror;
+use calsync_core::plan::{self, Plan, PlanInput, RuleInput};
+use calsync_core::ports::{Capabilities, Lease, ProviderAccount, UserState};
+use calsync_core::rule::{self, Rule};
+use calsync_core::run::{Alert, AlertLevel};
+
+use crate::push::Pushed;
+use crate::report::BlockChange;
+use crate::{Engine, EngineError};
+
+/// Plans in one step, when what stands in the target keeps turning out different.
+const ROUNDS_MAX: usize = 4;
+
+/// What working on one target did.
+#[derive(Default)]
+pub(crate) struct TargetDone {
+    pub(crate) blocks: Vec<BlockChange>,
+    pub(crate) held: bool,
+    pub(crate) calls: u32,
+    pub(crate) error: Option<String>,
+    pub(crate) account_error: Option<calsync_core::ports::ProviderError>,
+}
+
+/// What a plan is made from, loaded.
+pub(crate) struct TargetData {
+    mirrors: BTreeMap<CalendarId, Mirror>,
+    ledger: Vec<LedgerRow>,
+    rules: Vec<Rule>,
+}
+
+impl TargetData {
+    /// The planner's input.
+    pub(crate) fn input<'a>(
+        &'a self,
+        engine: &'a Engine,
+        state: &'a UserState,
+        target: &'a Calendar,
+        capabilities: Capabilities,
+    ) -> PlanInput<'a> {
+        let rule_input = |rule: &'a Rule| {
+            let source = state.calendars.iter().find(|c| c.id == rule.source)?;
+            Some(RuleInput { rule, source, mirror: self.mirrors.get(&rule.source)? })
+        };
+        PlanInput {
+            target,
+            rules: self.rules.iter().filter_map(rule_input).collect(),
+            mirror: &self.mirrors[&target.id],
+            ledger: &self.ledger,
+            identity: &engine.identity,
+            capabilities,
+            window: engine.window(),
+            hold: state.holds.iter().find(|h| h.target == target.id),
+            now: engine.clock.now(),
+        }
+    }
+}
+
+impl Engine {
+    /// Loads what the plan for `target` depends on.
+    pub(crate) async fn load_target(&self, state: &UserState, target: &Calendar) -> Result<TargetData, EngineError> {
+        let rules: Vec<Rule> =
+            rule::effective(&state.rules, &state.calendars).into_iter().filter(|r| r.target == target.id).collect();
+        let mut mirrors = BTreeMap::new();
+        for id in rules.iter().map(|r| r.source).chain([target.id]) {
+            if !mirrors.contains_key(&id) {
+                mirrors.insert(id, self.store.mirror(id).await?);
+            }
+        }
+        Ok(TargetData { mirrors, ledger: self.store.ledger(target.id).await?, rules })
+    }
+
+    /// Brings one target up to date.
+    pub(crate) async fn work_target(
+        &self,
+        lease: &Lease,
+        state: &UserState,
+        target: &Calendar,
+        account: &dyn ProviderAccount,
+    ) -> Result<TargetDone, EngineError> {
+        let mut done = TargetDone::default();
+        let mut to_plan = target.plan_due;
+        for _ in 0..ROUNDS_MAX {
+            let mut sources = BTreeMap::new();
+            if to_plan {
+                let data = self.load_target(state, target).await?;
+                let plan = self.plan_and_enqueue(lease, state, target, account, &data).await?;
+                done.held = matches!(plan.verdict, Verdict::Hold(_));
+                sources.extend(plan.actions.into_iter().map(|a| (a.row.correlation, a.row)));
+            }
+            if done.held {
+                break;
+            }
+            let pushed = self.push(lease, target, account).await?;
+            to_plan = pushed.replan;
+            self.note_pushed(target, pushed, &sources, &mut done).await?;
+            if !to_plan || done.account_error.is_some() {
+                break;
+            }
+        }
+        Ok(done)
+    }
+
+    async fn plan_and_enqueue(
+        &self,
+        lease: &Lease,
+        state: &UserState,
+        target: &Calendar,
+        account: &dyn ProviderAccount,
+        data: &TargetData,
+    ) -> Result<Plan, EngineError> {
+        let input = data.input(self, state, target, account.capabilities());
+        let plan = plan::plan(&input);
+        if let Some(violation) = plan::check(&input, &plan).into_iter().next() {
+            tracing::error!(target = %target.id, %violation, "a plan was refused by its audit; nothing was written");
+            return Err(EngineError::PlanRefused { calendar: target.id, violation });
+        }
+        self.note_hold(target, &plan).await?;
+        self.store.enqueue(lease, &plan.enqueue()).await?;
+        Ok(plan)
+    }
+
+    async fn note_hold(&self, target: &Calendar, plan: &Plan) -> Result<(), EngineError> {
+        const KIND: &str = "deletions_held";
+        let now = self.clock.now();
+        match &plan.verdict {
+            Verdict::Go => {
+                self.store.resolve_alert(KIND, &target.id.to_string(), now).await?;
+            }
+            Verdict::Hold(hold) => {
+                let alert = Alert {
+                    kind: KIND.to_owned(),
+                    subject: target.id.to_string(),
+                    level: AlertLevel::Error,
+                    message: format!("Nothing is written to calendar {}: {}.", target.id, hold.reason),
+                    action: format!(
+                        "Look at the calendars it mirrors. If the events are really gone: calendar-sync approve {}. \
+                         Otherwise wait: it goes on by itself when two later full readings agree.",
+                        target.id
+                    ),
+                    first_seen: hold.since,
+                    last_seen: now,
+                    resolved_at: None,
+                    deliveries: serde_json::json!({}),
+                };
+                self.store.open_alert(&alert).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn note_pushed(
+        &self,
+        target: &Calendar,
+        pushed: Pushed,
+        planned: &BTreeMap<CorrelationId, LedgerRow>,
+        done: &mut TargetDone,
+    ) -> Result<(), EngineError> {
+        let mut known: Option<BTreeMap<CorrelationId, LedgerRow>> = None;
+        for (write, kind) in pushed.done {
+            // A write left over from an earlier step is not in this plan: its row tells whose it is.
+            if !planned.contains_key(&write.correlation) && known.is_none() {
+                let rows = self.store.ledger(target.id).await?;
+                known = Some(rows.into_iter().map(|r| (r.correlation, r)).collect());
+            }
+            let row = planned.get(&write.correlation).or_else(|| known.as_ref()?.get(&write.correlation));
+            if let Some(row) = row {
+                let (source, occurrence, span) = (row.source, row.occurrence.clone(), row.span);
+                done.blocks.push(BlockChange { source, target: target.id, occurrence, kind, span });
+            }
+        }
+        done.error = done.error.take().or(pushed.error);
+        done.account_error = done.account_error.take().or(pushed.account_error);
+        Ok(())
+    }
+}
