@@ -11,7 +11,7 @@ mod rules;
 use super::*;
 use crate::zone;
 
-/// A timed series; the zone `UTC` for starts that end in `Z`.
+/// A timed series, by its wall clock and zone.
 pub(super) fn timed(local: &str, zone: &str) -> SeriesStart {
     SeriesStart::Timed { local: local.parse().unwrap(), zone: zone::find(zone).unwrap() }
 }
@@ -39,7 +39,7 @@ pub(super) fn starts(start: &SeriesStart, rule: &[&str]) -> Vec<String> {
     try_expand(start, rule).unwrap().iter().map(ToString::to_string).collect()
 }
 
-/// `22T01:30` style texts to full ones: `year-month-dayTtime:00Z`.
+/// Completes texts such as `2026-03-22T01:30` to instants.
 pub(super) fn utc(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| format!("{text}:00Z")).collect()
 }

@@ -1,6 +1,6 @@
 //! Laws of expansion over random rules.
 
-use super::random::{any_rule, local, series, some_zone, split_window};
+use super::random::{any_rule, local, many, series, some_zone, split_window};
 use super::*;
 use jiff::tz::AmbiguousOffset;
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ fn found(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(many(8))]
 
     #[test]
     fn a_jump_finds_what_a_walk_finds(

@@ -4,6 +4,17 @@ use super::*;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
+/// So many times the usual number of cases; `PROPTEST_CASES` raises it for a long run.
+pub(super) fn many(times: u32) -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig {
+        cases: usual.cases * times,
+        failure_persistence: None,
+        max_global_rejects: 100_000,
+        ..usual
+    }
+}
+
 /// A random rule, part by part, so that a comparison can leave out what another engine reads otherwise.
 #[derive(Clone, Debug)]
 pub(super) struct RandomRule {
