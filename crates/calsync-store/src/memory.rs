@@ -1,0 +1,204 @@
+//! The reference store: plain maps behind one lock. Slow where it may be, obviously right everywhere. It is what the
+//! SQL store is compared with, and what simulated worlds run on. Never survives its process.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use calsync_core::calendar::{Account, AccountStatus, Calendar, ListedCalendar, ProviderKind, User};
+use calsync_core::hold::Hold;
+use calsync_core::ids::{
+    AccountId, CalendarId, CorrelationId, NotificationId, RuleId, RunId, SubscriptionId, UserId,
+};
+use calsync_core::ledger::{LedgerRow, Settlement, Write};
+use calsync_core::mirror::Mirror;
+use calsync_core::notification::{Notification, ProcessingStatus};
+use calsync_core::ports::{
+    CalendarChange, ClaimedUser, ConnectAccount, Enqueue, Lease, NewNotification, NextDue,
+    NotificationMetrics, PullApply, Recorded, RunBegun, RunEnd, SealedCredentials, Store, StoreError,
+    SubscriptionMetrics, UserState, Wish,
+};
+use calsync_core::rule::Rule;
+use calsync_core::run::{Alert, CallStats, Run};
+use calsync_core::subscription::{Subscription, SubscriptionStatus};
+use calsync_core::time::Ts;
+use serde_json::Value;
+
+use crate::rows::missing;
+
+mod figures;
+mod leases;
+mod people;
+mod receipt;
+mod runs;
+mod subscriptions;
+mod walk;
+
+/// A store in memory. A clone is an independent copy of all that it holds at that moment.
+#[derive(Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+/// Who holds something, or held it last.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Held {
+    /// `None` after it was given back. The token stays: it must never be given out twice.
+    owner: Option<String>,
+    token: i64,
+    claimed_at: Ts,
+    expires_at: Ts,
+}
+
+#[derive(Clone, Default)]
+struct State {
+    users: BTreeMap<UserId, User>,
+    accounts: BTreeMap<AccountId, Account>,
+    credentials: BTreeMap<AccountId, SealedCredentials>,
+    calendars: BTreeMap<CalendarId, Calendar>,
+    rules: BTreeMap<RuleId, Rule>,
+    settings: BTreeMap<String, Value>,
+    subscriptions: BTreeMap<SubscriptionId, Subscription>,
+    notifications: BTreeMap<NotificationId, Notification>,
+    /// Unique key of the notifications.
+    deliveries: BTreeMap<(SubscriptionId, String), NotificationId>,
+    leases: BTreeMap<String, Held>,
+    mirrors: BTreeMap<CalendarId, Mirror>,
+    ledger: BTreeMap<(CalendarId, CorrelationId), LedgerRow>,
+    /// In the order in which they were enqueued.
+    outbox: BTreeMap<CalendarId, Vec<Write>>,
+    holds: BTreeMap<CalendarId, Hold>,
+    runs: BTreeMap<RunId, Run>,
+    call_stats: BTreeMap<(ProviderKind, Ts), CallStats>,
+    /// In the order in which they were opened.
+    alerts: Vec<Alert>,
+    audit: Vec<(Ts, String, String)>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> MemoryStore {
+        MemoryStore::default()
+    }
+
+    /// An independent copy of everything as it is now.
+    pub fn fork(&self) -> MemoryStore {
+        MemoryStore { state: Mutex::new(self.lock().clone()) }
+    }
+
+    /// The audit log, oldest first: when, who, what.
+    pub fn audit_log(&self) -> Vec<(Ts, String, String)> {
+        self.lock().audit.clone()
+    }
+
+    /// A thread that panicked left the maps as they were: every method checks before it changes anything.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for MemoryStore {
+    fn clone(&self) -> MemoryStore {
+        self.fork()
+    }
+}
+
+impl State {
+    fn calendar_mut(&mut self, id: CalendarId) -> Result<&mut Calendar, StoreError> {
+        self.calendars.get_mut(&id).ok_or_else(|| missing("calendar"))
+    }
+}
+
+/// Brings a calendar's due time forward to `at`.
+fn due(calendar: &mut Calendar, at: Ts) {
+    calendar.due_at = Some(calendar.due_at.map_or(at, |was| was.min(at)));
+}
+
+/// Something outside a run is a reason to look at it: a run that is under way must not answer for it.
+fn raise(calendar: &mut Calendar, at: Ts) {
+    calendar.dirty_generation += 1;
+    due(calendar, at);
+}
+
+fn conflict(words: &str) -> StoreError {
+    StoreError::Conflict(words.to_owned())
+}
+
+macro_rules! store_methods {
+    ($($name:ident($($arg:ident: $ty:ty),*) -> $out:ty;)*) => {
+        #[async_trait]
+        impl Store for MemoryStore {
+            $(async fn $name(&self, $($arg: $ty),*) -> Result<$out, StoreError> {
+                self.lock().$name($($arg),*)
+            })*
+
+            async fn ping(&self) -> Result<(), StoreError> {
+                Ok(())
+            }
+
+            async fn close(&self) {}
+        }
+    };
+}
+
+// One line per method of the port; each is a method of `State` in the file of its subject.
+store_methods! {
+    add_user(user: &User) -> ();
+    users() -> Vec<User>;
+    remove_user(user: UserId) -> ();
+    user_state(user: UserId) -> Option<UserState>;
+    connect_account(connect: &ConnectAccount, now: Ts) -> AccountId;
+    credentials(account: AccountId) -> Option<SealedCredentials>;
+    replace_credentials(account: AccountId, expected: i64, new: &SealedCredentials) -> bool;
+    all_credentials() -> Vec<(AccountId, SealedCredentials)>;
+    set_account_status(account: AccountId, status: AccountStatus, detail: Option<&str>) -> ();
+    remove_account(account: AccountId) -> ();
+    update_calendar_list(account: AccountId, listed: &[(CalendarId, ListedCalendar)]) -> ();
+    calendar(calendar: CalendarId) -> Option<Calendar>;
+    change_calendar(calendar: CalendarId, change: CalendarChange, now: Ts) -> ();
+    put_rule(rule: &Rule, now: Ts) -> ();
+    remove_rule(rule: RuleId, now: Ts) -> ();
+    setting(name: &str) -> Option<Value>;
+    init_setting(name: &str, value: &Value) -> Value;
+    put_setting(name: &str, value: &Value) -> ();
+    find_subscription(calendar: CalendarId, provider: ProviderKind, channel: &str) -> Option<Subscription>;
+    record_notification(new: NewNotification) -> Recorded;
+    raise(calendars: &[CalendarId], wish: Wish, now: Ts) -> ();
+    claim_due_user(owner: &str, now: Ts, until: Ts) -> Option<ClaimedUser>;
+    claim_user(user: UserId, owner: &str, now: Ts, until: Ts) -> Option<ClaimedUser>;
+    claim_lease(resource: &str, owner: &str, now: Ts, until: Ts) -> Option<Lease>;
+    renew_lease(lease: &Lease, until: Ts) -> Lease;
+    release(lease: &Lease, next: &[NextDue]) -> ();
+    next_due() -> Option<Ts>;
+    mirror(calendar: CalendarId) -> Mirror;
+    ledger(target: CalendarId) -> Vec<LedgerRow>;
+    begin_run(lease: &Lease, run: &Run) -> RunBegun;
+    apply_pull(lease: &Lease, pull: &PullApply) -> ();
+    enqueue(lease: &Lease, enqueue: &Enqueue) -> ();
+    due_writes(target: CalendarId, now: Ts, limit: u32) -> Vec<Write>;
+    waiting_writes(target: CalendarId) -> u64;
+    settle(lease: &Lease, settlements: &[Settlement]) -> ();
+    end_run(lease: &Lease, end: &RunEnd) -> ();
+    approve_hold(target: CalendarId, now: Ts) -> bool;
+    begin_subscription(new: &Subscription, replaces: Option<SubscriptionId>) -> ();
+    confirm_subscription(id: SubscriptionId, remote_id: &str, resource: &str, expires_at: Ts, now: Ts) -> ();
+    abandon_subscription(id: SubscriptionId, replaced: Option<SubscriptionId>, now: Ts) -> ();
+    set_subscription_status(id: SubscriptionId, status: SubscriptionStatus) -> ();
+    subscriptions(calendar: CalendarId) -> Vec<Subscription>;
+    subscriptions_ending(before: Ts, limit: u32) -> Vec<Subscription>;
+    subscriptions_silent(since: Ts, limit: u32) -> Vec<Subscription>;
+    subscriptions_failing(at_least: u32, limit: u32) -> Vec<Subscription>;
+    unwatched_calendars(limit: u32) -> Vec<Calendar>;
+    expire_subscriptions(now: Ts) -> u64;
+    notifications(status: ProcessingStatus, limit: u32) -> Vec<Notification>;
+    backlog(before: Ts) -> u64;
+    notification_metrics(since: Ts) -> NotificationMetrics;
+    subscription_metrics(now: Ts) -> SubscriptionMetrics;
+    runs(calendar: Option<CalendarId>, limit: u32) -> Vec<Run>;
+    add_call_stats(stats: &[CallStats]) -> ();
+    call_stats(since: Ts) -> Vec<CallStats>;
+    open_alert(alert: &Alert) -> bool;
+    resolve_alert(kind: &str, subject: &str, now: Ts) -> bool;
+    open_alerts() -> Vec<Alert>;
+    audit(who: &str, what: &str, at: Ts) -> ();
+}

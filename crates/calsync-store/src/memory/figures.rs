@@ -1,0 +1,134 @@
+//! Figures and logs in memory.
+
+use std::cmp::Reverse;
+
+use calsync_core::ids::CalendarId;
+use calsync_core::notification::{Notification, ProcessingStatus};
+use calsync_core::ports::{NotificationMetrics, StoreError, SubscriptionMetrics};
+use calsync_core::run::{Alert, CallStats, Run};
+use calsync_core::subscription::{FAILING_FROM, RENEWAL_BUFFER, SILENCE_LIMIT, SubscriptionStatus};
+use calsync_core::time::Ts;
+use serde_json::Value;
+
+use super::State;
+
+impl State {
+    pub(super) fn notifications(
+        &self,
+        status: ProcessingStatus,
+        limit: u32,
+    ) -> Result<Vec<Notification>, StoreError> {
+        let mut found: Vec<_> = self.notifications.values().filter(|n| n.status == status).collect();
+        found.sort_by_key(|n| (n.received_at, n.id));
+        Ok(found.into_iter().take(limit as usize).cloned().collect())
+    }
+
+    pub(super) fn backlog(&self, before: Ts) -> Result<u64, StoreError> {
+        let open = self.notifications.values().filter(|n| is_open(n) && n.received_at < before);
+        Ok(open.count() as u64)
+    }
+
+    pub(super) fn notification_metrics(&self, since: Ts) -> Result<NotificationMetrics, StoreError> {
+        let mut metrics = NotificationMetrics::default();
+        let (mut timed, mut total_ms) = (0u64, 0u64);
+        for n in self.notifications.values().filter(|n| n.received_at >= since) {
+            metrics.total += 1;
+            metrics.completed += u64::from(n.status == ProcessingStatus::Completed);
+            metrics.failed += u64::from(n.status == ProcessingStatus::Failed);
+            metrics.pending += u64::from(is_open(n));
+            metrics.calendars_synced += u64::from(n.served.calendars_synced);
+            metrics.events_processed += u64::from(n.served.events_processed);
+            metrics.busy_blocks_updated += u64::from(n.served.busy_blocks_updated);
+            if let (ProcessingStatus::Completed, Some(ms)) = (n.status, n.processing_time_ms) {
+                timed += 1;
+                total_ms += u64::try_from(ms).unwrap_or(0);
+            }
+        }
+        metrics.average_ms = total_ms.checked_div(timed).unwrap_or(0);
+        Ok(metrics)
+    }
+
+    pub(super) fn subscription_metrics(&self, now: Ts) -> Result<SubscriptionMetrics, StoreError> {
+        let mut metrics = SubscriptionMetrics::default();
+        for s in self.subscriptions.values().filter(|s| s.status == SubscriptionStatus::Active) {
+            metrics.active += 1;
+            metrics.healthy += u64::from(s.is_healthy(now, SILENCE_LIMIT));
+            metrics.expiring += u64::from(s.needs_renewal(now, RENEWAL_BUFFER));
+            metrics.failing += u64::from(s.failure_count >= FAILING_FROM);
+        }
+        Ok(metrics)
+    }
+
+    pub(super) fn runs(&self, calendar: Option<CalendarId>, limit: u32) -> Result<Vec<Run>, StoreError> {
+        let mut found: Vec<_> =
+            self.runs.values().filter(|r| calendar.is_none_or(|c| c == r.calendar)).collect();
+        found.sort_by_key(|r| Reverse((r.started_at, r.id)));
+        Ok(found.into_iter().take(limit as usize).cloned().collect())
+    }
+
+    pub(super) fn add_call_stats(&mut self, stats: &[CallStats]) -> Result<(), StoreError> {
+        for new in stats {
+            let empty = || CallStats {
+                calls: 0,
+                errors: Default::default(),
+                latency_sum_us: 0,
+                latency_max_us: 0,
+                quota_used: 0,
+                ..new.clone()
+            };
+            let sum = self.call_stats.entry((new.provider, new.minute)).or_insert_with(empty);
+            sum.calls += new.calls;
+            sum.latency_sum_us += new.latency_sum_us;
+            sum.latency_max_us = sum.latency_max_us.max(new.latency_max_us);
+            sum.quota_used += new.quota_used;
+            for (class, count) in &new.errors {
+                *sum.errors.entry(class.clone()).or_default() += count;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn call_stats(&self, since: Ts) -> Result<Vec<CallStats>, StoreError> {
+        Ok(self.call_stats.values().filter(|s| s.minute >= since).cloned().collect())
+    }
+
+    fn open_alert_mut(&mut self, kind: &str, subject: &str) -> Option<&mut Alert> {
+        self.alerts.iter_mut().find(|a| a.resolved_at.is_none() && a.kind == kind && a.subject == subject)
+    }
+
+    pub(super) fn open_alert(&mut self, alert: &Alert) -> Result<bool, StoreError> {
+        let Some(open) = self.open_alert_mut(&alert.kind, &alert.subject) else {
+            self.alerts.push(Alert { resolved_at: None, ..alert.clone() });
+            return Ok(true);
+        };
+        open.level = alert.level;
+        open.message = alert.message.clone();
+        open.action = alert.action.clone();
+        open.last_seen = open.last_seen.max(alert.last_seen);
+        if alert.deliveries != Value::Null {
+            open.deliveries = alert.deliveries.clone();
+        }
+        Ok(false)
+    }
+
+    pub(super) fn resolve_alert(&mut self, kind: &str, subject: &str, now: Ts) -> Result<bool, StoreError> {
+        let open = self.open_alert_mut(kind, subject);
+        Ok(open.map(|alert| alert.resolved_at = Some(now)).is_some())
+    }
+
+    pub(super) fn open_alerts(&self) -> Result<Vec<Alert>, StoreError> {
+        let mut open: Vec<_> =
+            self.alerts.iter().enumerate().filter(|(_, a)| a.resolved_at.is_none()).collect();
+        open.sort_by_key(|(at, alert)| Reverse((alert.first_seen, *at)));
+        Ok(open.into_iter().map(|(_, alert)| alert.clone()).collect())
+    }
+
+    pub(super) fn audit(&mut self, who: &str, what: &str, at: Ts) -> Result<(), StoreError> {
+        self.audit.push((at, who.to_owned(), what.to_owned()));
+        Ok(())
+    }
+}
+
+fn is_open(n: &Notification) -> bool {
+    !matches!(n.status, ProcessingStatus::Completed | ProcessingStatus::Failed)
+}

@@ -1,0 +1,351 @@
+//! Users, accounts, credentials, calendars, rules and settings in memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use calsync_core::block::CalendarRef;
+use calsync_core::calendar::{Account, AccountStatus, Calendar, ListedCalendar, User};
+use calsync_core::ids::{AccountId, CalendarId, RuleId, UserId};
+use calsync_core::ports::{CalendarChange, ConnectAccount, SealedCredentials, StoreError, UserState, Wish};
+use calsync_core::rule::Rule;
+use calsync_core::subscription::{Subscription, SubscriptionStatus};
+use calsync_core::time::Ts;
+use serde_json::Value;
+
+use super::{State, conflict, raise};
+use crate::rows::{missing, texts_of, user_resource};
+
+impl State {
+    pub(super) fn add_user(&mut self, user: &User) -> Result<(), StoreError> {
+        let taken = self.users.values().any(|u| u.id == user.id || u.email == user.email);
+        if taken || user.email != user.email.to_ascii_lowercase() {
+            return Err(conflict(
+                "a user with this address exists already, or the address is not in lower case",
+            ));
+        }
+        self.users.insert(user.id, user.clone());
+        Ok(())
+    }
+
+    pub(super) fn users(&self) -> Result<Vec<User>, StoreError> {
+        let mut users: Vec<User> = self.users.values().cloned().collect();
+        users.sort_by(|a, b| a.email.cmp(&b.email));
+        Ok(users)
+    }
+
+    pub(super) fn remove_user(&mut self, user: UserId) -> Result<(), StoreError> {
+        let accounts: Vec<AccountId> =
+            self.accounts.values().filter(|a| a.user == user).map(|a| a.id).collect();
+        accounts.into_iter().for_each(|account| self.drop_account(account));
+        self.users.remove(&user);
+        self.leases.remove(&user_resource(user));
+        Ok(())
+    }
+
+    pub(super) fn user_state(&self, user: UserId) -> Result<Option<UserState>, StoreError> {
+        let Some(person) = self.users.get(&user) else { return Ok(None) };
+        let calendars: Vec<Calendar> = self.calendars.values().filter(|c| c.user == user).cloned().collect();
+        let theirs: BTreeSet<CalendarId> = calendars.iter().map(|c| c.id).collect();
+        let mut subscriptions: Vec<Subscription> = self
+            .subscriptions
+            .values()
+            .filter(|s| theirs.contains(&s.calendar) && s.status == SubscriptionStatus::Active)
+            .cloned()
+            .collect();
+        subscriptions.sort_by_key(|s| (s.calendar, s.id));
+        let waiting =
+            self.outbox.iter().filter(|(target, writes)| theirs.contains(target) && !writes.is_empty());
+        let waiting_writes = waiting
+            // `None` sorts before every time: one write that may go at once makes the target's answer.
+            .map(|(target, writes)| (*target, writes.iter().map(|w| w.not_before).min().flatten()))
+            .collect();
+        Ok(Some(UserState {
+            user: person.clone(),
+            accounts: self.accounts.values().filter(|a| a.user == user).cloned().collect(),
+            rules: self.rules.values().filter(|r| r.user == user).cloned().collect(),
+            holds: self.holds.values().filter(|h| theirs.contains(&h.target)).cloned().collect(),
+            calendars,
+            subscriptions,
+            waiting_writes,
+        }))
+    }
+
+    pub(super) fn connect_account(
+        &mut self,
+        connect: &ConnectAccount,
+        now: Ts,
+    ) -> Result<AccountId, StoreError> {
+        let new = &connect.account;
+        if !self.users.contains_key(&new.user) {
+            return Err(missing("user"));
+        }
+        let same =
+            |a: &&Account| (a.user, a.provider, &a.remote_id) == (new.user, new.provider, &new.remote_id);
+        let id = match self.accounts.values().find(same).cloned() {
+            Some(known) => {
+                let account = Account {
+                    email: new.email.clone(),
+                    status: AccountStatus::Active,
+                    status_detail: None,
+                    ..known
+                };
+                self.accounts.insert(account.id, account.clone());
+                account.id
+            }
+            None if self.accounts.contains_key(&new.id) => {
+                return Err(conflict("another account has this id already"));
+            }
+            None => {
+                let account = Account { status: AccountStatus::Active, status_detail: None, ..new.clone() };
+                self.accounts.insert(new.id, account);
+                new.id
+            }
+        };
+        // A worker that still holds the old credentials must not be able to put them back.
+        let version = match self.credentials.get(&id) {
+            Some(old) => connect.credentials.version.max(old.version + 1),
+            None => connect.credentials.version,
+        };
+        self.credentials.insert(id, SealedCredentials { version, ..connect.credentials.clone() });
+        self.calendars.values_mut().filter(|c| c.account == id).for_each(|c| raise(c, now));
+        Ok(id)
+    }
+
+    pub(super) fn credentials(&self, account: AccountId) -> Result<Option<SealedCredentials>, StoreError> {
+        Ok(self.credentials.get(&account).cloned())
+    }
+
+    pub(super) fn replace_credentials(
+        &mut self,
+        account: AccountId,
+        expected: i64,
+        new: &SealedCredentials,
+    ) -> Result<bool, StoreError> {
+        match self.credentials.get_mut(&account) {
+            Some(known) if known.version == expected => {
+                *known = new.clone();
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    pub(super) fn all_credentials(&self) -> Result<Vec<(AccountId, SealedCredentials)>, StoreError> {
+        Ok(self.credentials.iter().map(|(id, sealed)| (*id, sealed.clone())).collect())
+    }
+
+    pub(super) fn set_account_status(
+        &mut self,
+        account: AccountId,
+        status: AccountStatus,
+        detail: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let account = self.accounts.get_mut(&account).ok_or_else(|| missing("account"))?;
+        account.status = status;
+        account.status_detail = detail.map(str::to_owned);
+        Ok(())
+    }
+
+    pub(super) fn remove_account(&mut self, account: AccountId) -> Result<(), StoreError> {
+        let Some(user) = self.accounts.get(&account).map(|a| a.user) else { return Ok(()) };
+        self.drop_account(account);
+        // Blocks that stand for its events must go from the other calendars.
+        self.calendars
+            .values_mut()
+            .filter(|c| c.user == user && c.sync_enabled)
+            .for_each(|c| c.plan_due = true);
+        Ok(())
+    }
+
+    fn drop_account(&mut self, account: AccountId) {
+        self.accounts.remove(&account);
+        self.credentials.remove(&account);
+        let gone: BTreeSet<CalendarId> =
+            self.calendars.values().filter(|c| c.account == account).map(|c| c.id).collect();
+        self.calendars.retain(|id, _| !gone.contains(id));
+        self.rules.retain(|_, r| !gone.contains(&r.source) && !gone.contains(&r.target));
+        self.subscriptions.retain(|_, s| !gone.contains(&s.calendar));
+        let kept = &self.subscriptions;
+        self.notifications.retain(|_, n| kept.contains_key(&n.subscription));
+        self.deliveries.retain(|(subscription, _), _| kept.contains_key(subscription));
+        self.mirrors.retain(|id, _| !gone.contains(id));
+        self.ledger.retain(|(target, _), _| !gone.contains(target));
+        self.outbox.retain(|target, _| !gone.contains(target));
+        self.holds.retain(|target, _| !gone.contains(target));
+        self.runs.retain(|_, r| !gone.contains(&r.calendar));
+    }
+
+    pub(super) fn update_calendar_list(
+        &mut self,
+        account: AccountId,
+        listed: &[(CalendarId, ListedCalendar)],
+    ) -> Result<(), StoreError> {
+        let account = self.accounts.get(&account).cloned().ok_or_else(|| missing("account"))?;
+        let listed: BTreeMap<&str, &(CalendarId, ListedCalendar)> =
+            listed.iter().map(|item| (item.1.remote_id.as_str(), item)).collect();
+        let known: BTreeMap<String, CalendarId> = self
+            .calendars
+            .values()
+            .filter(|c| c.account == account.id)
+            .map(|c| (c.remote.calendar.clone(), c.id))
+            .collect();
+        let new = || listed.iter().filter(|(remote, _)| !known.contains_key(**remote)).map(|(_, item)| *item);
+        let ids: BTreeSet<CalendarId> = new().map(|(id, _)| *id).collect();
+        if ids.len() < new().count() || ids.iter().any(|id| self.calendars.contains_key(id)) {
+            return Err(conflict("another calendar has this id already"));
+        }
+        for (id, item) in new() {
+            self.calendars.insert(*id, new_calendar(*id, &account, item));
+        }
+        for (remote, id) in &known {
+            let calendar = self.calendar_mut(*id)?;
+            match listed.get(remote.as_str()) {
+                Some((_, item)) => take_over(calendar, item),
+                None => calendar.missing = true,
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn calendar(&self, calendar: CalendarId) -> Result<Option<Calendar>, StoreError> {
+        Ok(self.calendars.get(&calendar).cloned())
+    }
+
+    pub(super) fn change_calendar(
+        &mut self,
+        id: CalendarId,
+        change: CalendarChange,
+        now: Ts,
+    ) -> Result<(), StoreError> {
+        let calendar = self.calendar_mut(id)?;
+        match change {
+            CalendarChange::SyncEnabled(switch) => {
+                calendar.sync_enabled = switch.is_on();
+                let user = calendar.user;
+                self.plan_all(user, now);
+                // Switched off it is none of "all", but its own blocks must go.
+                let calendar = self.calendar_mut(id)?;
+                if !calendar.sync_enabled {
+                    calendar.plan_due = true;
+                    raise(calendar, now);
+                }
+            }
+            CalendarChange::WebhookEnabled(switch) => {
+                calendar.webhook_enabled = switch.is_on();
+                raise(calendar, now);
+            }
+            // From now on it is polled: whoever is at work on it must not go by what it saw before.
+            CalendarChange::PushUnsupported => {
+                calendar.push_unsupported = true;
+                raise(calendar, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// All calendars of a user that take part are planned again.
+    fn plan_all(&mut self, user: UserId, now: Ts) {
+        for calendar in self.calendars.values_mut().filter(|c| c.user == user && c.sync_enabled) {
+            calendar.plan_due = true;
+            raise(calendar, now);
+        }
+    }
+
+    pub(super) fn put_rule(&mut self, rule: &Rule, now: Ts) -> Result<(), StoreError> {
+        let owner = |id| self.calendars.get(&id).map(|c| c.user);
+        if rule.source == rule.target {
+            return Err(conflict("a calendar cannot block itself"));
+        }
+        if owner(rule.source) != Some(rule.user) || owner(rule.target) != Some(rule.user) {
+            return Err(conflict("both calendars of a rule must exist and belong to its user"));
+        }
+        let ends = |r: &Rule| (r.source, r.target);
+        let known = self.rules.values().find(|r| ends(r) == ends(rule)).map(|r| r.id);
+        if known.is_none() && self.rules.contains_key(&rule.id) {
+            return Err(conflict("another rule has this id already"));
+        }
+        let first = !self.rules.values().any(|r| r.user == rule.user);
+        let texts = texts_of(self.rules.values(), rule.source);
+        let id = known.unwrap_or(rule.id);
+        self.rules.insert(id, Rule { id, ..rule.clone() });
+        self.rules_changed(rule, first, texts != texts_of(self.rules.values(), rule.source), now)
+    }
+
+    pub(super) fn remove_rule(&mut self, rule: RuleId, now: Ts) -> Result<(), StoreError> {
+        let Some(rule) = self.rules.get(&rule).cloned() else { return Ok(()) };
+        let texts = texts_of(self.rules.values(), rule.source);
+        self.rules.remove(&rule.id);
+        let last = !self.rules.values().any(|r| r.user == rule.user);
+        self.rules_changed(&rule, last, texts != texts_of(self.rules.values(), rule.source), now)
+    }
+
+    /// `mesh`: the first rule of a user ends the mesh of all calendars, and the last one's end restores it.
+    fn rules_changed(&mut self, rule: &Rule, mesh: bool, texts: bool, now: Ts) -> Result<(), StoreError> {
+        self.calendar_mut(rule.source)?.full_due |= texts;
+        self.calendar_mut(rule.target)?.plan_due = true;
+        let mut raised: BTreeSet<CalendarId> = [rule.source, rule.target].into();
+        if mesh {
+            for calendar in self.calendars.values_mut().filter(|c| c.user == rule.user && c.sync_enabled) {
+                calendar.plan_due = true;
+                raised.insert(calendar.id);
+            }
+        }
+        let raised: Vec<CalendarId> = raised.into_iter().collect();
+        self.raise(&raised, Wish::Changes, now)
+    }
+
+    pub(super) fn setting(&self, name: &str) -> Result<Option<Value>, StoreError> {
+        Ok(self.settings.get(name).cloned())
+    }
+
+    pub(super) fn init_setting(&mut self, name: &str, value: &Value) -> Result<Value, StoreError> {
+        Ok(self.settings.entry(name.to_owned()).or_insert_with(|| value.clone()).clone())
+    }
+
+    pub(super) fn put_setting(&mut self, name: &str, value: &Value) -> Result<(), StoreError> {
+        self.settings.insert(name.to_owned(), value.clone());
+        Ok(())
+    }
+}
+
+fn take_over(calendar: &mut Calendar, listed: &ListedCalendar) {
+    calendar.name = listed.name.clone();
+    calendar.time_zone = listed.time_zone.clone();
+    calendar.colour = listed.colour.clone();
+    calendar.access = listed.access;
+    calendar.push_unsupported |= listed.push_unsupported;
+    calendar.missing = false;
+}
+
+fn new_calendar(id: CalendarId, account: &Account, listed: &ListedCalendar) -> Calendar {
+    Calendar {
+        id,
+        account: account.id,
+        user: account.user,
+        remote: CalendarRef {
+            provider: account.provider.as_str().to_owned(),
+            account: account.remote_id.clone(),
+            calendar: listed.remote_id.clone(),
+        },
+        name: listed.name.clone(),
+        time_zone: listed.time_zone.clone(),
+        colour: listed.colour.clone(),
+        access: listed.access,
+        sync_enabled: false,
+        webhook_enabled: true,
+        fallback_polling_enabled: true,
+        missing: false,
+        push_unsupported: listed.push_unsupported,
+        webhook_last_activity: None,
+        webhook_failure_streak: 0,
+        last_webhook_failure: None,
+        last_polling_sync: None,
+        last_synced_at: None,
+        last_full_sync: None,
+        cursor: None,
+        dirty_generation: 0,
+        synced_generation: 0,
+        due_at: None,
+        plan_due: false,
+        full_due: false,
+    }
+}

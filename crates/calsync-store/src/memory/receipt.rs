@@ -1,0 +1,67 @@
+//! Receipt in memory: which subscription a delivery is for, and the delivery itself.
+
+use std::cmp::Reverse;
+
+use calsync_core::calendar::ProviderKind;
+use calsync_core::ids::CalendarId;
+use calsync_core::notification::{NOTIFICATION_ID_MAX, Notification, ProcessingStatus, Served, Wants};
+use calsync_core::ports::{NewNotification, Recorded, StoreError, Wish};
+use calsync_core::subscription::Subscription;
+
+use super::{State, conflict};
+use crate::rows::missing;
+
+impl State {
+    pub(super) fn find_subscription(
+        &self,
+        calendar: CalendarId,
+        provider: ProviderKind,
+        channel: &str,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let candidates =
+            self.subscriptions.values().filter(|s| s.calendar == calendar && s.provider == provider);
+        Ok(candidates.min_by_key(|s| (s.remote_id != channel, Reverse((s.created_at, s.id)))).cloned())
+    }
+
+    pub(super) fn record_notification(&mut self, new: NewNotification) -> Result<Recorded, StoreError> {
+        let key = (new.subscription, new.notification_id.clone());
+        if self.deliveries.contains_key(&key) || self.notifications.contains_key(&new.id) {
+            return Ok(Recorded::Duplicate);
+        }
+        if new.notification_id.chars().count() > NOTIFICATION_ID_MAX {
+            return Err(conflict("the notification id is longer than 255 characters"));
+        }
+        let subscription =
+            self.subscriptions.get_mut(&new.subscription).ok_or_else(|| missing("subscription"))?;
+        subscription.last_notification_at =
+            Some(subscription.last_notification_at.map_or(new.received_at, |was| was.max(new.received_at)));
+        subscription.failure_count = 0;
+        self.deliveries.insert(key, new.id);
+        let (calendar, received_at, wants) = (new.calendar, new.received_at, new.wants);
+        self.notifications.insert(new.id, pending(new));
+        if wants == Wants::Sync {
+            self.raise(&[calendar], Wish::Changes, received_at)?;
+        }
+        Ok(Recorded::New)
+    }
+}
+
+fn pending(new: NewNotification) -> Notification {
+    Notification {
+        id: new.id,
+        subscription: new.subscription,
+        notification_id: new.notification_id,
+        received_at: new.received_at,
+        headers: new.headers,
+        payload: new.payload,
+        status: ProcessingStatus::Pending,
+        processing_started_at: None,
+        processing_completed_at: None,
+        processing_time_ms: None,
+        error_message: None,
+        retry_count: 0,
+        next_retry_at: None,
+        run: None,
+        served: Served::default(),
+    }
+}

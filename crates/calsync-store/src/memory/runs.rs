@@ -1,0 +1,143 @@
+//! Runs in memory: what a run serves, and what becomes of it.
+
+use std::collections::BTreeSet;
+
+use calsync_core::ids::{CalendarId, NotificationId, SubscriptionId};
+use calsync_core::notification::{AfterFailure, Notification, ProcessingStatus, Served};
+use calsync_core::ports::{Blame, Lease, NotificationsEnd, RunBegun, RunEnd, StoreError};
+use calsync_core::run::{Run, RunKind, RunStatus};
+use calsync_core::subscription::{Subscription, SubscriptionStatus};
+use calsync_core::time::Ts;
+
+use super::{State, conflict};
+use crate::rows::missing;
+
+impl State {
+    pub(super) fn begin_run(&mut self, lease: &Lease, run: &Run) -> Result<RunBegun, StoreError> {
+        self.fence(lease)?;
+        let seen_generation = self.calendar_mut(run.calendar)?.dirty_generation;
+        if self.runs.contains_key(&run.id) {
+            return Err(conflict("another run has this id already"));
+        }
+        self.runs.insert(run.id, run.clone());
+        let ours: BTreeSet<SubscriptionId> =
+            self.subscriptions.values().filter(|s| s.calendar == run.calendar).map(|s| s.id).collect();
+        let waiting = |n: &&mut Notification| match n.status {
+            // Nobody else holds the lease: whoever was at work on it is dead.
+            ProcessingStatus::Pending | ProcessingStatus::Processing => true,
+            ProcessingStatus::Retrying => n.next_retry_at.is_none_or(|at| at <= run.started_at),
+            ProcessingStatus::Completed | ProcessingStatus::Failed => false,
+        };
+        let mut picked: Vec<(Ts, NotificationId, u32)> = Vec::new();
+        for n in self.notifications.values_mut().filter(|n| ours.contains(&n.subscription)).filter(waiting) {
+            n.status = ProcessingStatus::Processing;
+            n.processing_started_at = Some(run.started_at);
+            n.next_retry_at = None;
+            n.run = Some(run.id);
+            picked.push((n.received_at, n.id, n.retry_count));
+        }
+        picked.sort_unstable();
+        let notifications = picked.into_iter().map(|(_, id, failures)| (id, failures)).collect();
+        Ok(RunBegun { seen_generation, notifications })
+    }
+
+    pub(super) fn end_run(&mut self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError> {
+        self.fence(lease)?;
+        self.calendar_mut(end.calendar)?;
+        let run = self.runs.get_mut(&end.run).ok_or_else(|| missing("run"))?;
+        run.finished_at = Some(end.at);
+        run.status = end.status.clone();
+        run.counts = end.counts;
+        let kind = run.kind;
+        match &end.notifications {
+            NotificationsEnd::Completed(served) => self.complete(end, *served)?,
+            NotificationsEnd::Failed { items, blame } => self.fail(end, items, *blame)?,
+        }
+        let calendar = self.calendar_mut(end.calendar)?;
+        if end.status == RunStatus::Succeeded {
+            calendar.last_synced_at = Some(end.at);
+        }
+        if kind == RunKind::Polling {
+            calendar.last_polling_sync = Some(end.at);
+        }
+        if let Some(generation) = end.served_generation {
+            calendar.synced_generation = calendar.synced_generation.max(generation);
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, end: &RunEnd, served: Served) -> Result<(), StoreError> {
+        let mut theirs = BTreeSet::new();
+        let at_work =
+            |n: &&mut Notification| n.run == Some(end.run) && n.status == ProcessingStatus::Processing;
+        for n in self.notifications.values_mut().filter(at_work) {
+            n.status = ProcessingStatus::Completed;
+            n.processing_completed_at = Some(end.at);
+            n.processing_time_ms = Some((end.at.micros() - n.received_at.micros()).max(0) / 1_000);
+            n.error_message = None;
+            n.served = served;
+            theirs.insert(n.subscription);
+        }
+        self.count_failures(end.calendar, &theirs, |failures| *failures = 0);
+        let calendar = self.calendar_mut(end.calendar)?;
+        calendar.webhook_failure_streak = 0;
+        if !theirs.is_empty() {
+            calendar.webhook_last_activity = Some(end.at);
+        }
+        Ok(())
+    }
+
+    fn fail(
+        &mut self,
+        end: &RunEnd,
+        items: &[(NotificationId, AfterFailure)],
+        blame: Blame,
+    ) -> Result<(), StoreError> {
+        let mut theirs = BTreeSet::new();
+        for (id, after) in items {
+            let Some(n) = self.notifications.get_mut(id) else { continue };
+            if n.run == Some(end.run) && n.status == ProcessingStatus::Processing {
+                fail_one(n, end, *after);
+                theirs.insert(n.subscription);
+            }
+        }
+        if blame == Blame::Target {
+            return Ok(());
+        }
+        self.count_failures(end.calendar, &theirs, |failures| *failures += 1);
+        let calendar = self.calendar_mut(end.calendar)?;
+        calendar.webhook_failure_streak += 1;
+        calendar.last_webhook_failure = Some(end.at);
+        Ok(())
+    }
+
+    /// Changes the counters of the calendar's active subscriptions, and of those that delivered what was served.
+    fn count_failures(
+        &mut self,
+        of: CalendarId,
+        theirs: &BTreeSet<SubscriptionId>,
+        change: impl Fn(&mut u32),
+    ) {
+        let active = |s: &Subscription| s.calendar == of && s.status == SubscriptionStatus::Active;
+        let concerned = self.subscriptions.values_mut().filter(|s| active(s) || theirs.contains(&s.id));
+        concerned.for_each(|s| change(&mut s.failure_count));
+    }
+}
+
+fn fail_one(n: &mut Notification, end: &RunEnd, after: AfterFailure) {
+    n.retry_count += 1;
+    n.error_message = match &end.status {
+        RunStatus::Failed { error } => Some(error.clone()),
+        RunStatus::Running | RunStatus::Succeeded => None,
+    };
+    match after {
+        AfterFailure::RetryAt(at) => {
+            n.status = ProcessingStatus::Retrying;
+            n.next_retry_at = Some(at);
+        }
+        AfterFailure::Failed => {
+            n.status = ProcessingStatus::Failed;
+            n.processing_completed_at = Some(end.at);
+        }
+    }
+}

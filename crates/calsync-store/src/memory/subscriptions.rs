@@ -1,0 +1,167 @@
+//! Subscriptions in memory: one active per calendar and provider, older ones as history.
+
+use std::cmp::Reverse;
+
+use calsync_core::calendar::{AccountStatus, Calendar};
+use calsync_core::ids::{CalendarId, SubscriptionId};
+use calsync_core::ports::StoreError;
+use calsync_core::subscription::{Subscription, SubscriptionStatus};
+use calsync_core::time::Ts;
+
+use super::{State, conflict};
+use crate::rows::{REMOTE_ID_MAX, missing};
+
+impl State {
+    pub(super) fn begin_subscription(
+        &mut self,
+        new: &Subscription,
+        replaces: Option<SubscriptionId>,
+    ) -> Result<(), StoreError> {
+        if !self.calendars.contains_key(&new.calendar) {
+            return Err(missing("calendar"));
+        }
+        let was = replaces.and_then(|id| self.subscriptions.get(&id)).cloned();
+        if let Some(old) = &was {
+            self.put_subscription(Subscription { status: SubscriptionStatus::Expired, ..old.clone() })?;
+        }
+        let free = !self.subscriptions.contains_key(&new.id);
+        let put = if free { self.put_subscription(new.clone()) } else { Err(conflict("it exists already")) };
+        if let (Err(_), Some(old)) = (&put, was) {
+            self.subscriptions.insert(old.id, old);
+        }
+        put
+    }
+
+    /// The constraints of the table.
+    fn put_subscription(&mut self, new: Subscription) -> Result<(), StoreError> {
+        let too_long = |text: &str| text.chars().count() > REMOTE_ID_MAX;
+        if too_long(&new.remote_id) || too_long(&new.resource_id) {
+            return Err(conflict("the provider's id is longer than 255 characters"));
+        }
+        let mut others = self.subscriptions.values().filter(|s| s.id != new.id && s.provider == new.provider);
+        if others.any(|s| {
+            s.remote_id == new.remote_id || (is_active(s) && is_active(&new) && s.calendar == new.calendar)
+        }) {
+            return Err(conflict(
+                "the calendar has an active subscription already, or the channel id is taken",
+            ));
+        }
+        self.subscriptions.insert(new.id, new);
+        Ok(())
+    }
+
+    fn subscription(&self, id: SubscriptionId) -> Result<Subscription, StoreError> {
+        self.subscriptions.get(&id).cloned().ok_or_else(|| missing("subscription"))
+    }
+
+    pub(super) fn confirm_subscription(
+        &mut self,
+        id: SubscriptionId,
+        remote_id: &str,
+        resource: &str,
+        expires_at: Ts,
+        now: Ts,
+    ) -> Result<(), StoreError> {
+        let known = self.subscription(id)?;
+        self.put_subscription(Subscription {
+            remote_id: remote_id.to_owned(),
+            resource_id: resource.to_owned(),
+            expires_at,
+            last_renewal_at: Some(now),
+            status: SubscriptionStatus::Active,
+            failure_count: 0,
+            ..known
+        })
+    }
+
+    pub(super) fn abandon_subscription(
+        &mut self,
+        id: SubscriptionId,
+        replaced: Option<SubscriptionId>,
+        now: Ts,
+    ) -> Result<(), StoreError> {
+        self.set_subscription_status(id, SubscriptionStatus::Failed)?;
+        let Some(old) = replaced.and_then(|id| self.subscriptions.get(&id)).cloned() else { return Ok(()) };
+        if old.status == SubscriptionStatus::Expired && !old.is_expired(now) {
+            let again = Subscription { status: SubscriptionStatus::Active, ..old };
+            // Refused when another one is active by now, which is as good.
+            let _ = self.put_subscription(again);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_subscription_status(
+        &mut self,
+        id: SubscriptionId,
+        status: SubscriptionStatus,
+    ) -> Result<(), StoreError> {
+        let known = self.subscription(id)?;
+        self.put_subscription(Subscription { status, ..known })
+    }
+
+    pub(super) fn subscriptions(&self, calendar: CalendarId) -> Result<Vec<Subscription>, StoreError> {
+        let mut found: Vec<_> =
+            self.subscriptions.values().filter(|s| s.calendar == calendar).cloned().collect();
+        found.sort_by_key(|s| Reverse((s.created_at, s.id)));
+        Ok(found)
+    }
+
+    fn active_by<K: Ord>(&self, limit: u32, key: impl Fn(&Subscription) -> Option<K>) -> Vec<Subscription> {
+        let active = self.subscriptions.values().filter(|s| is_active(s));
+        let mut found: Vec<_> = active.filter_map(|s| Some(((key(s)?, s.id), s.clone()))).collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        found.into_iter().take(limit as usize).map(|(_, s)| s).collect()
+    }
+
+    pub(super) fn subscriptions_ending(
+        &self,
+        before: Ts,
+        limit: u32,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        Ok(self.active_by(limit, |s| (s.expires_at < before).then_some(s.expires_at)))
+    }
+
+    pub(super) fn subscriptions_silent(
+        &self,
+        since: Ts,
+        limit: u32,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        Ok(self.active_by(limit, |s| Some(last_word(s)).filter(|at| *at < since)))
+    }
+
+    pub(super) fn subscriptions_failing(
+        &self,
+        at_least: u32,
+        limit: u32,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        let failing = |s: &Subscription| s.failure_count > 0 && s.failure_count >= at_least;
+        Ok(self.active_by(limit, |s| failing(s).then_some(Reverse(s.failure_count))))
+    }
+
+    pub(super) fn unwatched_calendars(&self, limit: u32) -> Result<Vec<Calendar>, StoreError> {
+        let works = |c: &Calendar| {
+            self.accounts.get(&c.account).is_some_and(|a| a.status == AccountStatus::Active)
+                && c.sync_enabled
+                && c.webhook_enabled
+                && !c.missing
+                && !c.push_unsupported
+        };
+        let watched = |c: &Calendar| self.subscriptions.values().any(|s| s.calendar == c.id && is_active(s));
+        let found = self.calendars.values().filter(|c| works(c) && !watched(c));
+        Ok(found.take(limit as usize).cloned().collect())
+    }
+
+    pub(super) fn expire_subscriptions(&mut self, now: Ts) -> Result<u64, StoreError> {
+        let ended = self.subscriptions.values_mut().filter(|s| is_active(s) && s.is_expired(now));
+        Ok(ended.map(|s| s.status = SubscriptionStatus::Expired).count() as u64)
+    }
+}
+
+fn is_active(s: &Subscription) -> bool {
+    s.status == SubscriptionStatus::Active
+}
+
+/// When it last delivered; one that never did counts from its creation.
+pub(super) fn last_word(s: &Subscription) -> Ts {
+    s.last_notification_at.unwrap_or(s.created_at)
+}

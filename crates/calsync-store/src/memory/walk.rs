@@ -1,0 +1,158 @@
+//! The walk of a sync in memory: mirror, ledger, outbox and holds.
+
+use std::collections::BTreeSet;
+
+use calsync_core::ids::CalendarId;
+use calsync_core::ledger::{LedgerRow, LedgerState, Outcome, Settlement, Write};
+use calsync_core::mirror::Mirror;
+use calsync_core::ports::{Enqueue, Lease, PullApply, StoreError};
+use calsync_core::time::Ts;
+
+use super::{State, conflict, due, raise};
+use crate::rows::{block_of, missing};
+
+impl State {
+    pub(super) fn mirror(&self, calendar: CalendarId) -> Result<Mirror, StoreError> {
+        Ok(self.mirrors.get(&calendar).cloned().unwrap_or_default())
+    }
+
+    pub(super) fn ledger(&self, target: CalendarId) -> Result<Vec<LedgerRow>, StoreError> {
+        Ok(self.ledger.values().filter(|row| row.target == target).cloned().collect())
+    }
+
+    pub(super) fn apply_pull(&mut self, lease: &Lease, pull: &PullApply) -> Result<(), StoreError> {
+        self.fence(lease)?;
+        let calendar = self.calendar_mut(pull.calendar)?;
+        calendar.cursor = pull.cursor.clone();
+        if let Some(full) = pull.full {
+            calendar.last_full_sync = Some(full.began_at);
+            calendar.full_due = false;
+        }
+        if let Some(zone) = &pull.time_zone {
+            calendar.time_zone = zone.clone();
+        }
+        let mirror = self.mirrors.entry(pull.calendar).or_default();
+        pull.events_gone.iter().for_each(|id| drop(mirror.events.remove(id)));
+        pull.blocks_gone.iter().for_each(|id| drop(mirror.blocks.remove(id)));
+        mirror.events.extend(pull.events.iter().map(|e| (e.id.clone(), e.clone())));
+        mirror.blocks.extend(pull.blocks.iter().map(|b| (b.id.clone(), b.clone())));
+        for target in &pull.targets {
+            if let Some(calendar) = self.calendars.get_mut(target) {
+                calendar.plan_due = true;
+                due(calendar, pull.at);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn enqueue(&mut self, lease: &Lease, enqueue: &Enqueue) -> Result<(), StoreError> {
+        self.fence(lease)?;
+        let target = enqueue.target;
+        let correlations: BTreeSet<_> = enqueue.writes.iter().map(|w| w.correlation).collect();
+        if correlations.len() < enqueue.writes.len() {
+            return Err(conflict("a block can have only one write at a time"));
+        }
+        self.calendar_mut(target)?.plan_due = false;
+        let old = self.outbox.remove(&target).unwrap_or_default();
+        let new = enqueue.writes.iter().map(|write| {
+            let same = old.iter().find(|o| o.correlation == write.correlation && o.op == write.op);
+            Write { target, ..same.unwrap_or(write).clone() }
+        });
+        let new: Vec<Write> = new.collect();
+        self.outbox.insert(target, new);
+        for row in &enqueue.ledger {
+            self.ledger.insert((target, row.correlation), LedgerRow { target, ..row.clone() });
+        }
+        match &enqueue.hold {
+            Some(hold) => drop(self.holds.insert(target, hold.clone())),
+            None => drop(self.holds.remove(&target)),
+        }
+        Ok(())
+    }
+
+    pub(super) fn due_writes(
+        &self,
+        target: CalendarId,
+        now: Ts,
+        limit: u32,
+    ) -> Result<Vec<Write>, StoreError> {
+        let writes = self.outbox.get(&target).into_iter().flatten();
+        let due = writes.filter(|w| w.not_before.is_none_or(|at| at <= now));
+        Ok(due.take(limit as usize).cloned().collect())
+    }
+
+    pub(super) fn waiting_writes(&self, target: CalendarId) -> Result<u64, StoreError> {
+        Ok(self.outbox.get(&target).map_or(0, |writes| writes.len() as u64))
+    }
+
+    pub(super) fn settle(&mut self, lease: &Lease, settlements: &[Settlement]) -> Result<(), StoreError> {
+        let claimed_at = self.fence(lease)?.claimed_at;
+        if settlements.iter().any(|s| !self.calendars.contains_key(&s.target)) {
+            return Err(missing("calendar"));
+        }
+        for settlement in settlements {
+            self.settle_one(settlement, claimed_at);
+        }
+        Ok(())
+    }
+
+    fn settle_one(&mut self, settlement: &Settlement, claimed_at: Ts) {
+        let Settlement { target, correlation, outcome } = settlement;
+        let outbox = self.outbox.entry(*target).or_default();
+        let mirror = self.mirrors.entry(*target).or_default();
+        let row = self.ledger.get_mut(&(*target, *correlation));
+        match outcome {
+            Outcome::Postponed { attempts, not_before, error } => {
+                if let Some(write) = outbox.iter_mut().find(|w| w.correlation == *correlation) {
+                    write.attempts = *attempts;
+                    write.not_before = Some(*not_before);
+                    write.error = Some(error.clone());
+                }
+                return;
+            }
+            Outcome::Stored { block, wrote, span, at } => {
+                mirror.blocks.insert(block.id.clone(), block.clone());
+                if let Some(row) = row {
+                    row.block = Some(block.id.clone());
+                    row.state = LedgerState::Live;
+                    row.echo = Some(block.fingerprint);
+                    row.wrote = *wrote;
+                    row.span = *span;
+                    row.written_at = Some(*at);
+                }
+            }
+            Outcome::Removed { id } => {
+                mirror.blocks.remove(id);
+                // A second block of the same correlation may go while the row's own one stands.
+                if let Some(row) = row.filter(|r| r.block.as_ref() == Some(id)) {
+                    row.state = LedgerState::Gone;
+                }
+            }
+            Outcome::Replan { observed, generation } => {
+                let write = outbox.iter().find(|w| w.correlation == *correlation);
+                match (observed, write.and_then(|w| block_of(&w.op))) {
+                    (Some(block), _) => drop(mirror.blocks.insert(block.id.clone(), block.clone())),
+                    (None, Some(id)) => drop(mirror.blocks.remove(id)),
+                    (None, None) => {}
+                }
+                if let (Some(row), Some(generation)) = (row, generation) {
+                    row.generation = *generation;
+                }
+                if let Some(calendar) = self.calendars.get_mut(target) {
+                    calendar.plan_due = true;
+                    due(calendar, claimed_at);
+                }
+            }
+        }
+        outbox.retain(|w| w.correlation != *correlation);
+    }
+
+    pub(super) fn approve_hold(&mut self, target: CalendarId, now: Ts) -> Result<bool, StoreError> {
+        let Some(hold) = self.holds.get_mut(&target) else { return Ok(false) };
+        hold.approved = true;
+        let calendar = self.calendar_mut(target)?;
+        calendar.plan_due = true;
+        raise(calendar, now);
+        Ok(true)
+    }
+}

@@ -1,0 +1,51 @@
+//! What both stores know of rows, so that they cannot drift apart: names of lease resources, limits, and which texts
+//! the rules from a calendar ask for. Pure.
+
+use calsync_core::event::TextPolicy;
+use calsync_core::ids::EventId;
+use calsync_core::ids::{CalendarId, UserId};
+use calsync_core::ledger::WriteOp;
+use calsync_core::ports::{Lease, StoreError};
+use calsync_core::rule::Rule;
+
+/// Longest provider id that is stored (spec §2).
+pub(crate) const REMOTE_ID_MAX: usize = 255;
+/// What the lease on a user is called, before the id.
+const USER_PREFIX: &str = "user:";
+
+/// The resource of the lease on a user.
+pub(crate) fn user_resource(user: UserId) -> String {
+    format!("{USER_PREFIX}{user}")
+}
+
+/// The user that a resource names, if it is one.
+pub(crate) fn user_of_resource(resource: &str) -> Option<UserId> {
+    resource.strip_prefix(USER_PREFIX)?.parse().ok()
+}
+
+/// The answer to a worker whose lease is no longer its own.
+pub(crate) fn lost(lease: &Lease) -> StoreError {
+    StoreError::LeaseLost(lease.resource.clone())
+}
+
+/// The answer to a request about something that is not there.
+pub(crate) fn missing(what: &str) -> StoreError {
+    StoreError::Conflict(format!("there is no such {what}"))
+}
+
+/// Which texts of a calendar's events must be stored: the union of what its rules copy.
+pub(crate) fn texts_of<'a>(rules: impl IntoIterator<Item = &'a Rule>, source: CalendarId) -> TextPolicy {
+    rules
+        .into_iter()
+        .filter(|r| r.source == source)
+        .map(|r| r.options.text_policy())
+        .fold(TextPolicy::default(), TextPolicy::or)
+}
+
+/// The id under which a write's block stands, or is to stand.
+pub(crate) fn block_of(op: &WriteOp) -> Option<&EventId> {
+    match op {
+        WriteOp::Create { id, .. } => id.as_ref(),
+        WriteOp::Update { id, .. } | WriteOp::Delete { id, .. } => Some(id),
+    }
+}
