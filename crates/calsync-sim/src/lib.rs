@@ -4,4 +4,8 @@
 
 pub mod clock;
 pub mod cloud;
+pub mod direct;
+pub mod faults;
+pub mod life;
+pub mod oracle;
 pub mod rng;

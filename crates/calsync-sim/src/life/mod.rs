@@ -1,0 +1,120 @@
+//! Life: people who make, move, cancel and edit events, decline and accept, and now and then lay hands on a block. The
+//! same seed lives the same life. It acts as people do, never through a provider's interface.
+
+mod act;
+mod fill;
+
+use calsync_core::time::Ts;
+
+use crate::cloud::calendar::NewCalendar;
+use crate::cloud::names::{CalendarId, EventId, PersonId};
+use crate::cloud::{Cloud, CloudError};
+use crate::rng::Rng;
+
+/// Somebody with their calendars.
+#[derive(Debug, Clone)]
+pub struct Somebody {
+    /// The first name.
+    pub name: &'static str,
+    /// The address, which is also the main calendar.
+    pub email: PersonId,
+    /// The zone they live in.
+    pub zone: &'static str,
+    /// Their calendars, the main one first.
+    pub calendars: Vec<CalendarId>,
+}
+
+/// Something that somebody did.
+#[derive(Debug, Clone)]
+pub struct Deed {
+    /// Whose calendar changed.
+    pub person: PersonId,
+    /// Which calendar.
+    pub calendar: CalendarId,
+    /// Which event.
+    pub event: EventId,
+    /// In words: `Ada moved "Dentist" to Tue 14:00`.
+    pub words: String,
+}
+
+/// People and their lives.
+#[derive(Debug, Clone)]
+pub struct Life {
+    rng: Rng,
+    /// Who lives.
+    pub people: Vec<Somebody>,
+    /// Blocks that were touched by hand already: each only once, so that patience never runs out.
+    touched: std::collections::BTreeSet<(CalendarId, EventId)>,
+    number: u64,
+}
+
+/// Who may live, and where.
+const CAST: [(&str, &str, &str); 6] = [
+    ("Ada", "ada@example.com", "Europe/Vienna"),
+    ("Grace", "grace@example.org", "America/New_York"),
+    ("Noor", "noor@example.net", "Asia/Kolkata"),
+    ("Linus", "linus@example.com", "Australia/Lord_Howe"),
+    ("Mary", "mary@example.org", "Africa/Cairo"),
+    ("Ken", "ken@example.net", "America/Vancouver"),
+];
+/// Names of the calendars beside the main one.
+const MORE: [&str; 3] = ["Work", "Family", "Club"];
+
+impl Life {
+    /// `people` of the cast with `calendars` each, and a past: their calendars are filled.
+    ///
+    /// # Errors
+    /// As the cloud's own; a fresh cloud has none.
+    pub fn begin(
+        cloud: &mut Cloud,
+        seed: u64,
+        (people, calendars): (usize, usize),
+        now: Ts,
+    ) -> Result<Life, CloudError> {
+        let mut life = Life { rng: Rng::new(seed), people: Vec::new(), touched: Default::default(), number: 0 };
+        for (name, email, zone) in CAST.into_iter().take(people) {
+            let person = cloud.add_person(email, name, zone, now)?;
+            let mut owned = vec![CalendarId::from(email)];
+            for more in MORE.into_iter().take(calendars.saturating_sub(1)) {
+                let local = email.split('@').next().unwrap_or(email);
+                let id = CalendarId::from(format!("{local}-{}@group.calendar.example.com", more.to_ascii_lowercase()));
+                let new = NewCalendar {
+                    id,
+                    summary: format!("{name}: {more}"),
+                    time_zone: zone.to_owned(),
+                    owner: person.clone(),
+                    origin: crate::cloud::calendar::Origin::People,
+                };
+                owned.push(cloud.add_calendar(new, now)?);
+            }
+            life.people.push(Somebody { name, email: person, zone, calendars: owned });
+        }
+        fill::fill(&mut life, cloud, now)?;
+        Ok(life)
+    }
+
+    /// Every ordered pair of calendars of one person: what a mesh of rules blocks.
+    pub fn mesh(&self) -> Vec<(CalendarId, CalendarId)> {
+        let mut pairs = Vec::new();
+        for person in &self.people {
+            for source in &person.calendars {
+                pairs.extend(person.calendars.iter().filter(|t| *t != source).map(|t| (source.clone(), t.clone())));
+            }
+        }
+        pairs
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        let bound = u64::try_from(from.len()).ok().filter(|n| *n > 0)?;
+        from.get(usize::try_from(self.rng.below(bound)).unwrap_or(0))
+    }
+
+    fn range(&mut self, from: i64, to: i64) -> i64 {
+        let width = u64::try_from(to - from).unwrap_or(1).max(1);
+        from + i64::try_from(self.rng.below(width)).unwrap_or(0)
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.rng.below(n) == 0
+    }
+}

@@ -1,0 +1,74 @@
+//! Whole worlds: seeded histories with faults and crashes, then quiet, and then the oracle must agree with what stands
+//! in every target. `CALSYNC_WORLD_SEEDS` says how many seeds (from `CALSYNC_WORLD_FROM`, default 1); a seed that fails
+//! prints itself.
+
+mod mortal;
+mod world;
+
+use std::sync::Arc;
+
+use calsync_store::MemoryStore;
+use world::{Recipe, World};
+
+fn env(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+async fn run(recipe: Recipe) -> World {
+    let mut world = World::begin(recipe, Arc::new(MemoryStore::new())).await;
+    world.work().await;
+    world.live().await;
+    let judgement = world.converge().await;
+    assert!(
+        judgement.is_good(),
+        "{recipe:?}\n{} duplicates, {} foreign, {} could have mailed\n{}",
+        judgement.duplicates,
+        judgement.foreign_events_touched,
+        judgement.could_have_mailed,
+        judgement.mismatches.join("\n")
+    );
+    if env("CALSYNC_WORLD_TELL", 0) > 0 {
+        let fired: u64 = world.faults.fired().values().sum();
+        println!(
+            "seed {}: {} blocks stand, {} writes, {} faults, {} crashes, {} steps",
+            recipe.seed,
+            judgement.blocks,
+            world.writes(),
+            fired,
+            world.crashes,
+            world.steps
+        );
+    }
+    world
+}
+
+fn recipe(seed: u64) -> Recipe {
+    Recipe { seed, people: 2, calendars: 3, rounds: 60, faults: 0, crash_one_in: 0 }
+}
+
+#[test]
+fn a_quiet_world_is_in_step() {
+    for seed in 1..=3 {
+        let world = block_on(run(Recipe { rounds: 0, ..recipe(seed) }));
+        assert!(world.writes() > 50, "there was something to do");
+    }
+}
+
+#[test]
+fn a_lively_world_is_in_step() {
+    for seed in 1..=5 {
+        block_on(run(recipe(seed)));
+    }
+}
+
+#[test]
+fn a_faulty_world_converges() {
+    let from = env("CALSYNC_WORLD_FROM", 1);
+    for seed in from..from + env("CALSYNC_WORLD_SEEDS", 20) {
+        block_on(run(Recipe { faults: 60_000, crash_one_in: 4, ..recipe(seed) }));
+    }
+}

@@ -1,0 +1,144 @@
+//! A store that can be cut off at any call, before or after it took effect: what a crash looks like from inside.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use async_trait::async_trait;
+use calsync_core::calendar::*;
+use calsync_core::ids::*;
+use calsync_core::ledger::*;
+use calsync_core::mirror::Mirror;
+use calsync_core::notification::*;
+use calsync_core::ports::*;
+use calsync_core::rule::Rule;
+use calsync_core::run::*;
+use calsync_core::subscription::*;
+use calsync_core::time::Ts;
+
+/// Counts points at which a process can die, and dies at the one it was told. Once dead, nothing works any more.
+#[derive(Default)]
+pub(crate) struct Mortality {
+    left: AtomicI64,
+    armed: AtomicBool,
+    dead: AtomicBool,
+    points: AtomicI64,
+}
+
+impl Mortality {
+    /// Dies at the `nth` point from now.
+    pub(crate) fn arm(&self, nth: i64) {
+        self.left.store(nth, Ordering::SeqCst);
+        self.armed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it died.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
+    /// Points passed.
+    pub(crate) fn points(&self) -> i64 {
+        self.points.load(Ordering::SeqCst)
+    }
+
+    /// One point at which it may die.
+    pub(crate) fn survive(&self) -> bool {
+        self.points.fetch_add(1, Ordering::SeqCst);
+        if self.armed.load(Ordering::SeqCst) && self.left.fetch_sub(1, Ordering::SeqCst) <= 1 {
+            self.dead.store(true, Ordering::SeqCst);
+        }
+        !self.is_dead()
+    }
+}
+
+/// The store of one process that can die.
+pub(crate) struct MortalStore {
+    pub(crate) inner: Arc<dyn Store>,
+    pub(crate) life: Arc<Mortality>,
+}
+
+impl MortalStore {
+    fn point(&self) -> Result<(), StoreError> {
+        if self.life.survive() { Ok(()) } else { Err(StoreError::Unavailable("the process died".to_owned())) }
+    }
+}
+
+macro_rules! pass_through {
+    ($(fn $name:ident(&self $(, $arg:ident: $ty:ty)*) -> $ret:ty;)*) => {
+        #[async_trait]
+        impl Store for MortalStore {
+            $(async fn $name(&self $(, $arg: $ty)*) -> Result<$ret, StoreError> {
+                self.point()?;
+                let done = self.inner.$name($($arg),*).await;
+                self.point()?;
+                done
+            })*
+
+            async fn close(&self) {
+                self.inner.close().await;
+            }
+        }
+    };
+}
+
+pass_through! {
+    fn add_user(&self, user: &User) -> ();
+    fn users(&self) -> Vec<User>;
+    fn remove_user(&self, user: UserId) -> ();
+    fn user_state(&self, user: UserId) -> Option<UserState>;
+    fn connect_account(&self, connect: &ConnectAccount, now: Ts) -> AccountId;
+    fn credentials(&self, account: AccountId) -> Option<SealedCredentials>;
+    fn replace_credentials(&self, account: AccountId, expected: i64, new: &SealedCredentials) -> bool;
+    fn all_credentials(&self) -> Vec<(AccountId, SealedCredentials)>;
+    fn set_account_status(&self, account: AccountId, status: AccountStatus, detail: Option<&str>) -> ();
+    fn remove_account(&self, account: AccountId) -> ();
+    fn update_calendar_list(&self, account: AccountId, listed: &[(CalendarId, ListedCalendar)]) -> ();
+    fn calendar(&self, calendar: CalendarId) -> Option<Calendar>;
+    fn change_calendar(&self, calendar: CalendarId, change: CalendarChange, now: Ts) -> ();
+    fn put_rule(&self, rule: &Rule, now: Ts) -> ();
+    fn remove_rule(&self, rule: RuleId, now: Ts) -> ();
+    fn setting(&self, name: &str) -> Option<serde_json::Value>;
+    fn init_setting(&self, name: &str, value: &serde_json::Value) -> serde_json::Value;
+    fn put_setting(&self, name: &str, value: &serde_json::Value) -> ();
+    fn find_subscription(&self, calendar: CalendarId, provider: ProviderKind, channel: &str) -> Option<Subscription>;
+    fn record_notification(&self, new: NewNotification) -> Recorded;
+    fn raise(&self, calendars: &[CalendarId], wish: Wish, now: Ts) -> ();
+    fn claim_due_user(&self, owner: &str, now: Ts, until: Ts) -> Option<ClaimedUser>;
+    fn claim_user(&self, user: UserId, owner: &str, now: Ts, until: Ts) -> Option<ClaimedUser>;
+    fn claim_lease(&self, resource: &str, owner: &str, now: Ts, until: Ts) -> Option<Lease>;
+    fn renew_lease(&self, lease: &Lease, until: Ts) -> Lease;
+    fn release(&self, lease: &Lease, next: &[NextDue]) -> ();
+    fn next_due(&self) -> Option<Ts>;
+    fn mirror(&self, calendar: CalendarId) -> Mirror;
+    fn ledger(&self, target: CalendarId) -> Vec<LedgerRow>;
+    fn begin_run(&self, lease: &Lease, run: &Run) -> RunBegun;
+    fn apply_pull(&self, lease: &Lease, pull: &PullApply) -> ();
+    fn enqueue(&self, lease: &Lease, enqueue: &Enqueue) -> ();
+    fn due_writes(&self, target: CalendarId, now: Ts, limit: u32) -> Vec<Write>;
+    fn waiting_writes(&self, target: CalendarId) -> u64;
+    fn settle(&self, lease: &Lease, settlements: &[Settlement]) -> ();
+    fn end_run(&self, lease: &Lease, end: &RunEnd) -> ();
+    fn approve_hold(&self, target: CalendarId, now: Ts) -> bool;
+    fn begin_subscription(&self, new: &Subscription, replaces: Option<SubscriptionId>) -> ();
+    fn confirm_subscription(&self, id: SubscriptionId, remote_id: &str, resource: &str, expires_at: Ts, now: Ts) -> ();
+    fn abandon_subscription(&self, id: SubscriptionId, replaced: Option<SubscriptionId>, now: Ts) -> ();
+    fn set_subscription_status(&self, id: SubscriptionId, status: SubscriptionStatus) -> ();
+    fn subscriptions(&self, calendar: CalendarId) -> Vec<Subscription>;
+    fn subscriptions_ending(&self, before: Ts, limit: u32) -> Vec<Subscription>;
+    fn subscriptions_silent(&self, since: Ts, limit: u32) -> Vec<Subscription>;
+    fn subscriptions_failing(&self, at_least: u32, limit: u32) -> Vec<Subscription>;
+    fn unwatched_calendars(&self, limit: u32) -> Vec<Calendar>;
+    fn expire_subscriptions(&self, now: Ts) -> u64;
+    fn notifications(&self, status: ProcessingStatus, limit: u32) -> Vec<Notification>;
+    fn backlog(&self, before: Ts) -> u64;
+    fn notification_metrics(&self, since: Ts) -> NotificationMetrics;
+    fn subscription_metrics(&self, now: Ts) -> SubscriptionMetrics;
+    fn runs(&self, calendar: Option<CalendarId>, limit: u32) -> Vec<Run>;
+    fn add_call_stats(&self, stats: &[CallStats]) -> ();
+    fn call_stats(&self, since: Ts) -> Vec<CallStats>;
+    fn open_alert(&self, alert: &Alert) -> bool;
+    fn resolve_alert(&self, kind: &str, subject: &str, now: Ts) -> bool;
+    fn open_alerts(&self) -> Vec<Alert>;
+    fn audit(&self, who: &str, what: &str, at: Ts) -> ();
+    fn ping(&self) -> ();
+}
