@@ -105,6 +105,8 @@ pub enum WriteOp {
         content: BlockContent,
         /// And this marker.
         marker: Marker,
+        /// How often it will then have been put back since its event last changed.
+        repairs: u8,
     },
     /// Bring it to this content.
     Update {
@@ -116,6 +118,8 @@ pub enum WriteOp {
         content: BlockContent,
         /// The marker.
         marker: Marker,
+        /// How often it will then have been put back since its event last changed.
+        repairs: u8,
     },
     /// Remove it.
     Delete {
@@ -149,6 +153,8 @@ pub enum Outcome {
         wrote: Fingerprint,
         /// The time it holds.
         span: Span,
+        /// How often it has now been put back: counted when done, not when tried.
+        repairs: u8,
         /// When.
         at: Ts,
     },

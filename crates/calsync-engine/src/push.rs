@@ -124,14 +124,16 @@ impl Engine {
     }
 
     async fn call(&self, calendar: &str, write: &Write, account: &dyn ProviderAccount) -> Result<Outcome, ProviderError> {
-        let (mode, content, marker) = match &write.op {
+        let (mode, content, marker, repairs) = match &write.op {
             WriteOp::Delete { id, version } => {
                 account.delete_block(calendar, id, version.as_deref()).await?;
                 return Ok(Outcome::Removed { id: id.clone() });
             }
-            WriteOp::Create { id, content, marker, .. } => (PutMode::Create(id.clone()), content, marker),
-            WriteOp::Update { id, version, content, marker } => {
-                (PutMode::Update { id: id.clone(), version: version.clone() }, content, marker)
+            WriteOp::Create { id, content, marker, repairs, .. } => {
+                (PutMode::Create(id.clone()), content, marker, *repairs)
+            }
+            WriteOp::Update { id, version, content, marker, repairs } => {
+                (PutMode::Update { id: id.clone(), version: version.clone() }, content, marker, *repairs)
             }
         };
         let put = BlockPut {
@@ -141,7 +143,8 @@ impl Engine {
             idempotency_key: write.correlation.to_string(),
         };
         let block = account.put_block(calendar, &put).await?;
-        Ok(Outcome::Stored { block, wrote: content.fingerprint(), span: content.span, at: self.clock.now() })
+        let (wrote, span, at) = (content.fingerprint(), content.span, self.clock.now());
+        Ok(Outcome::Stored { block, wrote, span, repairs, at })
     }
 }
 

@@ -124,22 +124,23 @@ impl Block<'_, '_> {
         let marker = self.input.identity.marker(self.id, &named);
         let row = LedgerRow { block: id.clone(), ..self.fresh_row(generation, LedgerState::Creating, repairs) };
         let content = self.desired.content.clone();
-        let write = Some(WriteOp::Create { id, generation, content, marker });
+        let write = Some(WriteOp::Create { id, generation, content, marker, repairs });
         Action { kind: ActionKind::Create, reason, row, write }
     }
 
     fn update(&self, row: &LedgerRow, block: &ObservedBlock, reason: Reason, repairs: u8) -> Action {
-        // What the row says was written changes only when the write is settled: until then it is still true.
-        let row = LedgerRow { rule: self.desired.rule.id, repairs, ..row.clone() };
-        Action { kind: ActionKind::Update, reason, row, write: Some(self.update_op(block)) }
+        // What the row says was written, and how often, changes only when the write is settled: until then it is true.
+        let row = LedgerRow { rule: self.desired.rule.id, ..row.clone() };
+        Action { kind: ActionKind::Update, reason, row, write: Some(self.update_op(block, repairs)) }
     }
 
-    fn update_op(&self, block: &ObservedBlock) -> WriteOp {
+    fn update_op(&self, block: &ObservedBlock, repairs: u8) -> WriteOp {
         WriteOp::Update {
             id: block.id.clone(),
             version: block.version.clone(),
             content: self.desired.content.clone(),
             marker: self.input.identity.marker(self.id, &block.id),
+            repairs,
         }
     }
 
@@ -153,7 +154,7 @@ impl Block<'_, '_> {
             span: block.span,
             ..self.fresh_row(generation, LedgerState::Live, repairs)
         };
-        let write = (block.fingerprint != wants).then(|| self.update_op(block));
+        let write = (block.fingerprint != wants).then(|| self.update_op(block, repairs));
         let kind = if write.is_some() { ActionKind::Update } else { ActionKind::Adopt };
         Action { kind, reason: Reason::FoundStanding, row, write }
     }

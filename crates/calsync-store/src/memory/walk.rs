@@ -110,7 +110,7 @@ impl State {
                 }
                 return;
             }
-            Outcome::Stored { block, wrote, span, at } => {
+            Outcome::Stored { block, wrote, span, repairs, at } => {
                 mirror.blocks.insert(block.id.clone(), block.clone());
                 if let Some(row) = row {
                     row.block = Some(block.id.clone());
@@ -118,6 +118,7 @@ impl State {
                     row.echo = Some(block.fingerprint);
                     row.wrote = *wrote;
                     row.span = *span;
+                    row.repairs = *repairs;
                     row.written_at = Some(*at);
                 }
             }
