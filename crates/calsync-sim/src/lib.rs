@@ -6,6 +6,12 @@ pub mod clock;
 pub mod cloud;
 pub mod direct;
 pub mod faults;
+pub mod google;
 pub mod life;
+mod loopback_http;
 pub mod oracle;
+mod quota;
 pub mod rng;
+mod simulator;
+
+pub use simulator::{Push, RunningSimulator, SimConfig, Simulator, StartError};

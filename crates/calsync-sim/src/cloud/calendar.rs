@@ -118,6 +118,7 @@ pub struct Calendar {
     pub version: u64,
     pub(super) acl: BTreeMap<PersonId, AccessRole>,
     pub(super) events: BTreeMap<EventId, Arc<Event>>,
+    pub(super) previous: BTreeMap<EventId, Arc<Event>>,
     pub(super) log: ChangeLog<EventId>,
     /// iCalendar UIDs in use, deleted ones included: they stay reserved (google.md §5).
     pub(super) uids: BTreeMap<Arc<str>, EventId>,
@@ -137,6 +138,11 @@ impl Calendar {
     /// The event as stored: never an occurrence that only the rule of its series makes.
     pub fn stored(&self, id: &EventId) -> Option<&Arc<Event>> {
         self.events.get(id)
+    }
+
+    /// The event as it was before its latest change, if it was there.
+    pub fn previous(&self, id: &EventId) -> Option<&Arc<Event>> {
+        self.previous.get(id)
     }
 
     /// All stored events after this id, in the order of ids: singles, masters, exceptions and tombstones.

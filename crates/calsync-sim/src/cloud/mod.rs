@@ -10,6 +10,7 @@ mod invite;
 pub mod journal;
 pub mod log;
 pub mod names;
+mod rules;
 mod series;
 mod setup;
 mod shared;

@@ -80,6 +80,7 @@ impl Cloud {
             version: self.next_version(),
             acl: BTreeMap::new(),
             events: BTreeMap::new(),
+            previous: BTreeMap::new(),
             log: ChangeLog::default(),
             uids: BTreeMap::new(),
             purged: BTreeSet::new(),
@@ -111,6 +112,11 @@ impl Cloud {
         };
         cal.log.expire();
         self.tell(&Resource::Acl(calendar.clone()), None, now);
+        // Who loses a calendar loses it from their list as well.
+        let listed = self.people.get(with).is_some_and(|p| p.list.contains_key(calendar));
+        if role.is_none() && listed {
+            self.edit_entry(with, calendar, now, |entry| entry.deleted = true)?;
+        }
         Ok(())
     }
 
@@ -182,6 +188,7 @@ impl Cloud {
         let ids: Vec<_> = old.map(|e| e.id.clone()).collect();
         for id in &ids {
             cal.events.remove(id);
+            cal.previous.remove(id);
             cal.log.forget(id);
             cal.purged.insert(id.clone());
         }

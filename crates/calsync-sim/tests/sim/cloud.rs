@@ -53,10 +53,8 @@ fn a_write_changes_the_version_the_log_and_nothing_else() {
     assert!(edited.version > event.version);
     assert_eq!((edited.sequence, edited.created, edited.updated), (0, now(), later));
     let log = cloud.calendar(&cal).unwrap().log();
-    assert_eq!(
-        log.between(seen, log.last()).map(|(_, id)| id.clone()).collect::<Vec<_>>(),
-        [event.id.clone()]
-    );
+    let changed: Vec<_> = log.between(seen, log.last()).map(|(_, id)| id.as_str()).collect();
+    assert_eq!(changed, [event.id.as_str()]);
 
     let silent = Reminders { use_default: false, overrides: Vec::new() };
     let even_later = ts("2026-11-01T10:00:00Z");

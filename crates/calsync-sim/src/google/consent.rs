@@ -1,0 +1,195 @@
+//! The page on which a person lets a program in (google.md §2.1). A seeded person named by `login_hint` agrees at once;
+//! otherwise the page shows the seeded people to choose from. It asks for no password: nobody here has one.
+
+use std::fmt::Write as _;
+
+use super::GoogleFace;
+use super::oauth::{ChallengeMethod, Code, PREFIX, Scopes, scopes_of};
+use super::request::{Answer, ApiRequest};
+use crate::cloud::names::PersonId;
+
+/// How many people the page shows.
+const SHOWN_MAX: usize = 50;
+
+impl GoogleFace {
+    /// `GET /o/oauth2/v2/auth`.
+    pub(super) fn authorize(&self, request: &ApiRequest) -> Answer {
+        let ask = match self.read_ask(request) {
+            Ok(ask) => ask,
+            // These are shown to the person: an address that is not registered must never be redirected to.
+            Err((error, why)) => {
+                let page = format!(
+                    "<!doctype html><title>Error 400: {error}</title><h1>Error 400: {error}</h1><p>{}</p>",
+                    escape(&why)
+                );
+                return Answer::html(400, page);
+            }
+        };
+        let prompt: Vec<&str> = request.param("prompt").unwrap_or("").split_ascii_whitespace().collect();
+        let chosen = request.param("login_hint").and_then(|hint| self.person_by_hint(hint));
+        let Some(person) = chosen else {
+            if prompt.contains(&"none") {
+                return ask.sent_back(&[("error", "login_required")]);
+            }
+            return self.choice(request, &ask);
+        };
+        if request.param("decision") == Some("deny") || self.oauth().refusing.contains(&person) {
+            return ask.sent_back(&[("error", "access_denied")]);
+        }
+        self.agree(request, ask, person, &prompt)
+    }
+
+    fn agree(&self, request: &ApiRequest, ask: Ask, person: PersonId, prompt: &[&str]) -> Answer {
+        let mut oauth = self.oauth();
+        let before = oauth.granted(&ask.project, &person).cloned();
+        let asked =
+            before.as_ref().is_none_or(|had| !ask.scopes.is_subset(had)) || prompt.contains(&"consent");
+        if asked && prompt.contains(&"none") {
+            return ask.sent_back(&[("error", "interaction_required")]);
+        }
+        // Granular consent: what the person unticks is not granted; `scope` in the answer says what is (§2.1).
+        let mut scopes = ask.scopes.clone();
+        if let Some(unticked) = oauth.unticked.get(&person) {
+            scopes.retain(|s| !unticked.contains(s));
+        }
+        let calendars = |all: &Scopes| all.iter().any(|s| s.starts_with(PREFIX) && s.contains("calendar"));
+        if scopes.is_empty() || (calendars(&ask.scopes) && !calendars(&scopes) && !scopes.contains("openid"))
+        {
+            return ask.sent_back(&[("error", "access_denied")]);
+        }
+        if request.param("include_granted_scopes") == Some("true") {
+            scopes.extend(before.iter().flatten().cloned());
+        }
+        // Without `consent` a returning person yields no refresh token (§2.1 prompt).
+        let offline = request.param("access_type") == Some("offline");
+        let code = Code {
+            person,
+            client: ask.client.clone(),
+            redirect_uri: ask.redirect_uri.clone(),
+            scopes: scopes.clone(),
+            challenge: ask.challenge.clone(),
+            gives_refresh: offline && (before.is_none() || prompt.contains(&"consent")),
+            made: self.now(),
+        };
+        let code = oauth.consent(&ask.project, code);
+        drop(oauth);
+        ask.sent_back(&[("code", &code), ("scope", &super::oauth::joined(&scopes))])
+    }
+
+    fn read_ask(&self, request: &ApiRequest) -> Result<Ask, (&'static str, String)> {
+        let need = |name: &'static str| {
+            let value = request.param(name).filter(|v| !v.is_empty());
+            value.ok_or_else(|| ("invalid_request", format!("Missing required parameter: {name}")))
+        };
+        let client_id = need("client_id")?;
+        let oauth = self.oauth();
+        let client = oauth.clients.get(client_id);
+        let client =
+            client.ok_or_else(|| ("invalid_client", "The OAuth client was not found.".to_owned()))?;
+        let redirect_uri = need("redirect_uri")?;
+        if !client.redirect_uris.iter().any(|uri| uri == redirect_uri) {
+            return Err((
+                "redirect_uri_mismatch",
+                format!(
+                    "The redirect URI in the request, {redirect_uri}, does not match the ones authorized for the OAuth client."
+                ),
+            ));
+        }
+        if need("response_type")? != "code" {
+            return Err(("unsupported_response_type", "Only response_type=code is played here.".into()));
+        }
+        let scopes = scopes_of(need("scope")?);
+        if let Some(odd) = scopes.iter().find(|s| *s != "openid" && !s.starts_with(PREFIX)) {
+            return Err(("invalid_scope", format!("Some requested scopes were invalid. {odd}")));
+        }
+        let prompt = request.param("prompt").unwrap_or("");
+        let known = |p: &str| matches!(p, "none" | "consent" | "select_account");
+        if prompt.split_ascii_whitespace().any(|p| !known(p))
+            || (prompt.contains("none") && prompt.trim() != "none")
+        {
+            return Err(("invalid_request", format!("Invalid parameter value for prompt: {prompt}")));
+        }
+        Ok(Ask {
+            client: client.id.clone(),
+            project: client.project.clone(),
+            redirect_uri: redirect_uri.to_owned(),
+            scopes,
+            state: request.param("state").map(str::to_owned),
+            challenge: challenge(request)?,
+        })
+    }
+
+    fn person_by_hint(&self, hint: &str) -> Option<PersonId> {
+        self.cloud.with(|cloud| {
+            let by_address = cloud.person(&PersonId::from(hint.to_ascii_lowercase()));
+            by_address.or_else(|| cloud.people().find(|p| p.sub == hint)).map(|p| p.id.clone())
+        })
+    }
+
+    fn choice(&self, request: &ApiRequest, ask: &Ask) -> Answer {
+        let mut page = format!(
+            "<!doctype html><meta charset=utf-8><title>Choose an account</title><h1>Choose an account</h1>\
+             <p>to continue to {}, which asks for:</p><ul>",
+            escape(&ask.client)
+        );
+        for scope in &ask.scopes {
+            let _ = write!(page, "<li>{}</li>", escape(scope));
+        }
+        page.push_str("</ul><ul>");
+        let people: Vec<_> =
+            self.cloud.with(|c| c.people().take(SHOWN_MAX).map(|p| (p.id.clone(), p.name.clone())).collect());
+        for (id, name) in people {
+            let kept = request.query.iter().filter(|(k, _)| k != "login_hint" && k != "decision");
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            query.extend_pairs(kept).append_pair("login_hint", id.as_str());
+            let query = query.finish();
+            let (name, id, query) = (escape(&name), escape(id.as_str()), escape(&query));
+            let _ = write!(
+                page,
+                "<li>{name} &lt;{id}&gt; <a href=\"?{query}\">Allow</a> <a href=\"?{query}&amp;decision=deny\">Deny</a></li>"
+            );
+        }
+        page.push_str("</ul>");
+        Answer::html(200, page)
+    }
+}
+
+/// A checked wish for access.
+#[derive(Debug, Clone)]
+struct Ask {
+    client: String,
+    project: String,
+    redirect_uri: String,
+    scopes: Scopes,
+    state: Option<String>,
+    challenge: Option<(String, ChallengeMethod)>,
+}
+
+impl Ask {
+    /// Back to the program, with `state` as it came.
+    fn sent_back(&self, pairs: &[(&str, &str)]) -> Answer {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.state.iter().map(|s| ("state", s))).extend_pairs(pairs);
+        let mark = if self.redirect_uri.contains('?') { '&' } else { '?' };
+        Answer::redirect(format!("{}{mark}{}", self.redirect_uri, query.finish()))
+    }
+}
+
+/// The PKCE challenge. Its method is `plain` when it is left out (§2.1).
+fn challenge(request: &ApiRequest) -> Result<Option<(String, ChallengeMethod)>, (&'static str, String)> {
+    let method = match request.param("code_challenge_method") {
+        None | Some("plain") => ChallengeMethod::Plain,
+        Some("S256") => ChallengeMethod::S256,
+        Some(other) => return Err(("invalid_request", format!("Invalid code_challenge_method: {other}"))),
+    };
+    let Some(text) = request.param("code_challenge") else { return Ok(None) };
+    if (43..=128).contains(&text.len()) {
+        Ok(Some((text.to_owned(), method)))
+    } else {
+        Err(("invalid_request", "code_challenge must have 43 to 128 characters.".into()))
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,199 @@
+//! The simulator as one thing to start: a cloud, Google's look-alike on a loopback port, and the delivery of its
+//! notifications. It listens on loopback only.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use calsync_core::time::Ts;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::SimClock;
+use crate::cloud::names::{CalendarId, PersonId};
+use crate::cloud::{CloudError, Limits, SharedCloud};
+use crate::faults::{FaultPlan, Rates};
+use crate::google::push::{PushCounts, PushTimes};
+use crate::google::{GoogleConfig, GoogleFace, http, push};
+
+/// Whether notifications are delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Push {
+    /// To the webhooks that programs name, if those are on this machine.
+    On(PushTimes),
+    /// They stay in the cloud's outbox, for whoever takes them there.
+    Off,
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct SimConfig {
+    /// The port of Google's look-alike; nothing: any free one.
+    pub google_port: Option<u16>,
+    /// From this everything that looks like chance is made.
+    pub seed: u64,
+    /// The cloud's time.
+    pub clock: SimClock,
+    /// Whether notifications are delivered.
+    pub push: Push,
+    /// What goes wrong, and how often.
+    pub faults: Rates,
+    /// How much the cloud may hold.
+    pub limits: Limits,
+    /// Google's clients, quotas and life times.
+    pub google: GoogleConfig,
+    /// The zone of seeded people's calendars.
+    pub time_zone: String,
+}
+
+impl SimConfig {
+    /// A simulator without faults whose clock shows `now` and runs on from there.
+    pub fn starting_at(now: Ts) -> SimConfig {
+        SimConfig {
+            google_port: None,
+            seed: 1,
+            clock: SimClock::running(now),
+            push: Push::On(PushTimes::default()),
+            faults: Rates::new(),
+            limits: Limits::default(),
+            google: GoogleConfig::default(),
+            time_zone: "Europe/Vienna".to_owned(),
+        }
+    }
+}
+
+/// Why it did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken, or not ours to take.
+    #[error("cannot listen on port {port}: {source}")]
+    Port {
+        /// Which.
+        port: u16,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A simulator to be started.
+#[derive(Debug)]
+pub struct Simulator;
+
+impl Simulator {
+    /// Starts it. It runs until [`RunningSimulator::shutdown`], or until dropped.
+    ///
+    /// # Errors
+    /// If the port cannot be listened on.
+    pub async fn start(config: SimConfig) -> Result<RunningSimulator, StartError> {
+        let port = config.google_port.unwrap_or(0);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        let listener = listener.map_err(|source| StartError::Port { port, source })?;
+        let google_address = listener.local_addr().map_err(|source| StartError::Port { port, source })?;
+        let cloud = SharedCloud::new(config.seed, config.limits);
+        let faults = Arc::new(FaultPlan::new(config.seed, &config.faults));
+        let face = GoogleFace::new(
+            cloud.clone(),
+            config.clock.clone(),
+            Arc::clone(&faults),
+            config.seed,
+            config.google,
+        );
+        let google = Arc::new(face);
+        let (stop, stopped) = watch::channel(false);
+        let counts = Arc::new(PushCounts::default());
+        let mut tasks = Vec::new();
+        let (router, mut ends) = (http::router(Arc::clone(&google)), stopped.clone());
+        tasks.push(tokio::spawn(async move {
+            let until = async move {
+                let _ = ends.wait_for(|stop| *stop).await;
+            };
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
+                tracing::error!(%error, "the look-alike has stopped");
+            }
+        }));
+        if let Push::On(times) = config.push {
+            tasks.push(tokio::spawn(push::run(Arc::clone(&google), times, Arc::clone(&counts), stopped)));
+        }
+        let (clock, time_zone) = (config.clock, config.time_zone);
+        Ok(RunningSimulator { google_address, google, cloud, faults, clock, time_zone, counts, stop, tasks })
+    }
+}
+
+/// A simulator that runs.
+#[derive(Debug)]
+pub struct RunningSimulator {
+    google_address: SocketAddr,
+    google: Arc<GoogleFace>,
+    cloud: SharedCloud,
+    faults: Arc<FaultPlan>,
+    clock: SimClock,
+    time_zone: String,
+    counts: Arc<PushCounts>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl RunningSimulator {
+    /// Where Google's look-alike is: `http://127.0.0.1:PORT`. Below it stand `/calendar/v3/`, `/o/oauth2/v2/auth`,
+    /// `/token`, `/revoke`, `/tokeninfo`, `/v1/userinfo` and `/batch/calendar/v3`.
+    pub fn google_base_url(&self) -> String {
+        format!("http://{}", self.google_address)
+    }
+
+    /// The cloud, to act as its people.
+    pub fn cloud(&self) -> &SharedCloud {
+        &self.cloud
+    }
+
+    /// Google's side, to end tokens, revoke grants and the like.
+    pub fn google(&self) -> &Arc<GoogleFace> {
+        &self.google
+    }
+
+    /// What goes wrong.
+    pub fn faults(&self) -> &FaultPlan {
+        &self.faults
+    }
+
+    /// The cloud's time.
+    pub fn clock(&self) -> &SimClock {
+        &self.clock
+    }
+
+    /// What became of notifications.
+    pub fn push_counts(&self) -> &PushCounts {
+        &self.counts
+    }
+
+    /// Somebody new (or known) with a main calendar and a bearer token of the caller's choosing that holds until
+    /// revoked. Returns the ids of their calendars.
+    ///
+    /// # Errors
+    /// If the cloud is full or its zone is unknown.
+    pub fn seed_person(&self, email: &str, token: &str) -> Result<Vec<CalendarId>, CloudError> {
+        let name = email.split('@').next().unwrap_or(email);
+        let now = self.clock.now();
+        let id: PersonId = self.cloud.with(|cloud| cloud.add_person(email, name, &self.time_zone, now))?;
+        self.google.seed_token(&id, token);
+        Ok(self
+            .cloud
+            .with(|cloud| cloud.person(&id).map(|p| p.list().keys().cloned().collect()).unwrap_or_default()))
+    }
+
+    /// Stops listening and delivering, and waits until both have ended.
+    pub async fn shutdown(mut self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks.drain(..) {
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for RunningSimulator {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
