@@ -80,7 +80,8 @@ def explained_duplicates(graph, deny):
     entries = list(_entries(deny["bans"].get("skip", [])))
     for name, found in sorted(duplicates(graph).items()):
         reasons = [e.get("reason", "") for spec, e in entries if any(spec.covers(c.name, c.version) for c in found[:-1])]
-        yield f"{name} {' and '.join(str(c.version) for c in found)}: {'; '.join(reasons)}"
+        if reasons:
+            yield f"{name} {' and '.join(str(c.version) for c in found)}: {'; '.join(reasons)}"
 
 
 def _any(patterns, name):
