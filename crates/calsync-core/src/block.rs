@@ -88,7 +88,12 @@ impl Identity {
 
     /// The correlation id of the block that `occurrence` of `source` has in `target`. The same after a crash, a replay
     /// or the loss of our database: that is what makes a write idempotent.
-    pub fn correlation(&self, source: &CalendarRef, occurrence: &OccurrenceKey, target: &CalendarRef) -> CorrelationId {
+    pub fn correlation(
+        &self,
+        source: &CalendarRef,
+        occurrence: &OccurrenceKey,
+        target: &CalendarRef,
+    ) -> CorrelationId {
         let original = occurrence.original.map(|o| o.to_string()).unwrap_or_default();
         let digest = self.mac(
             "correlation",
@@ -110,7 +115,11 @@ impl Identity {
 
     /// The marker of the block written under `id`.
     pub fn marker(&self, correlation: CorrelationId, id: &EventId) -> Marker {
-        Marker(format!("{MARKER_VERSION}.{}.{}", correlation.0.simple(), hex(&self.signature(correlation, id))))
+        Marker(format!(
+            "{MARKER_VERSION}.{}.{}",
+            correlation.0.simple(),
+            hex(&self.signature(correlation, id))
+        ))
     }
 
     fn signature(&self, correlation: CorrelationId, id: &EventId) -> [u8; SIGNATURE_LEN] {
@@ -123,7 +132,10 @@ impl Identity {
     /// Whose block an event is, judged by its id and marker alone.
     pub fn origin(&self, id: &EventId, marker: Option<&Marker>) -> Origin {
         let signed = marker.and_then(Marker::parse).filter(|(correlation, signature)| {
-            crate::secret::constant_time_eq(signature.as_bytes(), hex(&self.signature(*correlation, id)).as_bytes())
+            crate::secret::constant_time_eq(
+                signature.as_bytes(),
+                hex(&self.signature(*correlation, id)).as_bytes(),
+            )
         });
         match signed {
             Some((correlation, _)) => Origin::Ours(correlation),
@@ -157,7 +169,14 @@ pub fn looks_like_block_id(id: &EventId) -> bool {
     let Some(rest) = id.as_str().strip_prefix(ID_PREFIX) else { return false };
     let Some((body, generation)) = rest.split_at_checked(ID_BODY_LEN) else { return false };
     body.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'v'))
-        && generation.strip_prefix('g').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        && generation
+            .strip_prefix('g')
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// The generation that an id of ours names.
+pub(crate) fn generation_of(id: &EventId) -> Option<u32> {
+    id.as_str().get(ID_PREFIX.len() + ID_BODY_LEN + 1..)?.parse().ok().filter(|_| looks_like_block_id(id))
 }
 
 /// The signed text that rides in a block's private properties. It says nothing about the event it stands for.
@@ -312,6 +331,7 @@ mod tests {
         assert!(!looks_like_block_id(&"cs1".into()));
         assert!(!looks_like_block_id(&"cs1ordinaryeventofsomebody".into()));
         assert_ne!(id, block_event_id(a, 4));
+        assert_eq!((generation_of(&id), generation_of(&"cs1x".into())), (Some(3), None));
     }
 
     #[test]
@@ -322,7 +342,11 @@ mod tests {
         let marker = ours.marker(correlation, &id);
         assert_eq!(ours.origin(&id, Some(&marker)), Origin::Ours(correlation));
         assert_eq!(ours.origin(&"copyofit".into(), Some(&marker)), Origin::SomebodysBlock);
-        assert_eq!(ours.origin(&id, None), Origin::SomebodysBlock, "a stripped marker proves nothing by itself");
+        assert_eq!(
+            ours.origin(&id, None),
+            Origin::SomebodysBlock,
+            "a stripped marker proves nothing by itself"
+        );
         assert_eq!(Identity::new([9; 32]).origin(&id, Some(&marker)), Origin::SomebodysBlock);
         assert_eq!(ours.origin(&"meeting".into(), None), Origin::Event);
         for junk in ["", "v1", "v1..", "v1.x.y", "v2.00.00", "v1.0.0.0"] {

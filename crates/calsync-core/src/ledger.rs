@@ -28,7 +28,8 @@ pub struct LedgerRow {
     pub state: LedgerState,
     /// Fingerprint of what we wanted written last.
     pub wrote: Fingerprint,
-    /// Fingerprint of what the provider says it stored.
+    /// Fingerprint of what the provider says it stored. `None` while the block is being made, and once its removal is
+    /// decided: the brake let it through then, and is not asked again however often it is planned meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub echo: Option<Fingerprint>,
     /// The time it holds.

@@ -2,6 +2,7 @@
 //! them. Any order or repetition of observations gives the same mirror; nothing is ever dropped for any reason but an
 //! explicit tombstone or a complete listing that lacks it.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,8 @@ use crate::block::{Identity, ObservedBlock, Origin};
 use crate::event::{Event, Series, Status, TextPolicy};
 use crate::ids::EventId;
 use crate::ports::{RemoteEvent, RemoteItem};
-use crate::time::{Ts, Window};
+use crate::recurrence::OriginalStart;
+use crate::time::{Span, Ts, Window};
 
 pub use expand::{Occurrence, Occurrences, Unreadable};
 
@@ -79,91 +81,22 @@ impl Mirror {
         for item in items {
             next.see(item);
         }
-        let mut delta = MirrorDelta::default();
+        let mut fold = Fold {
+            mirror: self,
+            exceptions: OnceCell::new(),
+            dragged: Vec::new(),
+            delta: MirrorDelta::default(),
+        };
         for (id, seen) in &next.items {
             match seen {
-                Some(remote) => self.fold_present(remote, context, &mut delta),
-                None => self.fold_gone(id, &mut delta),
+                Some(remote) => fold.present(remote, context),
+                None => fold.gone(id),
             }
         }
         if let Listed::Everything(window) = listed {
-            self.fold_absent(&next.items, &window, &mut delta);
+            fold.absent(&next.items, &window);
         }
-        delta
-    }
-
-    fn fold_present(&self, remote: &RemoteEvent, context: &FoldContext<'_>, delta: &mut MirrorDelta) {
-        let id = &remote.event.id;
-        let origin = context.identity.origin(id, remote.marker.as_ref());
-        if context.our_blocks.contains(id) || self.blocks.contains_key(id) || origin != Origin::Event {
-            // A cancelled block tells only its id: it is gone.
-            match remote.as_block().filter(|_| remote.event.status != Status::Cancelled) {
-                None => self.fold_gone(id, delta),
-                Some(block) => {
-                    if self.blocks.get(id).is_none_or(|known| *known != block && !older(block.updated, known.updated)) {
-                        delta.blocks.push(block);
-                    }
-                    if self.events.contains_key(id) {
-                        delta.gone.push(id.clone());
-                    }
-                }
-            }
-            return;
-        }
-        let mut event = remote.event.clone();
-        event.text = context.texts.strip(event.text);
-        if event.status == Status::Cancelled && !matches!(event.series, Series::Instance { .. }) {
-            return self.fold_gone(id, delta);
-        }
-        if is_over(&event, context.forget_before) {
-            return self.fold_gone(id, delta);
-        }
-        match self.events.get(id) {
-            None => delta.created.push(event),
-            Some(known) if older(event.updated, known.updated) || *known == event => {}
-            Some(known) => {
-                let pattern_moved = known.series != event.series || known.when != event.when;
-                delta.exceptions_in_doubt |= pattern_moved && self.has_exceptions(id);
-                delta.updated.push(event);
-            }
-        }
-    }
-
-    fn has_exceptions(&self, series: &EventId) -> bool {
-        self.exceptions_of(series).next().is_some()
-    }
-
-    fn exceptions_of<'a>(&'a self, series: &'a EventId) -> impl Iterator<Item = &'a Event> {
-        self.events.values().filter(move |e| matches!(&e.series, Series::Instance { master, .. } if master == series))
-    }
-
-    fn fold_gone(&self, id: &EventId, delta: &mut MirrorDelta) {
-        if self.blocks.contains_key(id) {
-            delta.blocks_gone.push(id.clone());
-        }
-        if self.events.contains_key(id) {
-            delta.gone.push(id.clone());
-        }
-        // A series that is gone takes its exceptions with it: the provider sends no item for each (google.md §7).
-        if matches!(self.events.get(id), Some(Event { series: Series::Master { .. }, .. })) {
-            delta.gone.extend(self.exceptions_of(id).map(|e| e.id.clone()));
-        }
-    }
-
-    /// What a complete listing does not show is gone, as far as the listing reached.
-    fn fold_absent(&self, seen: &BTreeMap<EventId, Option<Box<RemoteEvent>>>, window: &Window, delta: &mut MirrorDelta) {
-        let covered = |event: &Event| match (&event.series, &event.when) {
-            // A master's own time is that of its first occurrence, perhaps years before any window.
-            (Series::Master { .. }, _) | (_, None) => true,
-            (_, Some(when)) => when.span().touches(window, &jiff::tz::TimeZone::UTC),
-        };
-        let absent = self.events.values().filter(|e| !seen.contains_key(&e.id) && covered(e)).map(|e| e.id.clone());
-        delta.gone.extend(absent);
-        let utc = jiff::tz::TimeZone::UTC;
-        let absent = self.blocks.values().filter(|b| !seen.contains_key(&b.id) && b.span.touches(window, &utc));
-        delta.blocks_gone.extend(absent.map(|b| b.id.clone()));
-        delta.gone.sort_unstable();
-        delta.gone.dedup();
+        fold.finish(&next.items)
     }
 
     /// Takes a delta over.
@@ -180,6 +113,144 @@ impl Mirror {
         for block in &delta.blocks {
             self.blocks.insert(block.id.clone(), block.clone());
         }
+    }
+}
+
+/// One listing on its way into the mirror.
+struct Fold<'a> {
+    mirror: &'a Mirror,
+    /// Exceptions by series; only some listings ask for them.
+    exceptions: OnceCell<BTreeMap<&'a EventId, Vec<&'a EventId>>>,
+    /// Exceptions of series that are gone.
+    dragged: Vec<EventId>,
+    delta: MirrorDelta,
+}
+
+impl<'a> Fold<'a> {
+    fn present(&mut self, remote: &RemoteEvent, context: &FoldContext<'_>) {
+        let id = &remote.event.id;
+        let marked = context.identity.origin(id, remote.marker.as_ref()) != Origin::Event;
+        if marked || context.our_blocks.contains(id) || self.mirror.blocks.contains_key(id) {
+            self.present_block(remote);
+        } else {
+            self.present_event(remote, context);
+        }
+    }
+
+    fn present_block(&mut self, remote: &RemoteEvent) {
+        let id = &remote.event.id;
+        let known = self.mirror.blocks.get(id);
+        if known.is_some_and(|known| older(remote.event.updated, known.updated)) {
+            return;
+        }
+        // A cancelled block tells only its id: it is gone.
+        match remote.as_block().filter(|_| remote.event.status != Status::Cancelled) {
+            None => self.gone(id),
+            Some(block) => {
+                if known != Some(&block) {
+                    self.delta.blocks.push(block);
+                }
+                if self.mirror.events.contains_key(id) {
+                    self.delta.gone.push(id.clone());
+                }
+            }
+        }
+    }
+
+    fn present_event(&mut self, remote: &RemoteEvent, context: &FoldContext<'_>) {
+        let id = &remote.event.id;
+        let known = self.mirror.events.get(id);
+        // Before anything else: an old word must not remove what a newer one showed.
+        if known.is_some_and(|known| older(remote.event.updated, known.updated)) {
+            return;
+        }
+        let mut event = remote.event.clone();
+        event.text = context.texts.strip(event.text);
+        if event.status == Status::Cancelled && !matches!(event.series, Series::Instance { .. }) {
+            return self.gone(id);
+        }
+        if is_over(&event, context.forget_before) {
+            return self.gone(id);
+        }
+        match known {
+            None => self.delta.created.push(event),
+            Some(known) if *known == event => {}
+            Some(known) => {
+                let pattern_moved = known.series != event.series || known.when != event.when;
+                self.delta.exceptions_in_doubt |= pattern_moved && !self.exceptions_of(id).is_empty();
+                self.delta.updated.push(event);
+            }
+        }
+    }
+
+    fn exceptions_of(&self, series: &EventId) -> &[&'a EventId] {
+        let mirror = self.mirror;
+        let by_series = self.exceptions.get_or_init(|| {
+            let mut by_series: BTreeMap<&EventId, Vec<&EventId>> = BTreeMap::new();
+            for event in mirror.events.values() {
+                if let Series::Instance { master, .. } = &event.series {
+                    by_series.entry(master).or_default().push(&event.id);
+                }
+            }
+            by_series
+        });
+        by_series.get(series).map_or(&[], Vec::as_slice)
+    }
+
+    fn gone(&mut self, id: &EventId) {
+        if self.mirror.blocks.contains_key(id) {
+            self.delta.blocks_gone.push(id.clone());
+        }
+        if let Some(event) = self.mirror.events.get(id) {
+            self.delta.gone.push(id.clone());
+            // A series that is gone takes its exceptions with it: the provider sends no item for each (google.md §7).
+            if matches!(event.series, Series::Master { .. }) {
+                let exceptions: Vec<EventId> = self.exceptions_of(id).iter().map(|e| (*e).clone()).collect();
+                self.dragged.extend(exceptions);
+            }
+        }
+    }
+
+    /// What a complete listing does not show is gone, as far as the listing reached.
+    fn absent(&mut self, seen: &BTreeMap<EventId, Option<Box<RemoteEvent>>>, window: &Window) {
+        let utc = jiff::tz::TimeZone::UTC;
+        let covered = |event: &Event| match (&event.series, &event.when) {
+            // A master's own time is that of its first occurrence, perhaps years before any window.
+            (Series::Master { .. }, _) => true,
+            (_, Some(when)) => when.span().touches(window, &utc),
+            // A cancelled occurrence tells no time but the one it had.
+            (Series::Instance { original, .. }, None) => place(original).touches(window, &utc),
+            (Series::Single, None) => true,
+        };
+        let absent = self.mirror.events.values().filter(|e| !seen.contains_key(&e.id) && covered(e));
+        for event in absent {
+            self.gone(&event.id);
+        }
+        let absent =
+            self.mirror.blocks.values().filter(|b| !seen.contains_key(&b.id) && b.span.touches(window, &utc));
+        self.delta.blocks_gone.extend(absent.map(|b| b.id.clone()));
+    }
+
+    /// Puts the answer in order. An exception that this very listing shows is not dragged away by its series: which of
+    /// the two words is the later one only a full listing can tell.
+    fn finish(mut self, seen: &BTreeMap<EventId, Option<Box<RemoteEvent>>>) -> MirrorDelta {
+        let is_shown = |id: &EventId| matches!(seen.get(id), Some(Some(_)));
+        let (shown, dragged): (Vec<EventId>, Vec<EventId>) = self.dragged.into_iter().partition(is_shown);
+        self.delta.exceptions_in_doubt |= !shown.is_empty();
+        self.delta.gone.extend(dragged);
+        for gone in [&mut self.delta.gone, &mut self.delta.blocks_gone] {
+            gone.sort_unstable();
+            gone.dedup();
+        }
+        self.delta
+    }
+}
+
+/// Where an occurrence stood by its pattern.
+fn place(original: &OriginalStart) -> Span {
+    match *original {
+        OriginalStart::At(start) => Span::Timed { start, end: start },
+        OriginalStart::On(start) => Span::AllDay { start, end: start.tomorrow().unwrap_or(start) },
     }
 }
 

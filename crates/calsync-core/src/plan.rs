@@ -10,7 +10,7 @@ use crate::block::{BlockContent, Identity, OccurrenceKey};
 use crate::calendar::Calendar;
 use crate::hold::{self, Hold, Removals, Verdict};
 use crate::ids::{CalendarId, CorrelationId, RuleId};
-use crate::ledger::{LedgerRow, Write, WriteOp};
+use crate::ledger::{LedgerRow, LedgerState, Write, WriteOp};
 use crate::mirror::Mirror;
 use crate::ports::{Capabilities, Enqueue};
 use crate::rule::Rule;
@@ -20,6 +20,7 @@ mod check;
 mod desire;
 mod reason;
 mod reconcile;
+mod removal;
 #[cfg(test)]
 mod tests;
 
@@ -58,10 +59,23 @@ pub struct RuleInput<'a> {
     pub mirror: &'a Mirror,
 }
 
+impl PlanInput<'_> {
+    /// Whether the target was ever read to its end. Before that its mirror proves nothing: not that a block is missing,
+    /// not that a meeting is not there.
+    fn is_known(&self) -> bool {
+        self.target.last_full_sync.is_some()
+    }
+}
+
 impl RuleInput<'_> {
     /// Whether the source was ever read to its end. Before that its mirror proves nothing.
     fn is_known(&self) -> bool {
         self.source.last_full_sync.is_some()
+    }
+
+    /// The part of the window that readings of the source cover.
+    fn looked_at(&self, window: &Window) -> Option<Window> {
+        self.source.cursor.as_ref().map_or(Some(*window), |cursor| window.intersect(cursor.covers))
     }
 }
 
@@ -199,11 +213,24 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     Plan { target: input.target.id, actions, skips, kept: outcome.kept, verdict }
 }
 
-/// What the brake looks at.
-fn removals(input: &PlanInput<'_>, actions: &[Action], wanted: &BTreeMap<CorrelationId, Desired<'_>>) -> Removals {
-    let counted = |a: &&Action| a.kind == ActionKind::Delete && a.reason.rests_on_absence();
+/// What the brake looks at: what stands there for sure and would go. A removal that was let through before and is not
+/// carried out yet has no echo, and is not asked about again.
+fn removals(
+    input: &PlanInput<'_>,
+    actions: &[Action],
+    wanted: &BTreeMap<CorrelationId, Desired<'_>>,
+) -> Removals {
+    let stands = |row: &&LedgerRow| reconcile::stands(row) && row.state != LedgerState::Creating;
+    let decided = |row: &&LedgerRow| reconcile::stands(row) && row.echo.is_none();
+    let decided: BTreeSet<CorrelationId> =
+        input.ledger.iter().filter(decided).map(|r| r.correlation).collect();
+    let counted = |a: &&Action| {
+        a.kind == ActionKind::Delete && a.reason.rests_on_absence() && !decided.contains(&a.row.correlation)
+    };
     let blocks: Vec<_> = actions.iter().filter(counted).map(|a| a.row.correlation).collect();
-    let standing = input.ledger.iter().filter(|row| reconcile::stands(row)).count();
+    // Blocks of former times stand there too; a share of them would be no brake.
+    let in_window = |row: &&LedgerRow| row.span.touches(&input.window, &TimeZone::UTC);
+    let standing = input.ledger.iter().filter(stands).filter(in_window).count();
     let still_wanted: BTreeSet<CalendarId> = wanted.values().map(|d| d.rule.source).collect();
     let mut removed_from: BTreeMap<CalendarId, usize> = BTreeMap::new();
     for action in actions.iter().filter(counted) {

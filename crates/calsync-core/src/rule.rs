@@ -1,6 +1,7 @@
 //! Rules: one source calendar → one target calendar, with its options. Without rules of their own, a user's
 //! sync-enabled calendars all block each other.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::block::Visibility;
@@ -13,6 +14,8 @@ pub const DEFAULT_TITLE: &str = "Busy";
 /// How often a block that a person moved or deleted is put back before we give way, so that two tools never fight
 /// forever. The count starts again when the source event changes.
 pub const DEFAULT_REPAIRS_MAX: u8 = 3;
+/// Longest buffer before or after an event, in minutes. Within it, an event whose block still matters is never forgotten.
+pub const BUFFER_MINUTES_MAX: u16 = 24 * 60;
 
 /// One source calendar → one target calendar.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -85,6 +88,12 @@ impl Default for RuleOptions {
 }
 
 impl RuleOptions {
+    /// The times blocked before and after an event.
+    pub fn buffers(&self) -> (SignedDuration, SignedDuration) {
+        let minutes = |m: u16| SignedDuration::from_mins(i64::from(m.min(BUFFER_MINUTES_MAX)));
+        (minutes(self.buffer_before_minutes), minutes(self.buffer_after_minutes))
+    }
+
     /// Which texts the source's events must be stored with for this rule.
     pub fn text_policy(&self) -> TextPolicy {
         TextPolicy {
@@ -146,11 +155,16 @@ pub enum RuleProblem {
     #[error("the target calendar is read-only for this account: choose one it may write to")]
     ReadOnlyTarget,
     /// Working hours that are none.
-    #[error("working hours need a known IANA time zone, days 1 (Monday) to 7, and 0 <= from < to <= 1440 minutes")]
+    #[error(
+        "working hours need a known IANA time zone, days 1 (Monday) to 7, and 0 <= from < to <= 1440 minutes"
+    )]
     WorkingHours,
     /// `{title}` without leave to copy titles.
     #[error("the title template uses {{title}}, but copy_title is off")]
     TitleWithoutCopy,
+    /// A buffer longer than a day.
+    #[error("a buffer can be at most {BUFFER_MINUTES_MAX} minutes")]
+    Buffer,
 }
 
 impl Rule {
@@ -170,6 +184,10 @@ impl Rule {
             (!target.access.may_write(), RuleProblem::ReadOnlyTarget),
             (hours_bad, RuleProblem::WorkingHours),
             (options.title.contains("{title}") && !options.copy_title, RuleProblem::TitleWithoutCopy),
+            (
+                options.buffer_before_minutes.max(options.buffer_after_minutes) > BUFFER_MINUTES_MAX,
+                RuleProblem::Buffer,
+            ),
         ]
         .into_iter()
         .filter_map(|(bad, problem)| bad.then_some(problem))
@@ -182,7 +200,11 @@ impl Rule {
 pub fn effective(stored: &[Rule], calendars: &[Calendar]) -> Vec<Rule> {
     let on = |id: CalendarId| calendars.iter().find(|c| c.id == id).is_some_and(Calendar::takes_part);
     if !stored.is_empty() {
-        return stored.iter().filter(|r| r.options.enabled && on(r.source) && on(r.target)).cloned().collect();
+        return stored
+            .iter()
+            .filter(|r| r.options.enabled && on(r.source) && on(r.target))
+            .cloned()
+            .collect();
     }
     let mut mesh = Vec::new();
     for source in calendars.iter().filter(|c| c.takes_part()) {

@@ -7,13 +7,16 @@ use crate::ids::CalendarId;
 use crate::notification::RETRY_STEPS;
 use crate::ports::{ErrorClass, ProviderError};
 use crate::run::RunKind;
-use crate::subscription::{SILENCE_LIMIT, Subscription};
+use crate::subscription::{FAILING_FROM, SILENCE_LIMIT, Subscription};
 use crate::time::Ts;
 
 /// Shortest wait that a rate limit without `Retry-After` leads to.
 const RATE_LIMIT_WAIT: SignedDuration = SignedDuration::from_secs(30);
 /// Longest wait that a provider may impose on us before we look again by ourselves.
 const WAIT_MAX: SignedDuration = SignedDuration::from_hours(1);
+
+/// Moments over which the full listings of a fleet are spread.
+const SPREAD_STEPS: i32 = 1024;
 
 /// How a calendar is kept up to date (spec §6). Never two at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,12 +50,17 @@ impl Default for Intervals {
     }
 }
 
-/// How this calendar is kept up to date now.
-pub fn method(active: Option<&Subscription>, now: Ts) -> Method {
-    match active {
-        Some(s) if s.is_healthy(now, SILENCE_LIMIT) => Method::Webhook,
-        Some(_) => Method::PollingAndRepair,
-        None => Method::Polling,
+/// How this calendar is kept up to date now. A channel that nobody heard of for a while is still trusted if a reading
+/// since then succeeded and no failure is counted against it: it is quiet, not dead (spec §6).
+pub fn method(calendar: &Calendar, active: Option<&Subscription>, now: Ts) -> Method {
+    let Some(channel) = active else { return Method::Polling };
+    let failing = channel.failure_count >= FAILING_FROM;
+    let verified =
+        channel.failure_count == 0 && channel.is_alive_since(calendar.last_synced_at, now, SILENCE_LIMIT);
+    if !failing && (verified || channel.is_healthy(now, SILENCE_LIMIT)) {
+        Method::Webhook
+    } else {
+        Method::PollingAndRepair
     }
 }
 
@@ -61,18 +69,23 @@ pub fn method(active: Option<&Subscription>, now: Ts) -> Method {
 fn full_due_at(calendar: &Calendar, intervals: &Intervals) -> Option<Ts> {
     let last = calendar.last_full_sync?;
     let quarter = intervals.full / 4;
-    let earlier = quarter.as_micros() as i64 / 1024 * i64::from(spread(calendar.id));
-    Some(last.plus(intervals.full).minus(SignedDuration::from_micros(earlier)))
+    let earlier = quarter / SPREAD_STEPS * spread(calendar.id);
+    Some(last.plus(intervals.full).minus(earlier))
 }
 
-/// 0..1024, the same for a calendar in every instance and version.
-fn spread(id: CalendarId) -> u16 {
+/// 0..SPREAD_STEPS, the same for a calendar in every instance and version.
+fn spread(id: CalendarId) -> i32 {
     let bytes = id.0.as_bytes();
-    (u16::from(bytes[14]) << 8 | u16::from(bytes[15])) % 1024
+    i32::from(u16::from_be_bytes([bytes[14], bytes[15]])) % SPREAD_STEPS
 }
 
 /// Whether and how to read the calendar now. `None`: its blocks may want planning, but it need not be read.
-pub fn reading(calendar: &Calendar, active: Option<&Subscription>, intervals: &Intervals, now: Ts) -> Option<RunKind> {
+pub fn reading(
+    calendar: &Calendar,
+    active: Option<&Subscription>,
+    intervals: &Intervals,
+    now: Ts,
+) -> Option<RunKind> {
     if !calendar.sync_enabled || calendar.missing {
         return None;
     }
@@ -87,9 +100,14 @@ pub fn reading(calendar: &Calendar, active: Option<&Subscription>, intervals: &I
 }
 
 /// When it is polled next; `None` where its channel tells.
-fn poll_due_at(calendar: &Calendar, active: Option<&Subscription>, intervals: &Intervals, now: Ts) -> Option<Ts> {
+fn poll_due_at(
+    calendar: &Calendar,
+    active: Option<&Subscription>,
+    intervals: &Intervals,
+    now: Ts,
+) -> Option<Ts> {
     let last = calendar.last_synced_at.unwrap_or(Ts::MIN);
-    match method(active, now) {
+    match method(calendar, active, now) {
         Method::Webhook => {
             // When it falls silent for too long, somebody must look whether it is quiet or dead (spec §6).
             let silent_from = active.map(|s| s.last_notification_at.unwrap_or(s.created_at).max(last))?;
@@ -102,22 +120,44 @@ fn poll_due_at(calendar: &Calendar, active: Option<&Subscription>, intervals: &I
 }
 
 /// When it is to be looked at next, all being well.
-pub fn next_due(calendar: &Calendar, active: Option<&Subscription>, intervals: &Intervals, now: Ts) -> Option<Ts> {
+pub fn next_due(
+    calendar: &Calendar,
+    active: Option<&Subscription>,
+    intervals: &Intervals,
+    now: Ts,
+) -> Option<Ts> {
     if !calendar.sync_enabled || calendar.missing {
         return None;
     }
-    if calendar.is_dirty() || calendar.full_due || calendar.cursor.is_none() {
+    // A provider that hands out no cursor is read in full each time, but not all the time.
+    let unread = calendar.cursor.is_none() && calendar.last_full_sync.is_none();
+    if calendar.is_dirty() || calendar.full_due || unread {
         return Some(now);
     }
-    [poll_due_at(calendar, active, intervals, now), full_due_at(calendar, intervals)].into_iter().flatten().min()
+    [poll_due_at(calendar, active, intervals, now), full_due_at(calendar, intervals)]
+        .into_iter()
+        .flatten()
+        .min()
 }
 
 /// When to try again after a failure in a row of `streak` (counting this one). `None`: only a person can help.
 pub fn after_error(error: &ProviderError, streak: u32, now: Ts) -> Option<Ts> {
-    let wait = match error.class {
-        ErrorClass::Unauthorized | ErrorClass::Permanent | ErrorClass::Gone | ErrorClass::Invalid => return None,
-        ErrorClass::RateLimited => error.retry_after.unwrap_or(RATE_LIMIT_WAIT).max(SignedDuration::from_secs(1)),
-        _ => RETRY_STEPS[(streak.max(1) as usize - 1).min(RETRY_STEPS.len() - 1)],
+    use ErrorClass::{
+        Ambiguous, Conflict, CursorExpired, Exists, Gone, Invalid, Misconfigured, Permanent, RateLimited,
+        Transient, Unauthorized, Unsupported,
+    };
+    let last = RETRY_STEPS.len() - 1;
+    let step = RETRY_STEPS[usize::try_from(streak.saturating_sub(1)).map_or(last, |n| n.min(last))];
+    let wait = match (error.class, error.retry_after) {
+        (Unauthorized | Permanent | Gone | Invalid | Unsupported, _) => return None,
+        (RateLimited, asked) => asked.unwrap_or(RATE_LIMIT_WAIT).max(SignedDuration::from_secs(1)),
+        // Whoever says when to come back is asked no sooner.
+        (Transient | Ambiguous | Conflict | Exists | CursorExpired | Misconfigured, asked) => {
+            asked.map_or(step, |asked| asked.max(step))
+        }
     };
     Some(now.plus(wait.min(WAIT_MAX)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,8 +100,18 @@ impl Subscription {
     /// Whether it delivers, as far as we know: active, not past its end, and not silent for longer than `silence`.
     /// One that never delivered counts from its creation: a channel that stayed dumb must not pass for healthy.
     pub fn is_healthy(&self, now: Ts, silence: SignedDuration) -> bool {
+        self.is_alive_since(None, now, silence)
+    }
+
+    /// The same, where a reading at `verified_at` found its calendar as quiet as the channel was: silence then is no
+    /// failure, and counts from there (spec §6).
+    pub fn is_alive_since(&self, verified_at: Option<Ts>, now: Ts, silence: SignedDuration) -> bool {
+        let heard_at = self.last_notification_at.unwrap_or(self.created_at);
         self.status == SubscriptionStatus::Active
             && !self.is_expired(now)
-            && now.since(self.last_notification_at.unwrap_or(self.created_at)) <= silence
+            && now.since(verified_at.map_or(heard_at, |at| at.max(heard_at))) <= silence
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

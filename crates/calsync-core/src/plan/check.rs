@@ -7,11 +7,12 @@ use jiff::tz::TimeZone;
 
 use crate::block::{BlockContent, Origin};
 use crate::event::TextPolicy;
-use crate::ids::{CorrelationId, EventId};
-use crate::ledger::WriteOp;
-use crate::rule::DEFAULT_TITLE;
+use crate::ids::{CalendarId, CorrelationId, EventId, RuleId};
+use crate::ledger::{LedgerRow, LedgerState, WriteOp};
+use crate::rule::{DEFAULT_TITLE, Rule};
+use crate::time::Span;
 
-use super::{Action, ActionKind, Plan, PlanInput, Reason};
+use super::{Action, ActionKind, Plan, PlanInput, Reason, RuleInput};
 
 /// What a plan must never do.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -44,62 +45,110 @@ pub enum Violation {
 
 /// Everything that is wrong with a plan.
 pub fn check(input: &PlanInput<'_>, plan: &Plan) -> Vec<Violation> {
-    let proven: BTreeSet<&EventId> = input.ledger.iter().filter_map(|row| row.block.as_ref()).collect();
-    let mut seen = BTreeMap::new();
+    let facts = Facts::of(input);
+    let (mut blocks, mut ids) = (BTreeSet::new(), BTreeSet::new());
     let mut found = Vec::new();
     for action in &plan.actions {
         let id = action.row.correlation;
-        if seen.insert(id, ()).is_some() {
+        let again = action.write.as_ref().and_then(written_id).is_some_and(|id| !ids.insert(id));
+        if !blocks.insert(id) || again {
             found.push(Violation::Twice(id));
         }
         if action.row.target != input.target.id || plan.target != input.target.id {
             found.push(Violation::OtherTarget);
         }
-        found.extend(ownership(input, &proven, action));
-        found.extend(removal(input, action));
-        found.extend(content(input, action));
+        found.extend(ownership(&facts, action));
+        found.extend(removal(&facts, action));
+        found.extend(content(&facts, action));
     }
     found
 }
 
-fn ownership(input: &PlanInput<'_>, proven: &BTreeSet<&EventId>, action: &Action) -> Option<Violation> {
-    let (WriteOp::Update { id, .. } | WriteOp::Delete { id, .. }) = action.write.as_ref()? else { return None };
-    if input.mirror.events.contains_key(id) {
-        return Some(Violation::RealEvent(id.clone()));
-    }
-    let marked = input.mirror.blocks.get(id).is_some_and(|block| {
-        matches!(input.identity.origin(id, block.marker.as_ref()), Origin::Ours(of) if of == action.row.correlation)
-    });
-    (!proven.contains(id) && !marked).then(|| Violation::NotOurs(id.clone()))
+/// What is known beside the plan.
+struct Facts<'a> {
+    input: &'a PlanInput<'a>,
+    rows: BTreeMap<CorrelationId, &'a LedgerRow>,
+    sources: BTreeMap<CalendarId, &'a RuleInput<'a>>,
+    rules: BTreeMap<RuleId, &'a Rule>,
 }
 
-fn removal(input: &PlanInput<'_>, action: &Action) -> Option<Violation> {
+impl<'a> Facts<'a> {
+    fn of(input: &'a PlanInput<'a>) -> Facts<'a> {
+        Facts {
+            input,
+            rows: input.ledger.iter().map(|row| (row.correlation, row)).collect(),
+            sources: input.rules.iter().map(|r| (r.source.id, r)).collect(),
+            rules: input.rules.iter().map(|r| (r.rule.id, r.rule)).collect(),
+        }
+    }
+}
+
+fn written_id(write: &WriteOp) -> Option<&EventId> {
+    match write {
+        WriteOp::Create { id, .. } => id.as_ref(),
+        WriteOp::Update { id, .. } | WriteOp::Delete { id, .. } => Some(id),
+    }
+}
+
+fn ownership(facts: &Facts<'_>, action: &Action) -> Option<Violation> {
+    let (WriteOp::Update { id, .. } | WriteOp::Delete { id, .. }) = action.write.as_ref()? else {
+        return None;
+    };
+    let mirror = facts.input.mirror;
+    if mirror.events.contains_key(id) {
+        return Some(Violation::RealEvent(id.clone()));
+    }
+    let correlation = action.row.correlation;
+    let standing = mirror.blocks.get(id);
+    let marked = standing.is_some_and(|block| {
+        facts.input.identity.origin(id, block.marker.as_ref()) == Origin::Ours(correlation)
+    });
+    let named = facts.rows.get(&correlation).filter(|row| row.block.as_ref() == Some(id));
+    // That we set out to make something under an id does not make ours what stands there.
+    let proven = named.is_some_and(|row| row.state != LedgerState::Creating || standing.is_none());
+    (!proven && !marked).then(|| Violation::NotOurs(id.clone()))
+}
+
+fn removal(facts: &Facts<'_>, action: &Action) -> Option<Violation> {
     if action.kind != ActionKind::Delete || action.reason == Reason::RuleGone {
         return None;
     }
     let id = action.row.correlation;
-    let source = input.rules.iter().find(|r| r.source.id == action.row.source);
-    if source.is_some_and(|r| r.source.last_full_sync.is_none()) {
+    let source = facts.sources.get(&action.row.source);
+    let unread = |r: &RuleInput<'_>| r.source.last_full_sync.is_none();
+    if source.is_some_and(|r| unread(r))
+        || (action.reason == Reason::Orphan && facts.input.rules.iter().any(unread))
+    {
         return Some(Violation::SourceUnknown(id));
     }
-    (!action.row.span.touches(&input.window, &TimeZone::UTC)).then_some(Violation::OutsideWindow(id))
+    // Where it was put, or where somebody put it since.
+    let standing =
+        action.write.as_ref().and_then(written_id).and_then(|id| facts.input.mirror.blocks.get(id));
+    let zone = source.map_or(TimeZone::UTC, |r| r.source.zone());
+    let inside = |span: &Span| span.touches(&facts.input.window, &zone);
+    (!inside(&action.row.span) && !standing.is_some_and(|b| inside(&b.span)))
+        .then_some(Violation::OutsideWindow(id))
 }
 
-fn content(input: &PlanInput<'_>, action: &Action) -> Option<Violation> {
-    let (WriteOp::Create { content, .. } | WriteOp::Update { content, .. }) = action.write.as_ref()? else { return None };
+fn content(facts: &Facts<'_>, action: &Action) -> Option<Violation> {
+    let (WriteOp::Create { content, .. } | WriteOp::Update { content, .. }) = action.write.as_ref()? else {
+        return None;
+    };
     let id = action.row.correlation;
     let (start, end) = content.span.instants(&TimeZone::UTC);
     if start >= end {
         return Some(Violation::NoLength(id));
     }
-    let rule = input.rules.iter().find(|r| r.rule.id == action.row.rule);
-    let policy = rule.map(|r| r.rule.options.text_policy()).unwrap_or_default();
-    let template = rule.map_or(DEFAULT_TITLE, |r| r.rule.options.title.as_str());
+    let rule = facts.rules.get(&action.row.rule);
+    let policy = rule.map(|r| r.options.text_policy()).unwrap_or_default();
+    let template = rule.map_or(DEFAULT_TITLE, |r| r.options.title.as_str());
     leaks(content, policy, template).then_some(Violation::Leak(id))
 }
 
 fn leaks(content: &BlockContent, policy: TextPolicy, template: &str) -> bool {
-    (!policy.title && content.title != template)
+    let without_title = template.replace("{title}", "");
+    let harmless = [without_title.trim(), DEFAULT_TITLE].contains(&content.title.as_str());
+    (!policy.title && !harmless)
         || (!policy.description && content.description.is_some())
         || (!policy.location && content.location.is_some())
 }

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use crate::block::{BlockBusy, BlockContent, OccurrenceKey};
@@ -11,8 +10,8 @@ use crate::event::{Event, EventKind, Response, ShowAs, Status};
 use crate::ids::{CalendarId, CorrelationId, EventId};
 use crate::mirror::Occurrence;
 use crate::ports::Tentativeness;
-use crate::rule::{RuleOptions, Tentative, WorkingHours};
-use crate::time::Span;
+use crate::rule::{DEFAULT_TITLE, RuleOptions, Tentative, WorkingHours};
+use crate::time::{Span, Window};
 use crate::zone;
 
 use super::reason::SkipReason;
@@ -42,9 +41,18 @@ pub(super) fn desired<'a>(input: &PlanInput<'a>, target_zone: &TimeZone) -> Want
 
 /// The meetings that hold their time in the target by themselves. One that was declined there holds nothing.
 fn meetings(input: &PlanInput<'_>, zone: &TimeZone) -> BTreeSet<Meeting> {
-    let occurrences = input.mirror.occurrences(&input.window, zone);
+    let reach = input.rules.iter().map(|r| reach(&r.rule.options, &input.window));
+    let reach =
+        reach.reduce(|a, b| Window { from: a.from.min(b.from), to: a.to.max(b.to) }).unwrap_or(input.window);
+    let occurrences = input.mirror.occurrences(&reach, zone);
     let holds_time = |o: &&Occurrence<'_>| blocks_time(o.event).is_ok();
     occurrences.list.iter().filter(holds_time).filter_map(|o| meeting(o.event, o.span)).collect()
+}
+
+/// The window in which an event's block may touch `window`.
+fn reach(options: &RuleOptions, window: &Window) -> Window {
+    let (before, after) = options.buffers();
+    Window { from: window.from.minus(after), to: window.to.plus(before) }
 }
 
 fn meeting(event: &Event, span: Span) -> Option<Meeting> {
@@ -56,7 +64,12 @@ fn meeting(event: &Event, span: Span) -> Option<Meeting> {
     Some((event.ical_uid.clone()?, start))
 }
 
-fn add_rule<'a>(input: &PlanInput<'a>, rule: &RuleInput<'a>, in_target: &BTreeSet<Meeting>, wanted: &mut Wanted<'a>) {
+fn add_rule<'a>(
+    input: &PlanInput<'a>,
+    rule: &RuleInput<'a>,
+    in_target: &BTreeSet<Meeting>,
+    wanted: &mut Wanted<'a>,
+) {
     let zone = rule.source.zone();
     let skip = |occurrence: OccurrenceKey, span, reason| Skip {
         rule: rule.rule.id,
@@ -65,28 +78,36 @@ fn add_rule<'a>(input: &PlanInput<'a>, rule: &RuleInput<'a>, in_target: &BTreeSe
         span,
         reason,
     };
-    let occurrences = rule.mirror.occurrences(&input.window, &zone);
+    let occurrences = rule.mirror.occurrences(&reach(&rule.rule.options, &input.window), &zone);
     for bad in occurrences.unreadable {
         wanted.unreadable.insert((rule.source.id, bad.event.clone()));
         let key = OccurrenceKey { event: bad.event, original: None };
         wanted.skips.push(skip(key, None, SkipReason::Unreadable(bad.error.to_string())));
     }
+    let unread = match (rule.is_known(), input.is_known()) {
+        (false, _) => Some(SkipReason::SourceNotRead),
+        (_, false) => Some(SkipReason::TargetNotRead),
+        (true, true) => None,
+    };
+    let inside = |span: &Span| span.touches(&input.window, &zone);
     for occurrence in occurrences.list {
-        let (key, span) = (occurrence.key.clone(), Some(occurrence.span));
-        if !rule.is_known() {
-            wanted.skips.push(skip(key, span, SkipReason::SourceNotRead));
-            continue;
-        }
-        let made = content(&rule.rule.options, &occurrence, &zone, input.capabilities.tentative).and_then(|content| {
-            let here = meeting(occurrence.event, occurrence.span).is_some_and(|m| in_target.contains(&m));
+        let (key, span) = (occurrence.key.clone(), occurrence.span);
+        let made = unread.clone().map_or_else(
+            || content(&rule.rule.options, &occurrence, &zone, input.capabilities.tentative),
+            Err,
+        );
+        let made = made.and_then(|content| {
+            let here = meeting(occurrence.event, span).is_some_and(|m| in_target.contains(&m));
             if here { Err(SkipReason::AlreadyInTarget) } else { Ok(content) }
         });
         match made {
-            Err(reason) => wanted.skips.push(skip(key, span, reason)),
-            Ok(content) => {
+            Err(reason) if inside(&span) => wanted.skips.push(skip(key, Some(span), reason)),
+            Ok(content) if inside(&content.span) => {
                 let id = input.identity.correlation(&rule.source.remote, &key, &input.target.remote);
                 wanted.blocks.insert(id, Desired { rule: rule.rule, occurrence: key, content });
             }
+            // Only its buffer might have reached into the window.
+            Err(_) | Ok(_) => {}
         }
     }
 }
@@ -139,9 +160,8 @@ fn content(
         return Err(SkipReason::OutsideWorkingHours);
     }
     let span = buffered(span, options);
-    if let Span::Timed { start, end } = span
-        && start >= end
-    {
+    let (start, end) = span.instants(&TimeZone::UTC);
+    if start >= end {
         // Providers refuse a block without length (google.md §6: timeRangeEmpty).
         return Err(SkipReason::NoDuration);
     }
@@ -160,22 +180,23 @@ fn content(
 }
 
 /// The rule's title, with the event's in place of `{title}`. With `copy_title` and a template that does not place it,
-/// the event's title is the block's.
+/// the event's title is the block's. Never empty: a block must be recognisable in a list.
 fn block_title(options: &RuleOptions, title: Option<String>) -> String {
-    match title {
-        None => options.title.replace("{title}", "").trim().to_owned(),
+    let made = match title {
+        None => options.title.replace("{title}", ""),
         Some(title) if options.title.contains("{title}") => options.title.replace("{title}", &title),
         Some(title) => title,
+    };
+    match made.trim() {
+        "" => DEFAULT_TITLE.to_owned(),
+        title => title.to_owned(),
     }
 }
 
 fn buffered(span: Span, options: &RuleOptions) -> Span {
-    let minutes = |m: u16| SignedDuration::from_mins(i64::from(m));
+    let (before, after) = options.buffers();
     match span {
-        Span::Timed { start, end } => Span::Timed {
-            start: start.minus(minutes(options.buffer_before_minutes)),
-            end: end.plus(minutes(options.buffer_after_minutes)),
-        },
+        Span::Timed { start, end } => Span::Timed { start: start.minus(before), end: end.plus(after) },
         // Whole days have no travel time.
         all_day => all_day,
     }
@@ -200,6 +221,7 @@ fn touches_hours(span: &Span, hours: &WorkingHours, zone: &TimeZone) -> bool {
                 clock.ok().and_then(|c| c.to_zoned(there.clone()).ok())
             };
             if let (Some(from), Some(to)) = (at(hours.from_minute), at(hours.to_minute))
+                && from < to
                 && start < to
                 && end > from
             {

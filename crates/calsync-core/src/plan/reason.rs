@@ -88,6 +88,8 @@ pub enum SkipReason {
     Unreadable(String),
     /// The source was never read to its end yet.
     SourceNotRead,
+    /// The target was never read to its end yet: what stands there is not known.
+    TargetNotRead,
     /// A person changed or removed the block, and it is left so.
     LeftToPerson,
 }
@@ -108,6 +110,7 @@ impl fmt::Display for SkipReason {
             SkipReason::AlreadyInTarget => f.write_str("the same meeting is in the target calendar already"),
             SkipReason::Unreadable(why) => write!(f, "its repetition can't be read ({why})"),
             SkipReason::SourceNotRead => f.write_str("its calendar has not been read to the end yet"),
+            SkipReason::TargetNotRead => f.write_str("the target calendar has not been read to the end yet"),
             SkipReason::LeftToPerson => f.write_str("its block was changed by hand and is left so"),
         }
     }

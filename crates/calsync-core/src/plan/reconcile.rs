@@ -1,18 +1,16 @@
 //! What should stand against what we wrote and what stands: one total decision per block.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use jiff::tz::TimeZone;
-
-use crate::block::{Fingerprint, ObservedBlock, Origin, block_event_id};
-use crate::ids::{CalendarId, CorrelationId, EventId};
+use crate::block::{Fingerprint, ObservedBlock, Origin, block_event_id, generation_of};
+use crate::ids::CorrelationId;
 use crate::ledger::{LedgerRow, LedgerState, WriteOp};
 use crate::ports::Ids;
 use crate::rule::{DEFAULT_REPAIRS_MAX, Tampered};
 
 use super::desire::Wanted;
 use super::reason::{Reason, SkipReason};
-use super::{Action, ActionKind, Desired, Kept, PlanInput, Skip};
+use super::{Action, ActionKind, Desired, Kept, PlanInput, Skip, removal};
 
 /// What came of it.
 pub(super) struct Reconciled {
@@ -26,33 +24,59 @@ pub(super) fn stands(row: &LedgerRow) -> bool {
     row.state != LedgerState::Gone
 }
 
-pub(super) fn reconcile(input: &PlanInput<'_>, wanted: &Wanted<'_>) -> Reconciled {
-    let rows: BTreeMap<CorrelationId, &LedgerRow> = input.ledger.iter().map(|r| (r.correlation, r)).collect();
-    let mut out = Reconciled { actions: Vec::new(), kept: Vec::new(), skips: Vec::new() };
-    for (id, desired) in &wanted.blocks {
-        let row = rows.get(id).copied();
-        let block = Block { input, id: *id, desired, row, observed: observed(input, *id, row) };
-        block.decide(&mut out);
-    }
-    for (id, row) in &rows {
-        if !wanted.blocks.contains_key(id) && stands(row) {
-            out.actions.extend(unwanted(input, wanted, row));
-        }
-    }
-    out.actions.extend(orphans(input, wanted, &rows, &out.actions));
-    out
+/// What is known of the target's blocks, looked up many times.
+pub(super) struct Known<'a> {
+    pub(super) rows: BTreeMap<CorrelationId, &'a LedgerRow>,
+    /// The blocks that carry our mark for their very id; by correlation, the oldest id first.
+    pub(super) marked: BTreeMap<CorrelationId, Vec<&'a ObservedBlock>>,
 }
 
-/// The block of this row as it stands, or one that carries our signed marker for it.
-fn observed<'a>(input: &PlanInput<'a>, id: CorrelationId, row: Option<&LedgerRow>) -> Option<&'a ObservedBlock> {
-    let by_id = row.and_then(|r| r.block.as_ref()).and_then(|block| input.mirror.blocks.get(block));
-    by_id.or_else(|| {
-        // A row that stands but whose block is gone must not be confused with an old copy of it.
-        if row.is_some_and(|r| r.state == LedgerState::Live) {
-            return None;
+impl<'a> Known<'a> {
+    fn of(input: &PlanInput<'a>) -> Known<'a> {
+        let mut marked: BTreeMap<CorrelationId, Vec<&ObservedBlock>> = BTreeMap::new();
+        for block in input.mirror.blocks.values() {
+            if let Origin::Ours(id) = input.identity.origin(&block.id, block.marker.as_ref()) {
+                marked.entry(id).or_default().push(block);
+            }
         }
-        input.mirror.blocks.values().find(|b| input.identity.origin(&b.id, b.marker.as_ref()) == Origin::Ours(id))
-    })
+        Known { rows: input.ledger.iter().map(|r| (r.correlation, r)).collect(), marked }
+    }
+
+    fn marked(&self, id: CorrelationId) -> &[&'a ObservedBlock] {
+        self.marked.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The block that this row names, as it stands. That we set out to make something under an id proves nothing about
+    /// what stands there: until that is settled our mark must say so.
+    pub(super) fn named(&self, input: &PlanInput<'a>, row: &LedgerRow) -> Option<&'a ObservedBlock> {
+        let block = input.mirror.blocks.get(row.block.as_ref()?)?;
+        let ours = || self.marked(row.correlation).iter().any(|b| b.id == block.id);
+        (row.state != LedgerState::Creating || ours()).then_some(block)
+    }
+
+    /// The block of this row as it stands, or one that carries our mark for it.
+    fn observed(&self, input: &PlanInput<'a>, id: CorrelationId) -> Option<&'a ObservedBlock> {
+        let row = self.rows.get(&id);
+        row.and_then(|row| self.named(input, row)).or_else(|| {
+            // A row that stands but whose block is gone must not be confused with an old copy of it.
+            let lost = row.is_some_and(|r| r.state == LedgerState::Live);
+            self.marked(id).first().copied().filter(|_| !lost)
+        })
+    }
+}
+
+pub(super) fn reconcile(input: &PlanInput<'_>, wanted: &Wanted<'_>) -> Reconciled {
+    let known = Known::of(input);
+    let mut out = Reconciled { actions: Vec::new(), kept: Vec::new(), skips: Vec::new() };
+    for (id, desired) in &wanted.blocks {
+        let row = known.rows.get(id).copied();
+        let block = Block { input, id: *id, desired, row, observed: known.observed(input, *id) };
+        block.decide(&mut out);
+    }
+    out.actions.extend(removal::unwanted(input, wanted, &known));
+    let orphans = removal::orphans(input, wanted, &known, &out.actions);
+    out.actions.extend(orphans);
+    out
 }
 
 /// One wanted block with all that is known of it.
@@ -71,32 +95,43 @@ impl Block<'_, '_> {
         let changed = self.row.is_none_or(|row| row.wrote != wants);
         let action = match (self.row.map(|r| (r.state, r)), self.observed) {
             (None, None) => self.create(0, Reason::NewOccurrence, 0),
-            (Some((Gone, row)), None) => self.create(row.generation + 1, Reason::NewOccurrence, 0),
-            (Some((Creating, row)), None) => self.create(row.generation, Reason::UnfinishedCreate, row.repairs),
+            (Some((Gone, row)), None) => self.create(next(row), Reason::NewOccurrence, 0),
+            (Some((Creating, row)), None) => {
+                self.create(row.generation, Reason::UnfinishedCreate, row.repairs)
+            }
             (None | Some((Gone | Creating, _)), Some(block)) => self.adopt(block, wants),
-            (Some((Live, row)), Some(block)) if changed => self.update(row, block, Reason::SourceChanged, 0),
-            (Some((Live, row)), Some(block)) if row.echo == Some(block.fingerprint) => {
+            (Some((Live, row)), Some(block)) if !changed && row.echo == Some(block.fingerprint) => {
                 return out.kept.push(self.kept(row));
+            }
+            // As it should be, though nobody told us: the write's answer was lost, or a person put it right.
+            (Some((Live | Yielded, _)), Some(block)) if block.fingerprint == wants => {
+                self.adopt(block, wants)
+            }
+            (Some((Live, row)), Some(block)) if changed => self.update(row, block, Reason::SourceChanged, 0),
+            // Its removal was decided and not settled, and now it is wanted again: nobody touched it.
+            (Some((Live, row)), Some(block)) if row.echo.is_none() => {
+                self.update(row, block, Reason::PutBackChanged, row.repairs)
             }
             (Some((Live, row)), Some(block)) => match self.patience(row) {
                 Some(repairs) => self.update(row, block, Reason::PutBackChanged, repairs),
                 None => self.give_way(row),
             },
-            (Some((Live, row)), None) if changed => self.create(row.generation + 1, Reason::SourceChanged, 0),
+            (Some((Live, row)), None) if changed => self.create(next(row), Reason::SourceChanged, 0),
             (Some((Live, row)), None) => match self.patience(row) {
-                Some(repairs) => self.create(row.generation + 1, Reason::PutBackRemoved, repairs),
+                Some(repairs) => self.create(next(row), Reason::PutBackRemoved, repairs),
                 None => self.give_way(row),
             },
             (Some((Yielded, row)), _) if !changed => return out.skips.push(left_to_person(row)),
             (Some((Yielded, row)), Some(block)) => self.update(row, block, Reason::SourceChanged, 0),
-            (Some((Yielded, row)), None) => self.create(row.generation + 1, Reason::SourceChanged, 0),
+            (Some((Yielded, row)), None) => self.create(next(row), Reason::SourceChanged, 0),
         };
         out.actions.push(action);
     }
 
     /// The repairs that the row will have seen after one more; `None` when it is to be left to the person.
     fn patience(&self, row: &LedgerRow) -> Option<u8> {
-        let again = row.repairs < DEFAULT_REPAIRS_MAX && self.desired.rule.options.tampered == Tampered::PutBack;
+        let again =
+            row.repairs < DEFAULT_REPAIRS_MAX && self.desired.rule.options.tampered == Tampered::PutBack;
         again.then_some(row.repairs + 1)
     }
 
@@ -122,7 +157,8 @@ impl Block<'_, '_> {
         let named = block_event_id(self.id, generation);
         let id = (self.input.capabilities.chooses_ids == Ids::Client).then(|| named.clone());
         let marker = self.input.identity.marker(self.id, &named);
-        let row = LedgerRow { block: id.clone(), ..self.fresh_row(generation, LedgerState::Creating, repairs) };
+        let row =
+            LedgerRow { block: id.clone(), ..self.fresh_row(generation, LedgerState::Creating, repairs) };
         let content = self.desired.content.clone();
         let write = Some(WriteOp::Create { id, generation, content, marker, repairs });
         Action { kind: ActionKind::Create, reason, row, write }
@@ -130,7 +166,8 @@ impl Block<'_, '_> {
 
     fn update(&self, row: &LedgerRow, block: &ObservedBlock, reason: Reason, repairs: u8) -> Action {
         // What the row says was written, and how often, changes only when the write is settled: until then it is true.
-        let row = LedgerRow { rule: self.desired.rule.id, ..row.clone() };
+        // The time is the new one at once: it is where the block will be looked for if the answer is lost.
+        let row = LedgerRow { rule: self.desired.rule.id, span: self.desired.content.span, ..row.clone() };
         Action { kind: ActionKind::Update, reason, row, write: Some(self.update_op(block, repairs)) }
     }
 
@@ -145,13 +182,13 @@ impl Block<'_, '_> {
     }
 
     fn adopt(&self, block: &ObservedBlock, wants: Fingerprint) -> Action {
-        let generation = self.row.map_or(0, |r| r.generation);
-        let repairs = self.row.map_or(0, |r| r.repairs);
+        // The id tells its generation: the ledger may have been lost.
+        let generation = self.row.map_or(0, |r| r.generation).max(generation_of(&block.id).unwrap_or(0));
+        let repairs = self.row.filter(|r| r.wrote == wants).map_or(0, |r| r.repairs);
         let row = LedgerRow {
             block: Some(block.id.clone()),
             wrote: block.fingerprint,
             echo: Some(block.fingerprint),
-            span: block.span,
             ..self.fresh_row(generation, LedgerState::Live, repairs)
         };
         let write = (block.fingerprint != wants).then(|| self.update_op(block, repairs));
@@ -185,85 +222,7 @@ fn left_to_person(row: &LedgerRow) -> Skip {
     }
 }
 
-/// A block that nothing asks for any more.
-fn unwanted(input: &PlanInput<'_>, wanted: &Wanted<'_>, row: &LedgerRow) -> Option<Action> {
-    let rule = input.rules.iter().find(|r| r.rule.source == row.source);
-    let reason = match rule {
-        None => Reason::RuleGone,
-        // Nothing is known of the source, or of this series, or of this time: then nothing is removed.
-        Some(rule) if !rule.is_known() => return None,
-        Some(_) if wanted.unreadable.contains(&(row.source, row.occurrence.event.clone())) => return None,
-        Some(_) if !row.span.touches(&input.window, &TimeZone::UTC) => return None,
-        Some(_) => Reason::SourceGone,
-    };
-    Some(removal(input, row, reason))
-}
-
-fn removal(input: &PlanInput<'_>, row: &LedgerRow, reason: Reason) -> Action {
-    let standing = row.block.as_ref().and_then(|id| input.mirror.blocks.get(id));
-    let delete = |id: &EventId, version: Option<String>| WriteOp::Delete { id: id.clone(), version };
-    let write = match (standing, row.state, &row.block) {
-        (Some(block), _, _) => Some(delete(&block.id, block.version.clone())),
-        // Whether it exists is not known: asking for its removal is harmless either way.
-        (None, LedgerState::Creating, Some(id)) => Some(delete(id, None)),
-        (None, _, _) => None,
-    };
-    match write {
-        Some(write) => Action { kind: ActionKind::Delete, reason, row: row.clone(), write: Some(write) },
-        None => {
-            let row = LedgerRow { state: LedgerState::Gone, ..row.clone() };
-            Action { kind: ActionKind::Forget, reason: Reason::AlreadyGone, row, write: None }
-        }
-    }
-}
-
-/// Blocks that carry our signed marker, that no row names and nothing asks for: left by a restored backup or a lost
-/// database. Only inside the window, and only when every source is known, lest one of them asks for it later.
-fn orphans(
-    input: &PlanInput<'_>,
-    wanted: &Wanted<'_>,
-    rows: &BTreeMap<CorrelationId, &LedgerRow>,
-    actions: &[Action],
-) -> Vec<Action> {
-    if input.rules.iter().any(|r| !r.is_known()) {
-        return Vec::new();
-    }
-    let named: BTreeSet<&EventId> = rows.values().filter(|r| stands(r)).filter_map(|r| r.block.as_ref()).collect();
-    let taken: BTreeSet<&EventId> = actions.iter().filter_map(|a| a.row.block.as_ref()).collect();
-    let orphan = |block: &ObservedBlock| {
-        let Origin::Ours(id) = input.identity.origin(&block.id, block.marker.as_ref()) else { return None };
-        let ours_alone = !named.contains(&block.id) && !taken.contains(&block.id);
-        let removable = ours_alone && block.span.touches(&input.window, &TimeZone::UTC);
-        // A wanted or standing correlation keeps its own row: the orphan is a second block of it.
-        let row = rows.get(&id).filter(|r| wanted.blocks.contains_key(&id) || stands(r));
-        removable.then(|| Action {
-            kind: ActionKind::Delete,
-            reason: Reason::Orphan,
-            row: row.map_or_else(|| orphan_row(input.target.id, id, block), |r| (*r).clone()),
-            write: Some(WriteOp::Delete { id: block.id.clone(), version: block.version.clone() }),
-        })
-    };
-    let found: Vec<Action> = input.mirror.blocks.values().filter_map(orphan).collect();
-    // One write per correlation at a time: a second block of a busy correlation waits for the next plan.
-    let mut busy: BTreeSet<CorrelationId> = actions.iter().map(|a| a.row.correlation).collect();
-    found.into_iter().filter(|a| busy.insert(a.row.correlation)).collect()
-}
-
-/// The row of a block whose origin is lost: enough to remove it by.
-fn orphan_row(target: CalendarId, id: CorrelationId, block: &ObservedBlock) -> LedgerRow {
-    LedgerRow {
-        correlation: id,
-        rule: crate::ids::RuleId(uuid::Uuid::nil()),
-        source: CalendarId(uuid::Uuid::nil()),
-        occurrence: crate::block::OccurrenceKey { event: "".into(), original: None },
-        target,
-        block: Some(block.id.clone()),
-        generation: 0,
-        state: LedgerState::Live,
-        wrote: block.fingerprint,
-        echo: Some(block.fingerprint),
-        span: block.span,
-        repairs: 0,
-        written_at: None,
-    }
+/// The generation after this row's.
+fn next(row: &LedgerRow) -> u32 {
+    row.generation.saturating_add(1)
 }

@@ -1,0 +1,246 @@
+//! When calendars are looked at, and how.
+
+use uuid::Uuid;
+
+use super::*;
+use crate::block::CalendarRef;
+use crate::calendar::{Access, Cursor};
+use crate::ids::{AccountId, UserId};
+use crate::subscription::SubscriptionStatus;
+use crate::subscription::tests::channel;
+use crate::time::Window;
+
+const HOUR: i64 = 3_600;
+const INTERVALS: fn() -> Intervals = Intervals::default;
+
+fn at(hour: i64) -> Ts {
+    Ts::from_secs(hour * HOUR)
+}
+
+fn hours(n: i64) -> SignedDuration {
+    SignedDuration::from_hours(n)
+}
+
+/// A clean calendar, read in full and synced at `hour`.
+fn read_at(hour: i64) -> Calendar {
+    Calendar {
+        id: CalendarId(Uuid::nil()),
+        account: AccountId(Uuid::nil()),
+        user: UserId(Uuid::nil()),
+        remote: CalendarRef { provider: "google".into(), account: "1".into(), calendar: "a".into() },
+        name: "A".into(),
+        time_zone: "Europe/Vienna".into(),
+        colour: None,
+        access: Access::Owner,
+        sync_enabled: true,
+        webhook_enabled: true,
+        fallback_polling_enabled: true,
+        missing: false,
+        push_unsupported: false,
+        webhook_last_activity: None,
+        webhook_failure_streak: 0,
+        last_webhook_failure: None,
+        last_polling_sync: None,
+        last_synced_at: Some(at(hour)),
+        last_full_sync: Some(at(hour)),
+        cursor: Some(Cursor { token: "t".into(), params: "p".into(), covers: Window::ALL }),
+        dirty_generation: 4,
+        synced_generation: 4,
+        due_at: None,
+        plan_due: false,
+        full_due: false,
+    }
+}
+
+fn heard(hour: i64) -> Subscription {
+    Subscription { last_notification_at: Some(at(hour)), expires_at: at(7 * 24), ..channel() }
+}
+
+#[test]
+fn one_method_for_every_state() {
+    use Method::{Polling, PollingAndRepair, Webhook};
+    let failures = |n, s: Subscription| Some(Subscription { failure_count: n, ..s });
+    let table = [
+        (None, 1, 2, Polling, "no channel"),
+        (Some(heard(10)), 10, 12, Webhook, "delivers"),
+        (Some(heard(10)), 10, 17, PollingAndRepair, "silent for seven hours, and nobody looked"),
+        (Some(heard(10)), 16, 17, Webhook, "silent, but a reading found it quiet"),
+        (Some(channel()), 0, 7, PollingAndRepair, "never delivered, and nobody looked"),
+        (failures(1, heard(10)), 16, 17, PollingAndRepair, "the reading found what the channel had missed"),
+        (failures(4, heard(16)), 16, 17, Webhook, "failed, but delivers"),
+        (failures(5, heard(16)), 16, 17, PollingAndRepair, "failing (spec §4)"),
+        (Some(heard(7 * 24)), 7 * 24, 7 * 24, PollingAndRepair, "past its end"),
+        (
+            Some(Subscription { status: SubscriptionStatus::Suspended, ..heard(10) }),
+            10,
+            11,
+            PollingAndRepair,
+            "suspended",
+        ),
+    ];
+    for (channel, synced, now, expected, what) in table {
+        let calendar = Calendar { last_synced_at: Some(at(synced)), ..read_at(0) };
+        assert_eq!(method(&calendar, channel.as_ref(), at(now)), expected, "{what}");
+    }
+}
+
+#[test]
+fn one_reading_for_every_state() {
+    use RunKind::{Full, Polling, Webhook};
+    let dirty = |c: Calendar| Calendar { dirty_generation: 5, ..c };
+    let table = [
+        (Calendar { sync_enabled: false, ..dirty(read_at(10)) }, None, 11, None, "switched off"),
+        (Calendar { missing: true, ..dirty(read_at(10)) }, None, 11, None, "missing"),
+        (Calendar { cursor: None, last_full_sync: None, ..read_at(10) }, None, 10, Some(Full), "never read"),
+        (Calendar { cursor: None, ..dirty(read_at(10)) }, Some(heard(10)), 11, Some(Full), "no cursor"),
+        (Calendar { full_due: true, ..read_at(10) }, Some(heard(10)), 10, Some(Full), "asked for"),
+        (
+            Calendar { last_full_sync: None, ..read_at(10) },
+            Some(heard(10)),
+            10,
+            Some(Full),
+            "never read in full",
+        ),
+        (read_at(10), Some(heard(10)), 34, Some(Full), "daily"),
+        (dirty(read_at(10)), Some(heard(10)), 10, Some(Webhook), "notified"),
+        (dirty(read_at(10)), None, 10, Some(Polling), "raised by hand"),
+        (read_at(10), Some(heard(10)), 12, None, "quiet, and its channel tells"),
+        (read_at(10), Some(heard(10)), 16, Some(Polling), "silent for six hours: a probe"),
+        (read_at(10), None, 11, Some(Polling), "polled"),
+        (
+            Calendar { last_synced_at: Some(at(9)), ..read_at(9) },
+            Some(channel()),
+            16,
+            Some(Polling),
+            "repair",
+        ),
+        (
+            Calendar { fallback_polling_enabled: false, ..read_at(2) },
+            Some(channel()),
+            16,
+            None,
+            "not to be polled",
+        ),
+    ];
+    for (calendar, channel, now, expected, what) in table {
+        assert_eq!(reading(&calendar, channel.as_ref(), &INTERVALS(), at(now)), expected, "{what}");
+    }
+}
+
+#[test]
+fn a_quiet_calendar_is_probed_every_six_hours_and_no_oftener() {
+    let channel = Subscription { expires_at: at(1_000), ..heard(0) };
+    let mut calendar = read_at(0);
+    let (mut probes, mut fulls) = (Vec::new(), 0);
+    for minute in 1..=48 * 60 {
+        let now = Ts::from_secs(minute * 60);
+        match reading(&calendar, Some(&channel), &INTERVALS(), now) {
+            Some(RunKind::Full) => {
+                fulls += 1;
+                calendar.last_full_sync = Some(now);
+            }
+            Some(_) => probes.push(minute / 60),
+            None => continue,
+        }
+        calendar.last_synced_at = Some(now);
+    }
+    // Polling every 15 minutes would be 192 readings: spec §10 asks for 95 % fewer.
+    assert_eq!((probes, fulls), (vec![6, 12, 18, 30, 36, 42], 2));
+}
+
+#[test]
+fn a_silence_that_hid_something_is_polled_hourly_until_it_ends() {
+    let missed = Subscription { failure_count: 1, ..heard(0) };
+    let calendar = Calendar { last_synced_at: Some(at(6)), ..read_at(0) };
+    assert_eq!(next_due(&calendar, Some(&missed), &INTERVALS(), at(6).plus(hours(1))), Some(at(7)));
+}
+
+#[test]
+fn a_clean_calendar_is_never_due_right_after_a_run() {
+    let now = 30;
+    let channels = [None, Some(heard(30)), Some(heard(2)), Some(channel())];
+    let failing = channels.clone().map(|c| c.map(|c| Subscription { failure_count: 7, ..c }));
+    for channel in channels.into_iter().chain(failing) {
+        for fallback in [true, false] {
+            for id in [0, 1, 1023, 1024, u128::MAX] {
+                for cursor in [read_at(now).cursor, None] {
+                    let calendar = Calendar {
+                        id: CalendarId(Uuid::from_u128(id)),
+                        fallback_polling_enabled: fallback,
+                        cursor,
+                        ..read_at(now)
+                    };
+                    let due = next_due(&calendar, channel.as_ref(), &INTERVALS(), at(now));
+                    let due = due.expect("a safety net always");
+                    assert!(due >= at(now).plus(SignedDuration::from_mins(5)), "{due} {channel:?}");
+                    assert!(due <= at(now).plus(hours(24)), "{due}");
+                    assert!(
+                        reading(&calendar, channel.as_ref(), &INTERVALS(), due).is_some(),
+                        "due for nothing at {due}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_wanted_now_is_due_now() {
+    let now = at(11);
+    let due = |c: Calendar| next_due(&c, Some(&heard(10)), &INTERVALS(), now);
+    assert_eq!(due(Calendar { dirty_generation: 5, ..read_at(10) }), Some(now));
+    assert_eq!(due(Calendar { full_due: true, ..read_at(10) }), Some(now));
+    assert_eq!(
+        due(Calendar { cursor: None, last_full_sync: None, last_synced_at: None, ..read_at(10) }),
+        Some(now)
+    );
+    assert_eq!(due(Calendar { sync_enabled: false, dirty_generation: 5, ..read_at(10) }), None);
+    assert_eq!(due(Calendar { missing: true, dirty_generation: 5, ..read_at(10) }), None);
+}
+
+#[test]
+fn full_listings_are_spread_over_the_last_quarter_of_the_day() {
+    let mut by_hour = [0; 6];
+    for id in 0..1024u128 {
+        let calendar = Calendar { id: CalendarId(Uuid::from_u128(id)), ..read_at(0) };
+        let due = full_due_at(&calendar, &INTERVALS()).unwrap();
+        assert!(at(18) < due && due <= at(24), "{due}");
+        by_hour[usize::try_from(due.since(at(18)).as_hours().min(5)).unwrap()] += 1;
+        assert_eq!(full_due_at(&calendar, &INTERVALS()), Some(due), "the same every time");
+    }
+    assert!(by_hour.iter().all(|n| (150..200).contains(n)), "{by_hour:?}");
+}
+
+#[test]
+fn every_error_class_has_its_wait() {
+    let minutes = SignedDuration::from_mins;
+    let secs = SignedDuration::from_secs;
+    let table = [
+        (ErrorClass::Transient, None, 1, Some(minutes(1))),
+        (ErrorClass::Transient, None, 2, Some(minutes(5))),
+        (ErrorClass::Transient, None, 3, Some(minutes(15))),
+        (ErrorClass::Transient, None, 99, Some(minutes(15))),
+        (ErrorClass::Transient, None, 0, Some(minutes(1))),
+        (ErrorClass::Transient, Some(minutes(2)), 1, Some(minutes(2))),
+        (ErrorClass::Transient, Some(secs(5)), 2, Some(minutes(5))),
+        (ErrorClass::RateLimited, None, 1, Some(secs(30))),
+        (ErrorClass::RateLimited, Some(secs(7)), 9, Some(secs(7))),
+        (ErrorClass::RateLimited, Some(secs(0)), 1, Some(secs(1))),
+        (ErrorClass::RateLimited, Some(hours(9)), 1, Some(hours(1))),
+        (ErrorClass::Ambiguous, None, 1, Some(minutes(1))),
+        (ErrorClass::Conflict, None, 1, Some(minutes(1))),
+        (ErrorClass::Exists, None, 1, Some(minutes(1))),
+        (ErrorClass::CursorExpired, None, 1, Some(minutes(1))),
+        (ErrorClass::Misconfigured, None, 3, Some(minutes(15))),
+        (ErrorClass::Unauthorized, None, 1, None),
+        (ErrorClass::Permanent, Some(secs(1)), 1, None),
+        (ErrorClass::Gone, None, 1, None),
+        (ErrorClass::Invalid, None, 1, None),
+        (ErrorClass::Unsupported, None, 1, None),
+    ];
+    for (class, retry_after, streak, wait) in table {
+        let error = ProviderError { class, detail: String::new(), retry_after };
+        let expected = wait.map(|w| at(5).plus(w));
+        assert_eq!(after_error(&error, streak, at(5)), expected, "{class:?} {retry_after:?} {streak}");
+    }
+}
