@@ -1,0 +1,36 @@
+//! What lets us act for an account, and who keeps it. Nothing here is ever printed: see `calsync_core::secret`.
+
+use async_trait::async_trait;
+use calsync_core::ids::AccountId;
+use calsync_core::secret::Secret;
+use calsync_core::time::Ts;
+use serde::{Deserialize, Serialize};
+
+/// A grant that a person gave us through OAuth. Stored sealed; this is its open form.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Credentials {
+    /// Buys access tokens.
+    pub refresh_token: Secret,
+    /// What was granted, space-delimited, as the provider said it.
+    pub scope: String,
+    /// When the person granted it.
+    pub obtained_at: Ts,
+    /// When the grant ends by itself, where the provider says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Ts>,
+}
+
+/// Credentials could not be stored.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("rotated credentials could not be stored: {0}")]
+pub struct NotKept(
+    /// Why, in words.
+    pub String,
+);
+
+/// Stores credentials that a provider changed by itself. Called while other calls of the account wait: be quick.
+#[async_trait]
+pub trait CredentialKeeper: Send + Sync {
+    /// Stores them, durably. A failure is tried again before the account's next call.
+    async fn keep(&self, account: AccountId, new: &Credentials) -> Result<(), NotKept>;
+}

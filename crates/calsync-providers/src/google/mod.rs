@@ -1,0 +1,153 @@
+//! Google Calendar, API v3 (contract: google.md). [`Google`] is the provider as one process knows it: configuration,
+//! client, project budget and the OAuth flow; [`GoogleAccount`] is one person's account behind the port.
+//!
+//! A directory should keep an opened account: its access token, its budget and its bound on concurrent calls live in it.
+//! After a reconnect, open it anew with the new credentials.
+
+mod calendars;
+mod config;
+mod error;
+mod grant;
+mod list;
+mod normalize;
+pub mod notification;
+mod oauth;
+mod resource;
+mod scope;
+mod transport;
+mod watch;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use calsync_core::block::ObservedBlock;
+use calsync_core::calendar::{Account, ListedCalendar};
+use calsync_core::ids::EventId;
+use calsync_core::ports::{
+    BlockPut, Capabilities, ChangePage, Clock, ErrorClass, IdGen, Ids, ListRequest, Listing, ProviderAccount,
+    ProviderError, Push, Renewal, Standing, Tentativeness, WatchRequest, Watching,
+};
+use url::Url;
+
+use crate::budget::{AccountBudget, Bucket};
+use crate::credentials::{CredentialKeeper, Credentials};
+use crate::stats::CallRecorder;
+use crate::tokens::Tokens;
+use transport::Transport;
+
+pub use config::GoogleConfig;
+pub use error::{Operation, Refused, classify};
+pub use grant::consent_refused;
+pub use normalize::{Malformed, Surroundings, item as normalize_item};
+pub use oauth::{Authorization, Connected, Person};
+pub use scope::Consent;
+
+/// Google, as one process knows it.
+pub struct Google {
+    config: GoogleConfig,
+    http: reqwest::Client,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdGen>,
+    recorder: Arc<CallRecorder>,
+    project: Arc<Bucket>,
+}
+
+impl Google {
+    /// `http` must follow no redirects: a token must not be carried elsewhere.
+    pub fn new(
+        config: GoogleConfig,
+        http: reqwest::Client,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdGen>,
+        recorder: Arc<CallRecorder>,
+    ) -> Google {
+        let project = AccountBudget::project_bucket(&config.limits);
+        Google { config, http, clock, ids, recorder, project }
+    }
+
+    /// An account, ready to be used. Makes no call.
+    pub fn account(
+        self: &Arc<Google>,
+        account: &Account,
+        credentials: Credentials,
+        keeper: Arc<dyn CredentialKeeper>,
+    ) -> GoogleAccount {
+        let budget = AccountBudget::new(self.config.limits, self.project.clone());
+        let tokens = Tokens::new(account.id, credentials, keeper, self.clock.clone());
+        let transport = Transport { google: self.clone(), budget, tokens };
+        GoogleAccount { email: account.email.clone(), transport }
+    }
+}
+
+impl fmt::Debug for Google {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Google").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// One person's account at Google.
+pub struct GoogleAccount {
+    email: String,
+    transport: Transport,
+}
+
+impl fmt::Debug for GoogleAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GoogleAccount")
+    }
+}
+
+impl GoogleAccount {
+    fn api(&self, parts: &[&str]) -> Result<Url, ProviderError> {
+        let url = self.transport.google.config.api(parts);
+        url.ok_or_else(|| ProviderError::new(ErrorClass::Invalid, "no calendar or event has such an id"))
+    }
+}
+
+#[async_trait]
+impl ProviderAccount for GoogleAccount {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            chooses_ids: Ids::Client,
+            push: Some(Push { life: watch::LIFE, renewal: Renewal::Replace }),
+            tentative: Tentativeness::Shown,
+            concurrent_calls: self.transport.google.config.limits.concurrent,
+            listing: Listing::Unbounded,
+        }
+    }
+
+    async fn list_calendars(&self) -> Result<Vec<ListedCalendar>, ProviderError> {
+        self.all_calendars().await
+    }
+
+    async fn list_changes(&self, request: ListRequest<'_>) -> Result<ChangePage, ProviderError> {
+        self.page_of_changes(request).await
+    }
+
+    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<ObservedBlock, ProviderError> {
+        self.put(calendar, put).await
+    }
+
+    async fn delete_block(
+        &self,
+        calendar: &str,
+        id: &EventId,
+        version: Option<&str>,
+    ) -> Result<(), ProviderError> {
+        self.delete(calendar, id, version).await
+    }
+
+    async fn get_block(&self, calendar: &str, id: &EventId) -> Result<Standing, ProviderError> {
+        self.get(calendar, id).await
+    }
+
+    async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError> {
+        self.open_channel(request).await
+    }
+
+    async fn stop(&self, channel: &str, resource: &str) -> Result<(), ProviderError> {
+        self.close_channel(channel, resource).await
+    }
+}

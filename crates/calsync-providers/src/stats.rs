@@ -1,0 +1,111 @@
+//! Counts the calls that are really made, per provider and minute (spec §2): health figures about providers come from
+//! here. Holds at most a day of minutes; never stores, never logs.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use calsync_core::calendar::ProviderKind;
+use calsync_core::ports::ErrorClass;
+use calsync_core::run::CallStats;
+use calsync_core::time::Ts;
+
+/// Most rows held while nobody drains them: a day of minutes of three providers. Beyond it the oldest go.
+const ROWS_MAX: usize = 3 * 24 * 60;
+/// One minute, in microseconds.
+const MINUTE: i64 = 60_000_000;
+
+/// One call, as it ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CallOutcome {
+    /// When it ended.
+    pub at: Ts,
+    /// How long it took.
+    pub latency: Duration,
+    /// What went wrong, if anything.
+    pub error: Option<ErrorClass>,
+    /// Quota units it cost.
+    pub units: u32,
+}
+
+/// Accumulates call statistics until the server fetches them.
+#[derive(Default)]
+pub struct CallRecorder {
+    rows: Mutex<BTreeMap<(Ts, ProviderKind), CallStats>>,
+}
+
+impl CallRecorder {
+    /// One that has counted nothing.
+    pub fn new() -> CallRecorder {
+        CallRecorder::default()
+    }
+
+    /// Counts one call.
+    pub fn record(&self, provider: ProviderKind, call: CallOutcome) {
+        let minute = Ts::from_micros(call.at.micros().div_euclid(MINUTE) * MINUTE);
+        let latency = u64::try_from(call.latency.as_micros()).unwrap_or(u64::MAX);
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let row = rows.entry((minute, provider)).or_insert_with(|| CallStats {
+            provider,
+            minute,
+            calls: 0,
+            errors: BTreeMap::new(),
+            latency_sum_us: 0,
+            latency_max_us: 0,
+            quota_used: 0,
+        });
+        row.calls += 1;
+        row.latency_sum_us = row.latency_sum_us.saturating_add(latency);
+        row.latency_max_us = row.latency_max_us.max(latency);
+        row.quota_used += u64::from(call.units);
+        if let Some(class) = call.error {
+            *row.errors.entry(class.as_str().to_owned()).or_default() += 1;
+        }
+        while rows.len() > ROWS_MAX {
+            rows.pop_first();
+        }
+    }
+
+    /// Everything counted since the last time, oldest minute first. The current minute can come again: rows of one
+    /// minute are to be added up.
+    pub fn drain(&self) -> Vec<CallStats> {
+        let rows = std::mem::take(&mut *self.rows.lock().unwrap_or_else(PoisonError::into_inner));
+        rows.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(at: i64, millis: u64, error: Option<ErrorClass>) -> CallOutcome {
+        CallOutcome { at: Ts::from_secs(at), latency: Duration::from_millis(millis), error, units: 1 }
+    }
+
+    #[test]
+    fn calls_add_up_by_provider_and_minute() {
+        let recorder = CallRecorder::new();
+        recorder.record(ProviderKind::Google, call(61, 10, None));
+        recorder.record(ProviderKind::Google, call(119, 30, Some(ErrorClass::RateLimited)));
+        recorder.record(ProviderKind::Google, call(120, 5, None));
+        recorder.record(ProviderKind::Microsoft, call(60, 5, None));
+        let rows = recorder.drain();
+        assert_eq!(rows.len(), 3);
+        let first = rows.iter().find(|r| r.provider == ProviderKind::Google).unwrap();
+        assert_eq!((first.minute, first.calls, first.quota_used), (Ts::from_secs(60), 2, 2));
+        assert_eq!((first.latency_sum_us, first.latency_max_us), (40_000, 30_000));
+        assert_eq!(first.errors, BTreeMap::from([("rate_limited".to_owned(), 1)]));
+        assert!(recorder.drain().is_empty());
+    }
+
+    #[test]
+    fn nobody_draining_costs_bounded_memory() {
+        let recorder = CallRecorder::new();
+        for minute in 0..10_000 {
+            recorder.record(ProviderKind::Google, call(minute * 60, 1, None));
+        }
+        let rows = recorder.drain();
+        assert_eq!(rows.len(), ROWS_MAX);
+        assert_eq!(rows.last().unwrap().minute, Ts::from_secs(9_999 * 60), "the oldest went, not the newest");
+    }
+}

@@ -1,0 +1,124 @@
+//! An account's access token: held in memory, bought anew shortly before it ends or when the provider refuses it.
+//! Concurrent callers share one purchase, its failure included. Knows no provider.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use calsync_core::ids::AccountId;
+use calsync_core::ports::{Clock, ProviderError};
+use calsync_core::secret::Secret;
+use calsync_core::time::Ts;
+use jiff::SignedDuration;
+use tokio::sync::Mutex;
+
+use crate::credentials::{CredentialKeeper, Credentials};
+
+/// A token is no longer used this long before its end: clocks differ, and a call takes its time.
+const MARGIN: SignedDuration = SignedDuration::from_secs(120);
+
+/// What a purchase brought.
+#[derive(Debug)]
+pub(crate) struct Bought {
+    /// The access token.
+    pub(crate) access: Secret,
+    /// How long it lives.
+    pub(crate) life: SignedDuration,
+    /// Credentials that replace the ones it was bought with, where the provider changed them.
+    pub(crate) rotated: Option<Credentials>,
+}
+
+/// Buys access tokens at one provider.
+#[async_trait]
+pub(crate) trait TokenShop: Send + Sync {
+    /// Buys one.
+    async fn buy(&self, credentials: &Credentials) -> Result<Bought, ProviderError>;
+}
+
+/// The tokens of one account.
+pub(crate) struct Tokens {
+    account: AccountId,
+    keeper: Arc<dyn CredentialKeeper>,
+    clock: Arc<dyn Clock>,
+    /// Purchases that failed so far. Who waited while one failed does not try again by itself.
+    failures: AtomicU64,
+    state: Mutex<State>,
+}
+
+struct State {
+    credentials: Credentials,
+    access: Option<(Secret, Ts)>,
+    unsaved: bool,
+    last_failure: Option<ProviderError>,
+}
+
+impl Tokens {
+    pub(crate) fn new(
+        account: AccountId,
+        credentials: Credentials,
+        keeper: Arc<dyn CredentialKeeper>,
+        clock: Arc<dyn Clock>,
+    ) -> Tokens {
+        let state = State { credentials, access: None, unsaved: false, last_failure: None };
+        Tokens { account, keeper, clock, failures: AtomicU64::new(0), state: Mutex::new(state) }
+    }
+
+    /// A token that should work. `refused` is one that did not, though it should have.
+    pub(crate) async fn get(
+        &self,
+        shop: &dyn TokenShop,
+        refused: Option<&Secret>,
+    ) -> Result<Secret, ProviderError> {
+        let failures = self.failures.load(Ordering::Acquire);
+        let mut state = self.state.lock().await;
+        self.save(&mut state).await;
+        if let Some((token, good_until)) = &state.access
+            && self.clock.now() < *good_until
+            && refused != Some(token)
+        {
+            return Ok(token.clone());
+        }
+        if self.failures.load(Ordering::Acquire) != failures
+            && let Some(error) = &state.last_failure
+        {
+            return Err(error.clone());
+        }
+        match shop.buy(&state.credentials).await {
+            Ok(bought) => Ok(self.take(&mut state, bought).await),
+            Err(error) => {
+                state.access = None;
+                state.last_failure = Some(error.clone());
+                self.failures.fetch_add(1, Ordering::Release);
+                Err(error)
+            }
+        }
+    }
+
+    async fn take(&self, state: &mut State, bought: Bought) -> Secret {
+        // A quarter of a very short life, so that even such a token is used at all.
+        let margin = MARGIN.min(bought.life / 4);
+        let good_until = self.clock.now().plus(bought.life - margin);
+        state.access = Some((bought.access.clone(), good_until));
+        state.last_failure = None;
+        if let Some(rotated) = bought.rotated {
+            state.credentials = rotated;
+            state.unsaved = true;
+            self.save(state).await;
+        }
+        bought.access
+    }
+
+    /// Hands over rotated credentials. A failure is no reason to fail the call: they are in memory, and it is tried
+    /// again before the next one.
+    async fn save(&self, state: &mut State) {
+        if !state.unsaved {
+            return;
+        }
+        match self.keeper.keep(self.account, &state.credentials).await {
+            Ok(()) => state.unsaved = false,
+            Err(error) => {
+                tracing::warn!(account = %self.account, %error, "rotated credentials wait to be stored")
+            }
+        }
+    }
+}
