@@ -69,6 +69,8 @@ impl GoogleAccount {
         self.transport.run(&call).await.map(drop)
     }
 
+    /// What stands under an id. A block just made can be missing for a moment (google.md §10 row 4): whether to look again
+    /// is the caller's to say.
     pub(super) async fn get(&self, calendar: &str, id: &EventId) -> Result<Standing, ProviderError> {
         let call = Call {
             operation: Operation::GetEvent,

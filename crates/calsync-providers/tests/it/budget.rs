@@ -45,10 +45,10 @@ async fn who_may_not_write_any_more_may_still_read() {
 async fn calls_under_way_are_bounded() {
     let rig = Rig::with(|config| {
         config.limits.concurrent = 1;
-        config.limits.max_wait = std::time::Duration::from_millis(100);
+        config.limits.max_wait = std::time::Duration::from_millis(200);
     })
     .await;
-    rig.answers([answer(404, "").after(1_000)]);
+    rig.answers([answer(404, "").after(2_000)]);
     let id = EventId("cs1abc".into());
     let (a, b) = tokio::join!(rig.account.get_block("a", &id), rig.account.get_block("a", &id));
     let errors: Vec<_> = [a, b].into_iter().filter_map(Result::err).map(|e| e.class).collect();

@@ -136,7 +136,7 @@ async fn an_insert_under_our_id_may_be_repeated() {
 async fn other_writes_are_never_repeated() {
     let table = [
         (block("Busy").breaks(), ErrorClass::Ambiguous),
-        (block("Busy").after(2_000), ErrorClass::Ambiguous),
+        (block("Busy").after(20_000), ErrorClass::Ambiguous),
         (refusal(500, "backendError"), ErrorClass::Ambiguous),
         (refusal(412, "conditionNotMet"), ErrorClass::Conflict),
         (refusal(404, "notFound"), ErrorClass::Gone),
@@ -146,7 +146,7 @@ async fn other_writes_are_never_repeated() {
         (answer(200, json!({"id": ID, "status": "cancelled"})), ErrorClass::Ambiguous),
     ];
     for (given, class) in table {
-        let rig = Rig::with(|config| config.timeout = Duration::from_millis(300)).await;
+        let rig = Rig::with(|config| config.timeout = Duration::from_secs(1)).await;
         rig.answers([given]);
         let error = write(&rig, update(Some("\"6\""))).await.unwrap_err();
         assert_eq!((error.class, rig.calls().len()), (class, 1), "{error}");
