@@ -1,0 +1,317 @@
+//! The command line as a tree: names, options, help texts and examples. No logic.
+
+use std::path::PathBuf;
+
+use calsync_core::ids::RuleId;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::exit::EXIT_CODES;
+use super::rules::HoursArg;
+
+/// Keeps a person's calendars in step: an event in one calendar blocks its time in the others.
+#[derive(Parser, Debug)]
+#[command(name = "calendar-sync", version, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// The configuration file [default: calendar-sync.toml here, else in /etc/calendar-sync]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print results (and errors) as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Commands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Check, show and document the configuration
+    #[command(after_help = "Example:\n  calendar-sync config check")]
+    Config {
+        /// What to do.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Make sealing keys, and change them
+    #[command(after_help = "Example:\n  calendar-sync secrets status")]
+    Secrets {
+        /// What to do.
+        #[command(subcommand)]
+        command: SecretsCommand,
+    },
+    /// Make the database, or bring it up to date
+    ///
+    /// Safe to run at any time and from several machines at once. `serve` does it too.
+    #[command(
+        after_help = "Example:\n  DATABASE_URL=sqlite:///var/lib/calendar-sync/calendar-sync.db calendar-sync migrate"
+    )]
+    Migrate,
+    /// The people whose calendars are kept in step
+    #[command(after_help = "Example:\n  calendar-sync users add ada@example.com --staff")]
+    Users {
+        /// What to do.
+        #[command(subcommand)]
+        command: UsersCommand,
+    },
+    /// Their accounts at calendar providers
+    #[command(after_help = "Example:\n  calendar-sync accounts list")]
+    Accounts {
+        /// What to do.
+        #[command(subcommand)]
+        command: AccountsCommand,
+    },
+    /// The calendars of their accounts
+    #[command(after_help = "Example:\n  calendar-sync calendars enable Work")]
+    Calendars {
+        /// What to do.
+        #[command(subcommand)]
+        command: CalendarsCommand,
+    },
+    /// Which calendar blocks which, and how
+    ///
+    /// Without rules of their own, all of a user's enabled calendars block each other.
+    #[command(after_help = "Example:\n  calendar-sync rules set Work Private --title Busy --skip-all-day on")]
+    Rules {
+        /// What to do.
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  calendar-sync completions bash > /etc/bash_completion.d/calendar-sync"
+    )]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `config …`
+#[derive(Subcommand, Debug)]
+pub enum ConfigCommand {
+    /// Name everything that is wrong with the configuration, at once
+    #[command(
+        after_help = "Example:\n  calendar-sync config check --config /etc/calendar-sync/calendar-sync.toml"
+    )]
+    Check,
+    /// Print the settings in force and where each comes from, without the secrets
+    #[command(after_help = "Example:\n  calendar-sync config show --json")]
+    Show,
+    /// Print the reference of all settings
+    #[command(after_help = "Example:\n  calendar-sync config docs > docs/configuration.md")]
+    Docs,
+}
+
+/// `secrets …`
+#[derive(Subcommand, Debug)]
+pub enum SecretsCommand {
+    /// Make a new sealing key
+    #[command(after_help = "Example:\n  calendar-sync secrets generate --out /etc/calendar-sync/sealing.key")]
+    Generate {
+        /// Write it into this new file, for its owner alone, instead of printing it
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Seal everything again with the current key
+    ///
+    /// To change keys: make a new one, set it as secrets.key with the old one in secrets.previous_keys, restart `serve`,
+    /// run this, and take the old key out again. It can be repeated, and broken off at any point.
+    #[command(after_help = "Example:\n  calendar-sync secrets rotate")]
+    Rotate,
+    /// Tell which key sealed what, and what cannot be opened
+    #[command(after_help = "Example:\n  calendar-sync secrets status --json")]
+    Status,
+}
+
+/// `users …`
+#[derive(Subcommand, Debug)]
+pub enum UsersCommand {
+    /// Add a user
+    #[command(after_help = "Example:\n  calendar-sync users add ada@example.com")]
+    Add {
+        /// E-mail address
+        email: String,
+        /// May see the monitoring
+        #[arg(long)]
+        staff: bool,
+    },
+    /// List the users
+    #[command(after_help = "Example:\n  calendar-sync users list")]
+    List,
+    /// Remove a user with all accounts, calendars and rules that are kept here
+    ///
+    /// Blocks that stand in their calendars stay there: disable the calendars first, and let that be synchronised, if
+    /// they are to go as well.
+    #[command(after_help = "Example:\n  calendar-sync users remove ada@example.com --yes")]
+    Remove {
+        /// E-mail address or id
+        user: String,
+        /// Really do it
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `accounts …`
+#[derive(Subcommand, Debug)]
+pub enum AccountsCommand {
+    /// List the accounts and what their owners must do, if anything
+    #[command(after_help = "Example:\n  calendar-sync accounts list --user ada@example.com")]
+    List(OfUser),
+}
+
+/// `calendars …`
+#[derive(Subcommand, Debug)]
+pub enum CalendarsCommand {
+    /// List the calendars
+    #[command(after_help = "Example:\n  calendar-sync calendars list --user ada@example.com")]
+    List(OfUser),
+    /// Let a calendar take part
+    #[command(after_help = "Example:\n  calendar-sync calendars enable Work")]
+    Enable(OneCalendar),
+    /// Take a calendar out: its blocks go from the others, and the others' blocks from it
+    #[command(after_help = "Example:\n  calendar-sync calendars disable Work")]
+    Disable(OneCalendar),
+}
+
+/// Whose.
+#[derive(Args, Debug)]
+pub struct OfUser {
+    /// Only this user's (e-mail address or id)
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+}
+
+/// Which calendar.
+#[derive(Args, Debug)]
+pub struct OneCalendar {
+    /// The calendar's id, or its name if only one is called so
+    pub calendar: String,
+    /// Look only among this user's calendars (e-mail address or id)
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+}
+
+/// `rules …`
+#[derive(Subcommand, Debug)]
+pub enum RulesCommand {
+    /// List the rules, the implied ones included
+    #[command(after_help = "Example:\n  calendar-sync rules list --user ada@example.com")]
+    List(OfUser),
+    /// Add a rule, or change the one between these calendars
+    ///
+    /// What is not named stays as it is, or as the default is. A user's first rule ends the blocking of all calendars by
+    /// all others: from then on only rules count.
+    #[command(
+        after_help = "Example:\n  calendar-sync rules set Work Private --copy-title on --title \"Work: {title}\" --working-hours \"Europe/Vienna mon-fri 08:00-18:00\""
+    )]
+    Set(Box<SetRule>),
+    /// Remove a rule
+    #[command(after_help = "Example:\n  calendar-sync rules remove 01920000-0000-7000-8000-000000000000")]
+    Remove {
+        /// The rule's id
+        rule: RuleId,
+        /// Also if it is the user's last one, after which all enabled calendars block each other again
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `rules set`
+#[derive(Args, Debug)]
+pub struct SetRule {
+    /// Calendar whose events block: id, or name if only one is called so
+    pub source: String,
+    /// Calendar that gets the blocks: id, or name if only one is called so
+    pub target: String,
+    /// Look only among this user's calendars (e-mail address or id)
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Off: its blocks are removed, the rule stays
+    #[arg(long, value_name = "ON|OFF")]
+    pub enabled: Option<Toggle>,
+    /// Title of the blocks; {title} stands for the event's, with --copy-title on
+    #[arg(long)]
+    pub title: Option<String>,
+    /// The event's title may be copied
+    #[arg(long, value_name = "ON|OFF")]
+    pub copy_title: Option<Toggle>,
+    /// The event's description is copied
+    #[arg(long, value_name = "ON|OFF")]
+    pub copy_description: Option<Toggle>,
+    /// The event's location is copied
+    #[arg(long, value_name = "ON|OFF")]
+    pub copy_location: Option<Toggle>,
+    /// Who may see a block's details
+    #[arg(long)]
+    pub visibility: Option<VisibilityArg>,
+    /// The provider's colour or category of the blocks; `none` for the calendar's own
+    #[arg(long)]
+    pub colour: Option<String>,
+    /// All-day events make no block
+    #[arg(long, value_name = "ON|OFF")]
+    pub skip_all_day: Option<Toggle>,
+    /// Shorter events make no block
+    #[arg(long, value_name = "MINUTES")]
+    pub min_minutes: Option<u32>,
+    /// Only events that touch these hours make a block: "ZONE DAYS FROM-TO", or `off`
+    #[arg(long, value_name = "HOURS")]
+    pub working_hours: Option<HoursArg>,
+    /// Minutes blocked before an event as well
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u16).range(0..=1440))]
+    pub buffer_before: Option<u16>,
+    /// Minutes blocked after an event as well
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u16).range(0..=1440))]
+    pub buffer_after: Option<u16>,
+    /// What a tentative event becomes
+    #[arg(long)]
+    pub tentative: Option<TentativeArg>,
+    /// What happens to a block that a person moved or deleted
+    #[arg(long)]
+    pub tampered: Option<TamperedArg>,
+}
+
+/// On or off.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[allow(missing_docs, reason = "the words say it")]
+pub enum Toggle {
+    On,
+    Off,
+}
+
+impl Toggle {
+    /// Whether it is on.
+    pub const fn is_on(self) -> bool {
+        matches!(self, Toggle::On)
+    }
+}
+
+/// Who may see a block's details.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum VisibilityArg {
+    /// Only the owner
+    Private,
+    /// Whoever the calendar is shared with
+    Calendar,
+}
+
+/// What a tentative event becomes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum TentativeArg {
+    /// A tentative block where the target can show one
+    AsTentative,
+    /// A busy block
+    AsBusy,
+    /// No block
+    Skip,
+}
+
+/// What happens to a block that a person changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum TamperedArg {
+    /// It is put back, a few times
+    PutBack,
+    /// It stays as the person made it
+    Leave,
+}

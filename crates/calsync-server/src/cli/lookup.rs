@@ -1,0 +1,60 @@
+//! Finding users and calendars by what a person types: an id, an address, a name. An ambiguous name is never guessed.
+
+use calsync_core::calendar::{Calendar, User};
+use calsync_core::ids::{CalendarId, UserId};
+use calsync_core::ports::{Store, UserState};
+
+use super::exit::{Exit, Failure};
+
+/// The user of this address or id.
+pub async fn user(store: &dyn Store, text: &str) -> Result<User, Failure> {
+    let wanted = text.trim().to_lowercase();
+    let id = wanted.parse::<UserId>().ok();
+    let found = store.users().await?.into_iter().find(|user| user.email == wanted || Some(user.id) == id);
+    found.ok_or_else(|| {
+        Failure::not_found(format!("there is no user {text:?}: `calendar-sync users list` shows them"))
+    })
+}
+
+/// The state of one user, or of all, by address.
+pub async fn states(store: &dyn Store, of: Option<&str>) -> Result<Vec<UserState>, Failure> {
+    let users = match of {
+        Some(text) => vec![user(store, text).await?],
+        None => store.users().await?,
+    };
+    let mut states = Vec::with_capacity(users.len());
+    for user in users {
+        // Gone meanwhile: then it is not listed.
+        states.extend(store.user_state(user.id).await?);
+    }
+    Ok(states)
+}
+
+/// The calendar of this id, or of this name if only one is called so.
+pub async fn calendar(store: &dyn Store, text: &str, of: Option<&str>) -> Result<Calendar, Failure> {
+    let missing = || {
+        Failure::not_found(format!(
+            "there is no calendar {text:?}: `calendar-sync calendars list` shows them"
+        ))
+    };
+    let wanted = text.trim();
+    if let Ok(id) = wanted.parse::<CalendarId>() {
+        return store.calendar(id).await?.ok_or_else(missing);
+    }
+    let all = states(store, of).await?.into_iter().flat_map(|state| state.calendars);
+    let named: Vec<Calendar> = all.filter(|c| c.name.to_lowercase() == wanted.to_lowercase()).collect();
+    match named.as_slice() {
+        [] => Err(missing()),
+        [one] => Ok(one.clone()),
+        several => {
+            let ids: Vec<String> =
+                several.iter().map(|c| format!("\n  {}  {}", c.id, c.remote.calendar)).collect();
+            let message = format!(
+                "{} calendars are called {text:?}: give the id of one of them{}",
+                several.len(),
+                ids.concat()
+            );
+            Err(Failure::new(Exit::Usage, message))
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The command line: what was asked for, one command, its result, and an exit code. Commands parse, call one thing and
+//! render; they decide nothing that another face would have to decide again.
+
+pub mod accounts;
+pub mod args;
+pub mod calendars;
+pub mod config;
+pub mod context;
+pub mod exit;
+pub mod lookup;
+pub mod migrate;
+pub mod rules;
+pub mod secrets;
+pub mod users;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use self::args::{Cli, Command};
+use self::context::Context;
+use self::exit::{Exit, Failure};
+use crate::out::{Format, Out};
+
+/// Runs the program on this process's command line.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error).into(),
+    };
+    let out = Out::new(if cli.json { Format::Json } else { Format::Text });
+    match run(&cli, out) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            out.error(failure.exit.name(), &failure.message);
+            failure.exit.into()
+        }
+    }
+}
+
+/// Help and version are results; everything else was mistyped.
+fn usage(error: &clap::Error) -> Exit {
+    let json = std::env::args_os().any(|arg| arg == "--json");
+    if error.exit_code() == 0 {
+        let _ = error.print();
+        return Exit::Ok;
+    }
+    if json {
+        let text = error.render().to_string();
+        Out::new(Format::Json).error(Exit::Usage.name(), text.trim_start_matches("error: ").trim_end());
+    } else {
+        let _ = error.print();
+    }
+    Exit::Usage
+}
+
+fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
+    let config = cli.config.as_deref();
+    match &cli.command {
+        Command::Config { command } => config::run(command, config, out),
+        Command::Completions { shell } => Ok(completions(*shell, out)),
+        Command::Secrets { command: args::SecretsCommand::Generate { out: path } } => {
+            secrets::generate(path.as_deref(), out)
+        }
+        Command::Secrets { command } => {
+            on_store(config, out, async |context| secrets::run(command, &context).await)
+        }
+        Command::Migrate => migrate::run(config, out),
+        Command::Users { command } => {
+            on_store(config, out, async |context| users::run(command, &context).await)
+        }
+        Command::Accounts { command } => {
+            on_store(config, out, async |context| accounts::run(command, &context).await)
+        }
+        Command::Calendars { command } => {
+            on_store(config, out, async |context| calendars::run(command, &context).await)
+        }
+        Command::Rules { command } => {
+            on_store(config, out, async |context| rules::run(command, &context).await)
+        }
+    }
+}
+
+/// Runs a command on the configured store, and closes the store whatever became of it.
+fn on_store(
+    config: Option<&std::path::Path>,
+    out: Out,
+    command: impl AsyncFnOnce(Context) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let loaded = context::load(config, out)?;
+    let _log = crate::telemetry::logging::start(
+        &quiet(&loaded.settings.log),
+        crate::telemetry::logging::Console::Stderr,
+    )?;
+    block_on(async {
+        let store = crate::storage::open(&loaded.settings.database, crate::storage::Migrate::Check).await?;
+        let result = command(Context::new(out, loaded, store.clone())).await;
+        store.close().await;
+        result
+    })?
+}
+
+/// Commands answer by their result: of the log they show warnings, and they leave the service's files alone.
+fn quiet(log: &crate::config::LogSettings) -> crate::config::LogSettings {
+    crate::config::LogSettings { level: "warn".to_owned(), directory: None, ..log.clone() }
+}
+
+/// Runs to the end what a command waits for.
+pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::failed(format!("the system gives no resources to run in: {e}")))?;
+    Ok(runtime.block_on(future))
+}
+
+fn completions(shell: clap_complete::Shell, out: Out) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "calendar-sync", &mut script);
+    out.raw(&String::from_utf8_lossy(&script));
+    Exit::Ok
+}

@@ -1,0 +1,224 @@
+//! What a setting takes: reading a text or TOML value into it, and saying in words what is allowed. Pure.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use calsync_core::secret::Secret;
+use url::{Host, Url};
+
+use crate::http::cidr::Cidr;
+use crate::secrets::SealingKey;
+
+/// What a setting takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Integer {
+        /// The smallest allowed.
+        min: u64,
+        /// The largest allowed.
+        max: u64,
+    },
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// Any text of one line.
+    Text,
+    /// An IP address and a port.
+    Address,
+    /// A list of IP networks.
+    Networks,
+    /// Our own URL: https, or http on this machine.
+    PublicUrl,
+    /// The URL of a provider's service: https, or http on this machine.
+    ServiceUrl,
+    /// The URL of a database.
+    DatabaseUrl,
+    /// What `tracing` takes for a filter.
+    LogFilter,
+    /// The path of a directory.
+    Directory,
+    /// A secret text.
+    Password,
+    /// A sealing key.
+    SealingKey,
+    /// A list of them.
+    SealingKeys,
+}
+
+/// A value as it stands in a source.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Raw {
+    /// Text, also all that an environment variable can hold.
+    Text(String),
+    /// A whole number.
+    Integer(i128),
+    /// `true` or `false`.
+    Flag(bool),
+    /// A list of texts.
+    List(Vec<String>),
+    /// Anything else, by the name of its type.
+    Other(&'static str),
+}
+
+/// A value that was understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[allow(missing_docs, reason = "each is named after what it holds")]
+pub enum Value {
+    Flag(bool),
+    Integer(u64),
+    Text(String),
+    Address(SocketAddr),
+    Networks(Vec<Cidr>),
+    Url(Url),
+    Directory(PathBuf),
+    Password(Secret),
+    SealingKeys(Vec<SealingKey>),
+}
+
+impl Kind {
+    /// Whether its values must never be seen.
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Kind::Password | Kind::SealingKey | Kind::SealingKeys)
+    }
+
+    /// What is allowed, for the documentation and for errors.
+    pub fn allowed(self) -> String {
+        match self {
+            Kind::Flag => "`true` or `false`".to_owned(),
+            Kind::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Kind::Choice(words) => {
+                let quoted: Vec<String> = words.iter().map(|w| format!("`{w}`")).collect();
+                format!("one of {}", quoted.join(", "))
+            }
+            Kind::Text => "a text of one line".to_owned(),
+            Kind::Address => "an IP address and a port, such as `127.0.0.1:8080` or `[::1]:8080`".to_owned(),
+            Kind::Networks => {
+                "a list of IP addresses and networks, such as `10.0.0.0/8, 2001:db8::/32`".to_owned()
+            }
+            Kind::PublicUrl => {
+                "an https URL without query or fragment, such as `https://sync.example.com` (http only for this machine itself)".to_owned()
+            }
+            Kind::ServiceUrl => "an https URL (http only for this machine itself)".to_owned(),
+            Kind::DatabaseUrl => "`sqlite://` and a path, or `sqlite::memory:` for trying things out".to_owned(),
+            Kind::LogFilter => "a level, or levels by module, such as `info,calsync_engine=debug`".to_owned(),
+            Kind::Directory => "the path of a directory".to_owned(),
+            Kind::Password => "a secret text of one line".to_owned(),
+            Kind::SealingKey => "32 random bytes as base64, base64url or hex".to_owned(),
+            Kind::SealingKeys => {
+                "a list of keys, each 32 random bytes as base64, base64url or hex".to_owned()
+            }
+        }
+    }
+
+    /// Reads a value. The error says what is allowed, and never repeats the value.
+    pub fn read(self, raw: &Raw) -> Result<Value, String> {
+        let refused = || format!("give {}", self.allowed());
+        match (self, raw) {
+            (Kind::Flag, Raw::Flag(on)) => Ok(Value::Flag(*on)),
+            (Kind::Integer { min, max }, Raw::Integer(n)) => {
+                let n = u64::try_from(*n).map_err(|_| refused())?;
+                (min..=max).contains(&n).then_some(Value::Integer(n)).ok_or_else(refused)
+            }
+            (Kind::Networks | Kind::SealingKeys, Raw::List(items)) => self.read_list(items),
+            (_, Raw::Text(text)) => self.read_text(text),
+            _ => Err(refused()),
+        }
+    }
+
+    fn read_text(self, text: &str) -> Result<Value, String> {
+        let refused = || format!("give {}", self.allowed());
+        let text = text.trim();
+        let one_line =
+            || if text.is_empty() || text.contains(char::is_control) { Err(refused()) } else { Ok(text) };
+        match self {
+            Kind::Flag => match text {
+                "true" => Ok(Value::Flag(true)),
+                "false" => Ok(Value::Flag(false)),
+                _ => Err(refused()),
+            },
+            Kind::Integer { .. } => self.read(&Raw::Integer(text.parse().map_err(|_| refused())?)),
+            Kind::Choice(words) => {
+                words.iter().find(|w| **w == text).map(|w| Value::Text((*w).to_owned())).ok_or_else(refused)
+            }
+            Kind::Text => one_line().map(|t| Value::Text(t.to_owned())),
+            Kind::Address => text.parse().map(Value::Address).map_err(|_| refused()),
+            Kind::Networks | Kind::SealingKeys => {
+                let items = text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty());
+                self.read_list(&items.map(str::to_owned).collect::<Vec<_>>())
+            }
+            Kind::PublicUrl => public_url(text).map(Value::Url).ok_or_else(refused),
+            Kind::ServiceUrl => service_url(text).map(Value::Url).ok_or_else(refused),
+            Kind::DatabaseUrl => database_url(text).map(Value::Text),
+            Kind::LogFilter => log_filter(text).map(Value::Text).ok_or_else(refused),
+            Kind::Directory => one_line().map(|t| Value::Directory(PathBuf::from(t))),
+            Kind::Password => one_line().map(|t| Value::Password(Secret::new(t))),
+            Kind::SealingKey => match SealingKey::parse(text) {
+                Ok(key) => Ok(Value::SealingKeys(vec![key])),
+                Err(e) => Err(format!("the key {e}")),
+            },
+        }
+    }
+
+    fn read_list(self, items: &[String]) -> Result<Value, String> {
+        if self == Kind::SealingKeys {
+            let keys = items
+                .iter()
+                .enumerate()
+                .map(|(i, item)| SealingKey::parse(item).map_err(|e| format!("key number {} {e}", i + 1)));
+            return keys.collect::<Result<_, _>>().map(Value::SealingKeys);
+        }
+        let networks = items
+            .iter()
+            .map(|item| item.parse::<Cidr>().map_err(|e| format!("{item:?} {e}: give {}", self.allowed())));
+        networks.collect::<Result<_, _>>().map(Value::Networks)
+    }
+}
+
+/// http is let through only where nobody is in between: towards this machine itself.
+fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        None => false,
+    }
+}
+
+fn service_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_local(&url));
+    let plain =
+        url.has_host() && url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+    (safe && plain).then_some(url)
+}
+
+fn public_url(text: &str) -> Option<Url> {
+    service_url(text).filter(|url| url.query().is_none())
+}
+
+fn database_url(text: &str) -> Result<String, String> {
+    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+        return Err(format!(
+            "this version keeps everything in SQLite, PostgreSQL is not supported yet: give {}",
+            Kind::DatabaseUrl.allowed()
+        ));
+    }
+    let rest = text.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.starts_with('?') && !rest.contains(char::is_control) => {
+            Ok(text.to_owned())
+        }
+        _ => Err(format!("give {}", Kind::DatabaseUrl.allowed())),
+    }
+}
+
+fn log_filter(text: &str) -> Option<String> {
+    let words = text.split(',').map(|part| part.rsplit('=').next().unwrap_or(part).trim());
+    // A lone unknown word would be taken for a module's name and silence everything else.
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let known = !text.is_empty()
+        && words.into_iter().all(|word| LEVELS.contains(&word.to_ascii_lowercase().as_str()));
+    (known && tracing_subscriber::EnvFilter::try_new(text).is_ok()).then(|| text.to_owned())
+}

@@ -1,0 +1,159 @@
+//! Every setting there is. This list drives reading, checking, `config show` and docs/configuration.md; a setting that
+//! is not here does not exist. Only settings that have an effect are listed.
+
+use super::kind::Kind;
+
+/// Prefix of every environment variable.
+pub const PREFIX: &str = "CALENDAR_SYNC__";
+/// What separates section and name in a variable.
+pub const SEPARATOR: &str = "__";
+
+/// One setting.
+#[derive(Debug)]
+pub struct Key {
+    /// Its section in the file.
+    pub section: &'static str,
+    /// Its name in the section.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Its value unless set, written as in a variable.
+    pub default: Option<&'static str>,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+    /// A second variable that sets it.
+    pub alias: Option<&'static str>,
+    /// The first version that has it.
+    pub since: &'static str,
+}
+
+impl Key {
+    /// `section.name`.
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
+    /// Its environment variable.
+    pub fn variable(&self) -> String {
+        format!("{PREFIX}{}{SEPARATOR}{}", self.section.to_uppercase(), self.name.to_uppercase())
+    }
+
+    /// The environment variable that names a file with its value; secrets only.
+    pub fn file_variable(&self) -> Option<String> {
+        self.kind.is_secret().then(|| self.variable() + "_FILE")
+    }
+
+    /// The name in the file that names a file with its value; secrets only.
+    pub fn file_name(&self) -> Option<String> {
+        self.kind.is_secret().then(|| format!("{}_file", self.name))
+    }
+}
+
+/// The setting `section.name`.
+pub fn find(section: &str, name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.section == section && key.name == name)
+}
+
+/// What the sections are about, in the order of the documentation.
+pub const SECTIONS: &[(&str, &str)] = &[
+    ("server", "The web server."),
+    ("database", "Where everything is kept."),
+    ("secrets", "The keys that seal stored credentials."),
+    ("google", "The Google OAuth client, and where Google is."),
+    ("webhooks", "Push notifications from the providers."),
+    ("rate_limit", "The limit on requests that fail authentication."),
+    ("sync", "What is synchronised, and how often."),
+    ("log", "What is logged, and where."),
+];
+
+const fn key(
+    section: &'static str,
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key { section, name, kind, default: Some(default), doc, alias: None, since: "0.1.0" }
+}
+
+const fn optional(section: &'static str, name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { section, name, kind, default: None, doc, alias: None, since: "0.1.0" }
+}
+
+const fn aliased(alias: &'static str, key: Key) -> Key {
+    Key { alias: Some(alias), ..key }
+}
+
+const fn whole(min: u64, max: u64) -> Kind {
+    Kind::Integer { min, max }
+}
+
+/// One day in seconds.
+const DAY: u64 = 86_400;
+
+/// All of them.
+#[rustfmt::skip]
+pub const KEYS: &[Key] = &[
+    key("server", "bind", Kind::Address, "127.0.0.1:8080",
+        "Address and port to listen on. Plain HTTP: put a proxy with TLS in front before you open it to others."),
+    aliased("WEBHOOK_BASE_URL", optional("server", "public_url", Kind::PublicUrl,
+        "Where the providers reach this server from outside. Without it no webhooks are set up and every calendar is polled.")),
+    key("server", "trusted_proxies", Kind::Networks, "",
+        "Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. From everybody else these headers are ignored."),
+    key("server", "require_https", Kind::Choice(&["off", "redirect", "refuse"]), "off",
+        "What happens to requests that did not reach the proxy by https. `/webhooks/health/` always answers."),
+    key("server", "request_timeout_seconds", whole(1, 300), "10",
+        "A request that takes longer is answered with 503."),
+    key("server", "shutdown_seconds", whole(1, 600), "25",
+        "How long requests and sync runs under way may take to finish when the program is told to stop."),
+    aliased("DATABASE_URL", key("database", "url", Kind::DatabaseUrl, "sqlite://calendar-sync.db",
+        "The database. The file is made when it is missing; its directory must exist.")),
+    optional("secrets", "key", Kind::SealingKey,
+        "The key that seals stored credentials. Without it, the key file `calendar-sync.key` beside the database is used, and made by the first `serve`."),
+    optional("secrets", "previous_keys", Kind::SealingKeys,
+        "Older keys, newest first, that can still open what they sealed. Remove them after `secrets rotate`; keep the last one if you want to be able to recognise your blocks after the loss of the database."),
+    optional("google", "client_id", Kind::Text,
+        "Id of the OAuth client from the Google Cloud console. Without it no Google account can be connected."),
+    optional("google", "client_secret", Kind::Password,
+        "Secret of that client."),
+    key("google", "auth_url", Kind::ServiceUrl, "https://accounts.google.com/o/oauth2/v2/auth",
+        "Where people are sent to grant access."),
+    key("google", "token_url", Kind::ServiceUrl, "https://oauth2.googleapis.com/token",
+        "Where tokens are fetched and refreshed."),
+    key("google", "revoke_url", Kind::ServiceUrl, "https://oauth2.googleapis.com/revoke",
+        "Where tokens are given back."),
+    key("google", "userinfo_url", Kind::ServiceUrl, "https://openidconnect.googleapis.com/v1/userinfo",
+        "Where an account's id and address are asked for."),
+    key("google", "api_base", Kind::ServiceUrl, "https://www.googleapis.com/calendar/v3",
+        "The Calendar API."),
+    key("webhooks", "enabled", Kind::Flag, "true",
+        "Whether push notifications are asked for and taken. Off: every calendar is polled."),
+    key("webhooks", "max_body_bytes", whole(1024, 1024 * 1024), "10240",
+        "A longer notification of Google is answered with 413."),
+    key("rate_limit", "max_requests", whole(1, 1_000_000), "100",
+        "How many requests of one client address may fail authentication in one window before it gets 429."),
+    key("rate_limit", "window_seconds", whole(1, DAY), "60",
+        "Length of that window. It slides."),
+    key("sync", "window_past_days", whole(0, 365), "1",
+        "How many days back blocks are kept in step."),
+    key("sync", "window_future_days", whole(1, 730), "90",
+        "How many days ahead blocks are kept in step."),
+    key("sync", "poll_seconds", whole(1, DAY), "300",
+        "How often a calendar is polled that cannot push."),
+    key("sync", "fallback_poll_seconds", whole(1, DAY), "3600",
+        "How often a calendar is polled while its push is failing."),
+    key("sync", "full_sync_seconds", whole(1, 30 * DAY), "86400",
+        "How often a calendar is listed in full, as a safety net."),
+    key("sync", "hold_recheck_seconds", whole(1, DAY), "300",
+        "How soon a calendar is listed again whose plan was held because it would remove too much."),
+    key("sync", "workers", whole(1, 64), "4",
+        "How many users are synchronised at the same time."),
+    key("log", "format", Kind::Choice(&["text", "json"]), "text",
+        "How a line of the log looks."),
+    key("log", "level", Kind::LogFilter, "info",
+        "What is logged: `error`, `warn`, `info`, `debug` or `trace`, also by module, as in `info,calsync_engine=debug`."),
+    optional("log", "directory", Kind::Directory,
+        "Where to write log files as well, one a day. Without it the log goes to standard output alone."),
+    key("log", "max_files", whole(1, 3650), "14",
+        "How many of these files are kept."),
+];

@@ -1,0 +1,320 @@
+//! The settings as the program uses them: typed, complete, and known to hold together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use calsync_core::secret::Secret;
+use jiff::SignedDuration;
+use url::Url;
+
+use super::build::Effective;
+use super::kind::Value;
+use super::problem::Problem;
+use crate::http::cidr::Cidr;
+use crate::secrets::SealingKey;
+
+/// All settings.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct Settings {
+    pub server: ServerSettings,
+    pub database: DatabaseSettings,
+    pub secrets: SecretSettings,
+    pub google: GoogleSettings,
+    pub webhooks: WebhookSettings,
+    pub rate_limit: RateLimitSettings,
+    pub sync: SyncSettings,
+    pub log: LogSettings,
+}
+
+/// Section `server`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct ServerSettings {
+    pub bind: SocketAddr,
+    /// Without a slash at its end; see `ServerSettings::public`.
+    pub public_url: Option<Url>,
+    pub trusted_proxies: Vec<Cidr>,
+    pub require_https: HttpsRule,
+    pub request_timeout: Duration,
+    pub shutdown: Duration,
+}
+
+impl ServerSettings {
+    /// The public URL of a path that begins with a slash; `None` if the server has no public URL.
+    pub fn public(&self, path: &str) -> Option<String> {
+        self.public_url.as_ref().map(|url| format!("{}{path}", url.as_str().trim_end_matches('/')))
+    }
+}
+
+/// What happens to requests that did not come by https.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HttpsRule {
+    /// They are served.
+    Off,
+    /// They are sent to the public URL.
+    Redirect,
+    /// They are refused.
+    Refuse,
+}
+
+/// Section `database`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct DatabaseSettings {
+    pub url: String,
+}
+
+impl DatabaseSettings {
+    /// The file of a SQLite database; `None` for one in memory.
+    pub fn file(&self) -> Option<PathBuf> {
+        let rest = self.url.strip_prefix("sqlite:")?;
+        let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next()?;
+        (path != ":memory:").then(|| PathBuf::from(path))
+    }
+}
+
+/// Section `secrets`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct SecretSettings {
+    pub key: Option<SealingKey>,
+    pub previous_keys: Vec<SealingKey>,
+}
+
+/// Section `google`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct GoogleSettings {
+    pub client: Option<OAuthClient>,
+    pub auth_url: Url,
+    pub token_url: Url,
+    pub revoke_url: Url,
+    pub userinfo_url: Url,
+    /// Without a slash at its end.
+    pub api_base: String,
+}
+
+/// An OAuth client.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct OAuthClient {
+    pub id: String,
+    pub secret: Secret,
+}
+
+/// Section `webhooks`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct WebhookSettings {
+    pub enabled: bool,
+    pub max_body_bytes: usize,
+}
+
+/// Section `rate_limit`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct RateLimitSettings {
+    pub max_requests: u32,
+    pub window: SignedDuration,
+}
+
+/// Section `sync`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct SyncSettings {
+    pub window_past_days: u16,
+    pub window_future_days: u16,
+    pub poll: SignedDuration,
+    pub fallback_poll: SignedDuration,
+    pub full_sync: SignedDuration,
+    pub hold_recheck: SignedDuration,
+    pub workers: usize,
+}
+
+/// Section `log`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct LogSettings {
+    pub format: LogFormat,
+    pub level: String,
+    pub directory: Option<PathBuf>,
+    pub max_files: usize,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+impl Settings {
+    /// What no single value shows: settings that do not go together. Those that were not understood are left out.
+    pub(super) fn contradictions(all: &[Effective]) -> Vec<Problem> {
+        let all = Values(all);
+        let mut problems = Vec::new();
+        let mut needs = |set: &str, when: &[&str], other: &str, why: &str| {
+            let (Some(set), Some(other)) = (all.find(set), all.find(other)) else { return };
+            let missing = match &other.value {
+                None => true,
+                Some(Value::Networks(list)) => list.is_empty(),
+                Some(_) => false,
+            };
+            let applies = match &set.value {
+                None => false,
+                Some(Value::Text(word)) if !when.is_empty() => when.contains(&word.as_str()),
+                Some(_) => true,
+            };
+            if missing && applies {
+                let problem =
+                    Problem::new(set.key.path(), format!("needs {} as well{why}", other.key.path()));
+                let problem = problem.at(&set.origin);
+                problems.push(match &set.value {
+                    Some(Value::Text(word)) => problem.with_value(word),
+                    _ => problem,
+                });
+            }
+        };
+        needs("google.client_id", &[], "google.client_secret", "");
+        needs("google.client_secret", &[], "google.client_id", "");
+        needs("secrets.previous_keys", &[], "secrets.key", ": the key that seals from now on");
+        let https = "server.require_https";
+        needs(https, &["redirect"], "server.public_url", ": the place to send people to");
+        needs(
+            https,
+            &["redirect", "refuse"],
+            "server.trusted_proxies",
+            ": else no request could ever count as https",
+        );
+        problems
+    }
+
+    /// From values that were all understood.
+    pub(super) fn from_effective(all: &[Effective]) -> Settings {
+        let all = Values(all);
+        Settings {
+            server: ServerSettings {
+                bind: all.address("server.bind"),
+                public_url: all.optional_url("server.public_url"),
+                trusted_proxies: all.networks("server.trusted_proxies"),
+                require_https: match all.text("server.require_https").as_str() {
+                    "redirect" => HttpsRule::Redirect,
+                    "refuse" => HttpsRule::Refuse,
+                    _ => HttpsRule::Off,
+                },
+                request_timeout: Duration::from_secs(all.number("server.request_timeout_seconds")),
+                shutdown: Duration::from_secs(all.number("server.shutdown_seconds")),
+            },
+            database: DatabaseSettings { url: all.text("database.url") },
+            secrets: SecretSettings {
+                key: all.keys("secrets.key").into_iter().next(),
+                previous_keys: all.keys("secrets.previous_keys"),
+            },
+            google: GoogleSettings {
+                client: all.client("google"),
+                auth_url: all.url("google.auth_url"),
+                token_url: all.url("google.token_url"),
+                revoke_url: all.url("google.revoke_url"),
+                userinfo_url: all.url("google.userinfo_url"),
+                api_base: all.url("google.api_base").as_str().trim_end_matches('/').to_owned(),
+            },
+            webhooks: WebhookSettings {
+                enabled: all.flag("webhooks.enabled"),
+                max_body_bytes: all.number("webhooks.max_body_bytes"),
+            },
+            rate_limit: RateLimitSettings {
+                max_requests: all.number("rate_limit.max_requests"),
+                window: all.seconds("rate_limit.window_seconds"),
+            },
+            sync: SyncSettings {
+                window_past_days: all.number("sync.window_past_days"),
+                window_future_days: all.number("sync.window_future_days"),
+                poll: all.seconds("sync.poll_seconds"),
+                fallback_poll: all.seconds("sync.fallback_poll_seconds"),
+                full_sync: all.seconds("sync.full_sync_seconds"),
+                hold_recheck: all.seconds("sync.hold_recheck_seconds"),
+                workers: all.number("sync.workers"),
+            },
+            log: LogSettings {
+                format: if all.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
+                level: all.text("log.level"),
+                directory: all.optional_directory("log.directory"),
+                max_files: all.number("log.max_files"),
+            },
+        }
+    }
+}
+
+/// Values by name. A name that the registry lacks, or of another kind there, is a mistake in this file that every run
+/// of any test shows: hence the panics.
+struct Values<'a>(&'a [Effective]);
+
+impl Values<'_> {
+    fn find(&self, path: &str) -> Option<&Effective> {
+        self.0.iter().find(|e| e.key.path() == path)
+    }
+
+    fn value(&self, path: &str) -> Option<&Value> {
+        self.find(path).unwrap_or_else(|| panic!("{path} is in the registry")).value.as_ref()
+    }
+
+    fn flag(&self, path: &str) -> bool {
+        matches!(self.value(path), Some(Value::Flag(true)))
+    }
+
+    fn number<T: TryFrom<u64>>(&self, path: &str) -> T {
+        let Some(Value::Integer(n)) = self.value(path) else { panic!("{path} is a number with a default") };
+        T::try_from(*n).unwrap_or_else(|_| panic!("the registry keeps {path} in range"))
+    }
+
+    fn seconds(&self, path: &str) -> SignedDuration {
+        SignedDuration::from_secs(self.number(path))
+    }
+
+    fn text(&self, path: &str) -> String {
+        let Some(Value::Text(text)) = self.value(path) else { panic!("{path} is a text with a default") };
+        text.clone()
+    }
+
+    fn address(&self, path: &str) -> SocketAddr {
+        let Some(Value::Address(address)) = self.value(path) else {
+            panic!("{path} is an address with a default")
+        };
+        *address
+    }
+
+    fn networks(&self, path: &str) -> Vec<Cidr> {
+        if let Some(Value::Networks(networks)) = self.value(path) { networks.clone() } else { vec![] }
+    }
+
+    fn keys(&self, path: &str) -> Vec<SealingKey> {
+        if let Some(Value::SealingKeys(keys)) = self.value(path) { keys.clone() } else { vec![] }
+    }
+
+    fn optional_url(&self, path: &str) -> Option<Url> {
+        if let Some(Value::Url(url)) = self.value(path) { Some(url.clone()) } else { None }
+    }
+
+    fn url(&self, path: &str) -> Url {
+        self.optional_url(path).unwrap_or_else(|| panic!("{path} is a URL with a default"))
+    }
+
+    fn optional_directory(&self, path: &str) -> Option<PathBuf> {
+        if let Some(Value::Directory(path)) = self.value(path) { Some(path.clone()) } else { None }
+    }
+
+    fn client(&self, section: &str) -> Option<OAuthClient> {
+        let id = self.value(&format!("{section}.client_id"))?;
+        let secret = self.value(&format!("{section}.client_secret"))?;
+        match (id, secret) {
+            (Value::Text(id), Value::Password(secret)) => {
+                Some(OAuthClient { id: id.clone(), secret: secret.clone() })
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What a request gets that cannot be served: `{"error":{"code","message"}}`, always the same shape, and never a word
+//! about which calendars exist.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// An answer that says no.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    retry_after: Option<u64>,
+}
+
+impl ApiError {
+    /// No, with this status; `code` is for programs, `message` for people.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError { status, code, message: message.into(), retry_after: None }
+    }
+
+    /// The request is not one that we understand.
+    pub fn bad_request(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    /// It did not prove where it comes from.
+    pub fn forbidden() -> ApiError {
+        ApiError::new(StatusCode::FORBIDDEN, "forbidden", "the request could not be authenticated")
+    }
+
+    /// There is nothing there.
+    pub fn not_found() -> ApiError {
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
+    }
+
+    /// The body is longer than `limit` bytes.
+    pub fn too_large(limit: usize) -> ApiError {
+        let message = format!("the body is longer than the {limit} bytes allowed");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// Too many failures; one more is heard in `retry_after` seconds.
+    pub fn rate_limited(retry_after: u64) -> ApiError {
+        let message = format!("too many requests: try again in {retry_after} s");
+        let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
+        ApiError { retry_after: Some(retry_after), ..error }
+    }
+
+    /// We can't just now; the sender should try again in `retry_after` seconds.
+    pub fn unavailable(message: impl Into<String>, retry_after: u64) -> ApiError {
+        let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+        ApiError { retry_after: Some(retry_after), ..error }
+    }
+
+    /// Something broke that should not have. What it was is in the log, not here.
+    pub fn internal() -> ApiError {
+        ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "something went wrong here; it has been logged",
+        )
+    }
+
+    /// Its status.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its code.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({"error": {"code": self.code, "message": self.message}});
+        let mut response = (self.status, Json(body)).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

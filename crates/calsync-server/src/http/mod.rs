@@ -1,0 +1,21 @@
+//! The web server around the handlers: what every request passes (client address, https, panics, time-outs, JSON
+//! errors), robots.txt, and listening. It knows no provider and makes no decision about a calendar.
+//!
+//! A request passes, from outside in: trailing slash → client address → security headers → panics → https → time-out →
+//! the routes. Routes are named without a slash at their end; requests may carry one.
+
+pub mod body;
+pub mod cidr;
+mod client_addr;
+mod edge;
+mod error;
+mod listen;
+mod rate_limit;
+mod robots;
+
+pub use body::capped;
+pub use client_addr::{ClientAddr, Scheme, client_address, scheme};
+pub use edge::{Edge, HEALTH_PATH, app};
+pub use error::ApiError;
+pub use listen::{NotListening, bind, serve};
+pub use rate_limit::{MAX_CLIENTS, RateLimiter, SharedRateLimiter, Verdict};

@@ -1,0 +1,12 @@
+//! The program `calendar-sync`: settings, secrets, logs, commands and the web server around the engine.
+//!
+//! It wires and renders. It never decides what becomes of a calendar, and never speaks SQL.
+
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod out;
+pub mod secrets;
+pub mod storage;
+pub mod system;
+pub mod telemetry;

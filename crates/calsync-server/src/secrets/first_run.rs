@@ -1,0 +1,154 @@
+//! The keys to work with: the configured ones, else those in the key file beside the database, which the first run
+//! makes. So a small installation needs no settings at all, and still keeps nothing in clear.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::key::SealingKey;
+use super::keyfile;
+use super::seal::Keyring;
+use crate::config::Settings;
+use crate::system::Random;
+
+/// Name of the key file beside the database.
+pub const KEY_FILE: &str = "calendar-sync.key";
+
+/// What to do when there is no key yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Missing {
+    /// Make one: for commands that may be the very first.
+    Create,
+    /// Say so: for commands that work on what was sealed before.
+    Refuse,
+}
+
+/// The keys, and where they come from.
+#[derive(Clone, Debug)]
+pub struct FoundKeys {
+    /// The keys.
+    pub ring: Keyring,
+    /// Where the current one comes from.
+    pub origin: KeyOrigin,
+    /// What the operator should know.
+    pub notices: Vec<String>,
+}
+
+/// Where the current key comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KeyOrigin {
+    /// `secrets.key`.
+    Configured,
+    /// The key file beside the database.
+    Beside(PathBuf),
+    /// The key file beside the database, made just now.
+    Created(PathBuf),
+    /// Drawn for an in-memory database, and gone with it.
+    Memory,
+}
+
+/// Why there is no key to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum NoKey {
+    /// Nothing configured, and no key file.
+    #[error(
+        "there is no sealing key: neither secrets.key nor {0} exists (`calendar-sync serve` makes one, and so does `calendar-sync secrets generate`)"
+    )]
+    Missing(String),
+    /// A key file that can't be used.
+    #[error("{0}")]
+    Unusable(String),
+    /// No key file could be made.
+    #[error("cannot make the key file {path}: {reason}. Make the directory writable, or set secrets.key")]
+    NotMade {
+        /// Where.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Where the key file of a database stands.
+pub fn key_path(database: &Path) -> PathBuf {
+    database.with_file_name(KEY_FILE)
+}
+
+/// Finds the keys, or makes the first one.
+pub fn keyring(settings: &Settings, missing: Missing, random: &dyn Random) -> Result<FoundKeys, NoKey> {
+    let previous = settings.secrets.previous_keys.clone();
+    if let Some(key) = &settings.secrets.key {
+        let ring = Keyring::new(key.clone(), previous);
+        return Ok(FoundKeys { ring, origin: KeyOrigin::Configured, notices: vec![] });
+    }
+    let Some(database) = settings.database.file() else {
+        let ring = Keyring::new(SealingKey::generate(random), previous);
+        return Ok(FoundKeys { ring, origin: KeyOrigin::Memory, notices: vec![] });
+    };
+    let path = key_path(&database);
+    let mut notices = Vec::new();
+    let mut origin = KeyOrigin::Beside(path.clone());
+    if !path.exists() {
+        if missing == Missing::Refuse {
+            return Err(NoKey::Missing(path.display().to_string()));
+        }
+        match keyfile::create(&path, &SealingKey::generate(random).expose(), random) {
+            Ok(()) => {
+                origin = KeyOrigin::Created(path.clone());
+                notices.push(format!(
+                    "made a new sealing key in {}: back it up apart from the database, without it the stored credentials cannot be read",
+                    path.display()
+                ));
+            }
+            // Another process was faster: its key counts.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => {
+                return Err(NoKey::NotMade { path: path.display().to_string(), reason: keyfile::reason(&e) });
+            }
+        }
+    }
+    let file =
+        keyfile::read(&path).map_err(|e| NoKey::Unusable(format!("the sealing key cannot be used: {e}")))?;
+    notices.extend(file.warning);
+    let key = SealingKey::parse(file.secret.expose())
+        .map_err(|e| NoKey::Unusable(format!("the sealing key in {} {e}", path.display())))?;
+    Ok(FoundKeys { ring: Keyring::new(key, previous), origin, notices })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::SystemRandom;
+
+    fn settings(dir: &Path) -> Settings {
+        let url = format!("sqlite://{}", dir.join("calendar-sync.db").display());
+        crate::config::tests_settings(&[("DATABASE_URL", &url)])
+    }
+
+    #[test]
+    fn the_first_run_makes_a_key_and_later_ones_use_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = settings(dir.path());
+        assert!(matches!(keyring(&settings, Missing::Refuse, &SystemRandom), Err(NoKey::Missing(_))));
+        let first = keyring(&settings, Missing::Create, &SystemRandom).unwrap();
+        assert_eq!(first.origin, KeyOrigin::Created(dir.path().join(KEY_FILE)));
+        assert!(first.notices[0].contains("back it up"));
+        let second = keyring(&settings, Missing::Create, &SystemRandom).unwrap();
+        assert_eq!(second.origin, KeyOrigin::Beside(dir.path().join(KEY_FILE)));
+        assert_eq!(second.ring.current_id(), first.ring.current_id());
+        assert!(second.notices.is_empty());
+    }
+
+    #[test]
+    fn a_damaged_key_file_is_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(KEY_FILE), "scribble!").unwrap();
+        let error = keyring(&settings(dir.path()), Missing::Create, &SystemRandom).unwrap_err().to_string();
+        assert!(error.contains("neither base64 nor hex") && !error.contains("scribble"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_directory_is_told() {
+        let settings = settings(Path::new("/nonexistent/place"));
+        let error = keyring(&settings, Missing::Create, &SystemRandom).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/place/calendar-sync.key"), "{error}");
+    }
+}

@@ -1,0 +1,84 @@
+//! The identity that names and marks this installation's blocks. It is derived from the oldest sealing key and then
+//! kept, sealed, in the database: so it outlives a change of keys, and the loss of the database too as long as that
+//! key is still configured. It never changes by itself: with another identity our own blocks would look like strangers.
+
+use calsync_core::block::Identity;
+use calsync_core::ports::{Store, StoreError};
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+
+use super::key::{KEY_LEN, Purpose};
+use super::seal::{Keyring, OpenError, Place};
+use crate::system::Random;
+
+/// Name of the setting.
+pub const SETTING: &str = "identity";
+
+/// Why there is no identity to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum NoIdentity {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys do not fit the database.
+    #[error("this installation's identity does not open: {0}")]
+    Sealed(#[from] OpenError),
+    /// The setting holds something else.
+    #[error("this installation's identity in the database is unreadable: restore the database from a backup")]
+    Unreadable,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    sealed: String,
+}
+
+/// The identity that these keys give where none is stored yet.
+pub fn derive(ring: &Keyring) -> Identity {
+    Identity::new(ring.oldest().subkey(Purpose::Identity))
+}
+
+/// The stored identity; the first call stores the derived one. Fails if the keys do not fit the database, which makes
+/// it the check of the keys at start.
+pub async fn load(store: &dyn Store, ring: &Keyring, random: &dyn Random) -> Result<Identity, NoIdentity> {
+    let sealed = ring.seal(&Place::setting(SETTING), &ring.oldest().subkey(Purpose::Identity), random);
+    let stored = store.init_setting(SETTING, &to_value(&sealed)).await?;
+    let plain = ring.open(&Place::setting(SETTING), &from_value(stored)?)?;
+    let key: [u8; KEY_LEN] = plain.try_into().map_err(|_| NoIdentity::Unreadable)?;
+    Ok(Identity::new(key))
+}
+
+/// The stored identity as it lies in the database, if there is one.
+pub async fn sealed(store: &dyn Store) -> Result<Option<Vec<u8>>, NoIdentity> {
+    store.setting(SETTING).await?.map(from_value).transpose()
+}
+
+/// Seals the stored identity with the current key; whether there was anything to do.
+pub async fn reseal(store: &dyn Store, ring: &Keyring, random: &dyn Random) -> Result<Resealed, NoIdentity> {
+    let Some(sealed) = sealed(store).await? else { return Ok(Resealed::Already) };
+    match ring.reseal(&Place::setting(SETTING), &sealed, random)? {
+        None => Ok(Resealed::Already),
+        Some(again) => {
+            store.put_setting(SETTING, &to_value(&again)).await?;
+            Ok(Resealed::Now)
+        }
+    }
+}
+
+/// What became of a resealing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resealed {
+    /// It was sealed again.
+    Now,
+    /// There was nothing to do.
+    Already,
+}
+
+fn to_value(sealed: &[u8]) -> serde_json::Value {
+    serde_json::json!({ "sealed": BASE64.encode(sealed) })
+}
+
+fn from_value(value: serde_json::Value) -> Result<Vec<u8>, NoIdentity> {
+    let stored: Stored = serde_json::from_value(value).map_err(|_| NoIdentity::Unreadable)?;
+    BASE64.decode(stored.sealed.as_bytes()).map_err(|_| NoIdentity::Unreadable)
+}

@@ -1,0 +1,37 @@
+//! The store that the settings ask for. The only place of this crate that knows which stores there are.
+
+use std::sync::Arc;
+
+use calsync_core::ports::{Store, StoreError};
+pub use calsync_store::Migrate;
+use calsync_store::SqlStore;
+
+use crate::config::DatabaseSettings;
+
+/// Why there is no store.
+#[derive(Debug, thiserror::Error)]
+pub enum NoStore {
+    /// Nothing there yet.
+    #[error("there is no database at {0}: run `calendar-sync migrate` to make it, or set database.url")]
+    Missing(String),
+    /// The directory has to be there first.
+    #[error("the directory {0} does not exist: make it, or set database.url to another place")]
+    NoDirectory(String),
+    /// The database itself.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Opens the store. `Migrate::Run` makes or updates the database; `Migrate::Check` refuses one that is not up to date.
+pub async fn open(settings: &DatabaseSettings, migrate: Migrate) -> Result<Arc<dyn Store>, NoStore> {
+    if let Some(file) = settings.file() {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(NoStore::NoDirectory(folder.display().to_string()));
+        }
+        if migrate == Migrate::Check && !file.exists() {
+            return Err(NoStore::Missing(file.display().to_string()));
+        }
+    }
+    Ok(Arc::new(SqlStore::open(&settings.url, migrate).await?))
+}
