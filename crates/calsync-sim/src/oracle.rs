@@ -67,7 +67,8 @@ pub fn judge(cloud: &Cloud, client: &str, pairs: &[(CalendarId, CalendarId)], wi
         let mut expected: BTreeMap<(Span, Shows), i64> = BTreeMap::new();
         for (source, _) in pairs.iter().filter(|(_, t)| t == target) {
             let Some(source) = cloud.calendar(source) else { continue };
-            let events: Vec<_> = source.live().filter(|e| !made.contains(&(source.id.clone(), e.id.clone()))).collect();
+            let events: Vec<_> =
+                source.live().filter(|e| !made.contains(&(source.id.clone(), e.id.clone()))).collect();
             for (uid, span, shows) in busy_times(source, &events, &inside, &mut judgement) {
                 if !there.contains(&(uid, start_of(span))) {
                     *expected.entry((span, shows)).or_default() += 1;
@@ -116,7 +117,8 @@ fn compare(
             judgement.mismatches.push(format!("{target}: block {} at {span} is free", block.id));
         }
         // The first two parts of a marker name the occurrence: two blocks with the same ones are one too many.
-        let marker = block.content.private.get(MARKER_NAME).map(|m| m.rsplit_once('.').map_or(m.as_str(), |p| p.0));
+        let marker =
+            block.content.private.get(MARKER_NAME).map(|m| m.rsplit_once('.').map_or(m.as_str(), |p| p.0));
         judgement.duplicates += u64::from(marker.is_some_and(|m| !markers.insert(m.to_owned())));
     }
     for ((span, shows), count) in expected {
@@ -154,7 +156,10 @@ fn meetings(
     inside: &Window,
     judgement: &mut Judgement,
 ) -> BTreeSet<(String, String)> {
-    busy_times(calendar, own, inside, judgement).into_iter().map(|(uid, span, _)| (uid, start_of(span))).collect()
+    busy_times(calendar, own, inside, judgement)
+        .into_iter()
+        .map(|(uid, span, _)| (uid, start_of(span)))
+        .collect()
 }
 
 /// Every stretch of time that the calendar's events take, with the meeting's UID.
@@ -270,13 +275,20 @@ impl Simple {
         let monday = first - i64::from(first.weekday().to_monday_zero_offset()).days();
         let right_week = days_since(monday).div_euclid(7) % self.interval == 0;
         let weekday = day.weekday().to_monday_one_offset();
-        right_week && if self.days.is_empty() { weekday == first.weekday().to_monday_one_offset() } else { self.days.contains(&weekday) }
+        right_week
+            && if self.days.is_empty() {
+                weekday == first.weekday().to_monday_one_offset()
+            } else {
+                self.days.contains(&weekday)
+            }
     }
 }
 
 /// Every occurrence of a series up to the end of the window, by looking at one day after the other.
 fn walk(content: &Content, inside: &Window) -> Result<Vec<(Slot, Span)>, String> {
-    let [line] = content.recurrence.as_slice() else { return Err("the oracle knows series of one rule only".to_owned()) };
+    let [line] = content.recurrence.as_slice() else {
+        return Err("the oracle knows series of one rule only".to_owned());
+    };
     let rule = Simple::parse(line)?;
     let first = match &content.start {
         When::Day(date) => *date,
@@ -287,7 +299,9 @@ fn walk(content: &Content, inside: &Window) -> Result<Vec<(Slot, Span)>, String>
     let mut count = 0;
     while utc(day) < inside.to.plus(EDGE) {
         if day == first || rule.names(first, day) {
-            let Some((slot, span)) = on_day(content, day) else { return Err("the oracle met a mixed event".to_owned()) };
+            let Some((slot, span)) = on_day(content, day) else {
+                return Err("the oracle met a mixed event".to_owned());
+            };
             let over = rule.count.is_some_and(|c| count >= c)
                 || rule.until.as_ref().is_some_and(|until| day != first && text(slot, until) > *until);
             if over {

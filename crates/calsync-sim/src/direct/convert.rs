@@ -60,7 +60,8 @@ pub(super) fn page(
             let from = walk.after.as_deref().and_then(|n| n.parse().ok()).unwrap_or(number);
             let changed: Vec<_> = calendar.log().between(from, walk.upto).take(size + 1).collect();
             let found = changed.iter().take(size);
-            let items = found.filter_map(|(_, id)| calendar.stored(id)).map(|e| item(e, name, person)).collect();
+            let items =
+                found.filter_map(|(_, id)| calendar.stored(id)).map(|e| item(e, name, person)).collect();
             let more = changed.len() > size;
             let last = changed.iter().take(size).next_back().map_or(from, |(n, _)| *n);
             (items, more.then(|| walk.token(Some(&last.to_string()))))

@@ -11,9 +11,9 @@ use calsync_core::block::ObservedBlock;
 use calsync_core::calendar::{Access, Account, Cursor, ListedCalendar};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
-    BlockPut, Capabilities, ChangePage, ErrorClass, Ids as WhoNames, ListFrom, ListRequest, Listing, NextPage,
-    ProviderAccount, ProviderDirectory, ProviderError, Push, PutMode, RemoteItem, Renewal, Standing, Tentativeness,
-    WatchRequest, Watching,
+    BlockPut, Capabilities, ChangePage, ErrorClass, Ids as WhoNames, ListFrom, ListRequest, Listing,
+    NextPage, ProviderAccount, ProviderDirectory, ProviderError, Push, PutMode, RemoteItem, Renewal,
+    Standing, Tentativeness, WatchRequest, Watching,
 };
 use calsync_core::time::Window;
 use jiff::SignedDuration;
@@ -97,9 +97,10 @@ fn error(class: ErrorClass, detail: &str) -> ProviderError {
 
 fn from_cloud(cause: &CloudError) -> ProviderError {
     let class = match cause {
-        CloudError::NoSuchPerson | CloudError::NoSuchCalendar | CloudError::NoSuchEvent | CloudError::Deleted => {
-            ErrorClass::Gone
-        }
+        CloudError::NoSuchPerson
+        | CloudError::NoSuchCalendar
+        | CloudError::NoSuchEvent
+        | CloudError::Deleted => ErrorClass::Gone,
         CloudError::Forbidden | CloudError::NotOrganizer | CloudError::Full => ErrorClass::Permanent,
         CloudError::Duplicate => ErrorClass::Exists,
         CloudError::Changed => ErrorClass::Conflict,
@@ -116,7 +117,11 @@ impl DirectAccount {
     }
 
     /// One call: the faults before it, what it does, and the faults after it.
-    fn call<T>(&self, kind: Call, act: impl FnOnce() -> Result<T, ProviderError>) -> Result<T, ProviderError> {
+    fn call<T>(
+        &self,
+        kind: Call,
+        act: impl FnOnce() -> Result<T, ProviderError>,
+    ) -> Result<T, ProviderError> {
         (self.skin.hook)()?;
         if self.skin.is_revoked(self.person.as_str()) {
             return Err(error(ErrorClass::Unauthorized, "the person took back their leave"));
@@ -133,7 +138,9 @@ impl DirectAccount {
         }
         let done = act();
         (self.skin.hook)()?;
-        if kind == Call::Write && (faults.strikes(Fault::ErrorAfterWrite) || faults.strikes(Fault::DropAfterWrite)) {
+        if kind == Call::Write
+            && (faults.strikes(Fault::ErrorAfterWrite) || faults.strikes(Fault::DropAfterWrite))
+        {
             return Err(error(ErrorClass::Ambiguous, "the connection broke"));
         }
         done
@@ -151,13 +158,18 @@ impl DirectAccount {
         };
         let id = CalendarId::from(request.calendar);
         self.skin.cloud.with(|cloud| {
-            let calendar = cloud.calendar_for(&id, &self.person, AccessRole::Reader).map_err(|e| from_cloud(&e))?;
+            let calendar =
+                cloud.calendar_for(&id, &self.person, AccessRole::Reader).map_err(|e| from_cloud(&e))?;
             let since = match request.from {
                 ListFrom::Start(_) => None,
                 ListFrom::Cursor(cursor) => {
                     let number = cursor.token.parse::<u64>().ok().filter(|n| calendar.log().reaches(*n));
                     let lost = number.is_none() || faults.strikes(Fault::SyncTokenLost);
-                    Some(number.filter(|_| !lost).ok_or_else(|| error(ErrorClass::CursorExpired, "the token is too old"))?)
+                    Some(
+                        number
+                            .filter(|_| !lost)
+                            .ok_or_else(|| error(ErrorClass::CursorExpired, "the token is too old"))?,
+                    )
                 }
             };
             let walk = convert::Walk::parse(request.page, calendar.log().last());
@@ -189,13 +201,16 @@ impl DirectAccount {
                 cloud.insert(&by, &id, ids, content, now)
             }
             PutMode::Update { id: event, version } => {
-                let guard = version.as_deref().and_then(|v| v.parse().ok()).map_or(Guard::Any, Guard::Version);
+                let guard =
+                    version.as_deref().and_then(|v| v.parse().ok()).map_or(Guard::Any, Guard::Version);
                 cloud.replace(&by, &id, &event.as_str().into(), (guard, Op::Update), content, now)
             }
         });
         let written = written.map_err(|e| from_cloud(&e))?;
         let remote = convert::remote(&written.after, calendar, self.person.as_str());
-        remote.as_block().ok_or_else(|| error(ErrorClass::Ambiguous, "the provider answered something unreadable"))
+        remote
+            .as_block()
+            .ok_or_else(|| error(ErrorClass::Ambiguous, "the provider answered something unreadable"))
     }
 }
 
@@ -223,7 +238,8 @@ impl ProviderAccount for DirectAccount {
     async fn list_calendars(&self) -> Result<Vec<ListedCalendar>, ProviderError> {
         self.call(Call::Read, || {
             self.skin.cloud.with(|cloud| {
-                let person = cloud.person(&self.person).ok_or_else(|| from_cloud(&CloudError::NoSuchPerson))?;
+                let person =
+                    cloud.person(&self.person).ok_or_else(|| from_cloud(&CloudError::NoSuchPerson))?;
                 let listed = person.list().iter().filter(|(_, entry)| !entry.deleted);
                 let one = |id: &CalendarId| {
                     let calendar = cloud.calendar(id)?;
@@ -250,10 +266,16 @@ impl ProviderAccount for DirectAccount {
         self.call(Call::Write, || self.put(calendar, put))
     }
 
-    async fn delete_block(&self, calendar: &str, id: &EventId, version: Option<&str>) -> Result<(), ProviderError> {
+    async fn delete_block(
+        &self,
+        calendar: &str,
+        id: &EventId,
+        version: Option<&str>,
+    ) -> Result<(), ProviderError> {
         self.call(Call::Write, || {
             let guard = version.and_then(|v| v.parse().ok()).map_or(Guard::Any, Guard::Version);
-            let (calendar, event, now) = (CalendarId::from(calendar), id.as_str().into(), self.skin.clock.now());
+            let (calendar, event, now) =
+                (CalendarId::from(calendar), id.as_str().into(), self.skin.clock.now());
             let gone = self.skin.cloud.with(|cloud| cloud.delete(&self.by(), &calendar, &event, guard, now));
             match gone {
                 Ok(_) | Err(CloudError::Deleted | CloudError::NoSuchEvent) => Ok(()),
@@ -271,7 +293,9 @@ impl ProviderAccount for DirectAccount {
             Ok(match found {
                 None => Standing::Nothing,
                 Some(event) if event.cancelled => Standing::Deleted,
-                Some(event) => Standing::Present(Box::new(convert::remote(&event, calendar, self.person.as_str()))),
+                Some(event) => {
+                    Standing::Present(Box::new(convert::remote(&event, calendar, self.person.as_str())))
+                }
             })
         })
     }
@@ -303,7 +327,11 @@ impl ProviderAccount for DirectAccount {
                     NotOpened::IdTaken => error(ErrorClass::Invalid, "the channel id was used before"),
                     NotOpened::TooMany => error(ErrorClass::RateLimited, "too many channels"),
                 })?;
-                Ok(Watching { channel: opened.id.clone(), resource: opened.resource_id.clone(), expires_at: opened.expires })
+                Ok(Watching {
+                    channel: opened.id.clone(),
+                    resource: opened.resource_id.clone(),
+                    expires_at: opened.expires,
+                })
             })
         })
     }

@@ -46,7 +46,8 @@ impl Life {
         let people = self.people.clone();
         let person = self.pick(&people)?.clone();
         let calendar = self.pick(&person.calendars)?.clone();
-        let made = cloud.journal().entries().filter(|e| e.client.as_str() == client && e.calendar == calendar);
+        let made =
+            cloud.journal().entries().filter(|e| e.client.as_str() == client && e.calendar == calendar);
         let made: Vec<_> = made.map(|e| e.event.clone()).collect();
         let id = self.pick(&made)?.clone();
         let standing = cloud.calendar(&calendar)?.stored(&id).filter(|e| !e.cancelled)?.clone();
@@ -70,10 +71,19 @@ impl Life {
         Ok((event.clone(), format!("made {} for {}", title(&event), when(&event, person.zone))))
     }
 
-    fn create_series(&mut self, cloud: &mut Cloud, person: &Somebody, calendar: &CalendarId, now: Ts) -> Done {
+    fn create_series(
+        &mut self,
+        cloud: &mut Cloud,
+        person: &Somebody,
+        calendar: &CalendarId,
+        now: Ts,
+    ) -> Done {
         let event = cloud.create_event(calendar, series(self, person.zone, now), now)?;
         let rule = event.content.recurrence.first().cloned().unwrap_or_default();
-        Ok((event.clone(), format!("made the series {} ({})", title(&event), rule.trim_start_matches("RRULE:"))))
+        Ok((
+            event.clone(),
+            format!("made the series {} ({})", title(&event), rule.trim_start_matches("RRULE:")),
+        ))
     }
 
     fn create_all_day(&mut self, cloud: &mut Cloud, calendar: &CalendarId, now: Ts) -> Done {
@@ -93,7 +103,8 @@ impl Life {
 
     fn answer(&mut self, cloud: &mut Cloud, person: &Somebody, now: Ts) -> Done {
         let main = CalendarId::from(person.email.as_str());
-        let invited = |e: &Arc<Event>| e.series().is_none() && e.content.attendee(person.email.as_str()).is_some();
+        let invited =
+            |e: &Arc<Event>| e.series().is_none() && e.content.attendee(person.email.as_str()).is_some();
         let event = self.find(cloud, &main, invited)?;
         let answers = [Response::Accepted, Response::Declined, Response::Tentative];
         let answer = *self.pick(&answers).ok_or(CloudError::NoSuchEvent)?;
@@ -119,17 +130,33 @@ impl Life {
         Ok((cloud.cancel_event(calendar, &event.id, now)?, words))
     }
 
-    fn one_occurrence(&mut self, cloud: &mut Cloud, person: &Somebody, calendar: &CalendarId, now: Ts) -> Done {
+    fn one_occurrence(
+        &mut self,
+        cloud: &mut Cloud,
+        person: &Somebody,
+        calendar: &CalendarId,
+        now: Ts,
+    ) -> Done {
         let (master, slot) = self.occurrence(cloud, calendar, now)?;
         let to = later(&master.occurrence(slot).content, SignedDuration::from_hours(self.range(1, 30)));
-        let event = cloud.move_occurrence(calendar, (&master.id, slot), to.ok_or(CloudError::EmptyRange)?, now)?;
+        let event =
+            cloud.move_occurrence(calendar, (&master.id, slot), to.ok_or(CloudError::EmptyRange)?, now)?;
         Ok((event.clone(), format!("moved one {} to {}", title(&event), when(&event, person.zone))))
     }
 
-    fn one_occurrence_off(&mut self, cloud: &mut Cloud, person: &Somebody, calendar: &CalendarId, now: Ts) -> Done {
+    fn one_occurrence_off(
+        &mut self,
+        cloud: &mut Cloud,
+        person: &Somebody,
+        calendar: &CalendarId,
+        now: Ts,
+    ) -> Done {
         let (master, slot) = self.occurrence(cloud, calendar, now)?;
         let event = cloud.cancel_occurrence(calendar, &master.id, slot, now)?;
-        Ok((event, format!("cancelled one {} ({})", title(&master), when(&master.occurrence(slot), person.zone))))
+        Ok((
+            event,
+            format!("cancelled one {} ({})", title(&master), when(&master.occurrence(slot), person.zone)),
+        ))
     }
 
     fn edit_series(&mut self, cloud: &mut Cloud, person: &Somebody, calendar: &CalendarId, now: Ts) -> Done {
@@ -147,7 +174,10 @@ impl Life {
         let event = cloud.edit_following(calendar, (&master.id, slot), now, |content| {
             (content.start, content.end) = to;
         })?;
-        Ok((event.clone(), format!("moved this and every following {} to {}", title(&event), when(&event, person.zone))))
+        Ok((
+            event.clone(),
+            format!("moved this and every following {} to {}", title(&event), when(&event, person.zone)),
+        ))
     }
 
     fn turn(&mut self, cloud: &mut Cloud, calendar: &CalendarId, now: Ts) -> Done {
@@ -183,17 +213,21 @@ impl Life {
         fits: impl Fn(&Arc<Event>) -> bool,
     ) -> Result<Arc<Event>, CloudError> {
         let events = cloud.live_events(calendar);
-        let fitting: Vec<_> = events.into_iter().filter(|e| fits(e) && e.content.private.is_empty()).collect();
+        let fitting: Vec<_> =
+            events.into_iter().filter(|e| fits(e) && e.content.private.is_empty()).collect();
         self.pick(&fitting).cloned().ok_or(CloudError::NoSuchEvent)
     }
 
     /// A coming occurrence of one of the calendar's series, not yet touched.
-    fn occurrence(&mut self, cloud: &Cloud, calendar: &CalendarId, now: Ts) -> Result<(Arc<Event>, Slot), CloudError> {
+    fn occurrence(
+        &mut self,
+        cloud: &Cloud,
+        calendar: &CalendarId,
+        now: Ts,
+    ) -> Result<(Arc<Event>, Slot), CloudError> {
         let master = self.find(cloud, calendar, |e| e.kind == Kind::Series)?;
-        let window = calsync_core::time::Window {
-            from: now,
-            to: now.plus(SignedDuration::from_hours(24 * 60)),
-        };
+        let window =
+            calsync_core::time::Window { from: now, to: now.plus(SignedDuration::from_hours(24 * 60)) };
         let coming = cloud.occurrences(calendar, &master.id, &window, 40)?;
         let slots: Vec<Slot> = coming.iter().filter(|e| !e.cancelled).filter_map(|e| e.slot()).collect();
         let slot = *self.pick(&slots).ok_or(CloudError::NoSuchEvent)?;
@@ -206,7 +240,8 @@ impl Life {
                 let at = some_time(self, now);
                 Ok((When::at(at, zone), When::at(at.plus(end.since(*start)), zone)))
             }
-            _ => later(content, SignedDuration::from_hours(24 * self.range(1, 5))).ok_or(CloudError::EmptyRange),
+            _ => later(content, SignedDuration::from_hours(24 * self.range(1, 5)))
+                .ok_or(CloudError::EmptyRange),
         }
     }
 }
@@ -240,8 +275,10 @@ fn title(event: &Event) -> String {
 fn when(event: &Event, zone: &str) -> String {
     match &event.content.start {
         When::Day(date) => date.strftime("%a %-d %b").to_string(),
-        When::At { at, .. } => {
-            at.to_jiff().to_zoned(calsync_core::zone::find_or_utc(zone)).strftime("%a %-d %b %H:%M").to_string()
-        }
+        When::At { at, .. } => at
+            .to_jiff()
+            .to_zoned(calsync_core::zone::find_or_utc(zone))
+            .strftime("%a %-d %b %H:%M")
+            .to_string(),
     }
 }

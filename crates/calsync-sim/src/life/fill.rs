@@ -10,8 +10,20 @@ use crate::cloud::{Cloud, CloudError};
 
 /// Events that take an hour or so.
 pub(super) const TITLES: [&str; 14] = [
-    "Dentist", "Board meeting", "Lunch", "Physio", "Interview", "Parents' evening", "Haircut", "Call with the bank",
-    "Design review", "Piano lesson", "Car service", "One-to-one", "Site visit", "Book club",
+    "Dentist",
+    "Board meeting",
+    "Lunch",
+    "Physio",
+    "Interview",
+    "Parents' evening",
+    "Haircut",
+    "Call with the bank",
+    "Design review",
+    "Piano lesson",
+    "Car service",
+    "One-to-one",
+    "Site visit",
+    "Book club",
 ];
 /// Events that come again.
 pub(super) const SERIES: [&str; 5] = ["Stand-up", "Yoga", "Team lunch", "Language class", "Retro"];
@@ -28,7 +40,8 @@ pub(super) fn fill(life: &mut Life, cloud: &mut Cloud, now: Ts) -> Result<(), Cl
             cloud.create_event(calendar, series, now)?;
             special(life, cloud, calendar, person.zone, now)?;
         }
-        let others: Vec<_> = life.people.iter().filter(|p| p.email != person.email).map(|p| p.email.clone()).collect();
+        let others: Vec<_> =
+            life.people.iter().filter(|p| p.email != person.email).map(|p| p.email.clone()).collect();
         if let Some(other) = life.pick(&others).cloned() {
             let meeting = timed(life, person.zone, now).inviting(other.as_str());
             cloud.create_event(&person.calendars[0], meeting, now)?;
@@ -38,11 +51,22 @@ pub(super) fn fill(life: &mut Life, cloud: &mut Cloud, now: Ts) -> Result<(), Cl
 }
 
 /// One of the things that need care: whole days, free, tentative, out of office, a birthday.
-fn special(life: &mut Life, cloud: &mut Cloud, calendar: &CalendarId, zone: &str, now: Ts) -> Result<(), CloudError> {
-    let day = now.plus(SignedDuration::from_hours(24 * life.range(2, 80))).to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date();
+fn special(
+    life: &mut Life,
+    cloud: &mut Cloud,
+    calendar: &CalendarId,
+    zone: &str,
+    now: Ts,
+) -> Result<(), CloudError> {
+    let day = now
+        .plus(SignedDuration::from_hours(24 * life.range(2, 80)))
+        .to_jiff()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date();
     let after = day.tomorrow().map_err(|_| CloudError::Invalid("the end of time"))?;
     let all_day = Content::all_day("Holiday", day, after);
-    let mut birthday = Content::all_day("Ida's birthday", day, after).repeating("RRULE:FREQ=DAILY;INTERVAL=365");
+    let mut birthday =
+        Content::all_day("Ida's birthday", day, after).repeating("RRULE:FREQ=DAILY;INTERVAL=365");
     birthday.transparency = Transparency::Transparent;
     let mut free = timed(life, zone, now);
     free.transparency = Transparency::Transparent;
@@ -78,8 +102,12 @@ pub(super) fn series(life: &mut Life, zone: &str, now: Ts) -> Content {
     let title = life.pick(&SERIES).copied().unwrap_or("Stand-up");
     let start = some_time(life, now).minus(SignedDuration::from_hours(24 * life.range(0, 200)));
     let rules = [
-        "RRULE:FREQ=WEEKLY", "RRULE:FREQ=WEEKLY;INTERVAL=2", "RRULE:FREQ=WEEKLY;BYDAY=MO,WE,FR", "RRULE:FREQ=DAILY;COUNT=12",
-        "RRULE:FREQ=DAILY;INTERVAL=3", "RRULE:FREQ=WEEKLY;COUNT=8",
+        "RRULE:FREQ=WEEKLY",
+        "RRULE:FREQ=WEEKLY;INTERVAL=2",
+        "RRULE:FREQ=WEEKLY;BYDAY=MO,WE,FR",
+        "RRULE:FREQ=DAILY;COUNT=12",
+        "RRULE:FREQ=DAILY;INTERVAL=3",
+        "RRULE:FREQ=WEEKLY;COUNT=8",
     ];
     let rule = life.pick(&rules).copied().unwrap_or("RRULE:FREQ=WEEKLY");
     if life.one_in(5) {

@@ -71,13 +71,17 @@ impl Life {
         (people, calendars): (usize, usize),
         now: Ts,
     ) -> Result<Life, CloudError> {
-        let mut life = Life { rng: Rng::new(seed), people: Vec::new(), touched: Default::default(), number: 0 };
+        let mut life =
+            Life { rng: Rng::new(seed), people: Vec::new(), touched: Default::default(), number: 0 };
         for (name, email, zone) in CAST.into_iter().take(people) {
             let person = cloud.add_person(email, name, zone, now)?;
             let mut owned = vec![CalendarId::from(email)];
             for more in MORE.into_iter().take(calendars.saturating_sub(1)) {
                 let local = email.split('@').next().unwrap_or(email);
-                let id = CalendarId::from(format!("{local}-{}@group.calendar.example.com", more.to_ascii_lowercase()));
+                let id = CalendarId::from(format!(
+                    "{local}-{}@group.calendar.example.com",
+                    more.to_ascii_lowercase()
+                ));
                 let new = NewCalendar {
                     id,
                     summary: format!("{name}: {more}"),
@@ -98,7 +102,9 @@ impl Life {
         let mut pairs = Vec::new();
         for person in &self.people {
             for source in &person.calendars {
-                pairs.extend(person.calendars.iter().filter(|t| *t != source).map(|t| (source.clone(), t.clone())));
+                pairs.extend(
+                    person.calendars.iter().filter(|t| *t != source).map(|t| (source.clone(), t.clone())),
+                );
             }
         }
         pairs

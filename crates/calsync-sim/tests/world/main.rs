@@ -3,6 +3,7 @@
 //! prints itself.
 
 mod mortal;
+mod scenarios;
 mod world;
 
 use std::sync::Arc;

@@ -24,7 +24,7 @@ use calsync_sim::rng::Rng;
 use jiff::SignedDuration;
 use uuid::Uuid;
 
-use super::mortal::{Mortality, MortalStore};
+use super::mortal::{MortalStore, Mortality};
 
 /// When every world begins: a Tuesday, four weeks before the clocks change in Europe.
 const DAWN: &str = "2026-09-29T06:00:00Z";
@@ -157,7 +157,10 @@ impl World {
             let id = self.store.connect_account(&ConnectAccount { account, credentials }, now).await.unwrap();
             self.engine.refresh_calendars(id, user.id).await.unwrap();
             for calendar in self.calendars_of(user.id).await {
-                self.store.change_calendar(calendar, CalendarChange::SyncEnabled(Switch::On), now).await.unwrap();
+                self.store
+                    .change_calendar(calendar, CalendarChange::SyncEnabled(Switch::On), now)
+                    .await
+                    .unwrap();
             }
             self.users.push(user.id);
         }
@@ -228,7 +231,8 @@ impl World {
             payload: serde_json::Value::Null,
         };
         for _ in 0..3 {
-            let accepted = self.engine.accept_notification(ProviderKind::Google, calendar, claim.clone()).await;
+            let accepted =
+                self.engine.accept_notification(ProviderKind::Google, calendar, claim.clone()).await;
             match accepted {
                 Err(calsync_engine::Refusal::Store(_)) if self.mortality.is_dead() => self.revive(),
                 _ => return,
@@ -262,7 +266,8 @@ impl World {
         self.crashes += 1;
         self.incarnation += 1;
         self.mortality = Arc::new(Mortality::default());
-        self.engine = engine(&self.store, &self.direct, &self.clock, &self.ids, &self.mortality, self.incarnation);
+        self.engine =
+            engine(&self.store, &self.direct, &self.clock, &self.ids, &self.mortality, self.incarnation);
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -274,7 +279,8 @@ impl World {
         self.faults.switch_off();
         self.mortality = Arc::new(Mortality::default());
         self.incarnation += 1;
-        self.engine = engine(&self.store, &self.direct, &self.clock, &self.ids, &self.mortality, self.incarnation);
+        self.engine =
+            engine(&self.store, &self.direct, &self.clock, &self.ids, &self.mortality, self.incarnation);
         for _ in 0..100 {
             self.deliver().await;
             self.work().await;
@@ -283,6 +289,64 @@ impl World {
         self.deliver().await;
         self.work().await;
         self.judge()
+    }
+
+    /// Delivers what waits and works, until both are quiet.
+    pub(crate) async fn deliver_and_work(&mut self) {
+        for _ in 0..6 {
+            self.deliver().await;
+            self.work().await;
+        }
+    }
+
+    /// The process dies at the `nth` point from now.
+    pub(crate) fn die_after(&mut self, nth: i64) {
+        self.mortality.arm(nth);
+    }
+
+    /// Points at which this process could have died so far.
+    pub(crate) fn points(&self) -> i64 {
+        self.mortality.points()
+    }
+
+    /// Something happens in the middle of the provider's next call.
+    pub(crate) fn during_next_call(&mut self, act: impl FnOnce() + Send + 'static) {
+        let act = Mutex::new(Some(act));
+        let hook = Arc::new(move || {
+            if let Some(act) = act.lock().unwrap().take() {
+                act();
+            }
+            Ok(())
+        });
+        self.direct = self.direct.with_hook(hook.clone());
+        let providers = Arc::new(self.direct.clone());
+        let time = Arc::new(SimTime(self.clock.clone()));
+        let config = config(self.incarnation);
+        self.engine = Engine::new(
+            self.store.clone(),
+            providers,
+            time,
+            self.ids.clone(),
+            Identity::new([42; 32]),
+            config,
+        );
+    }
+
+    /// The person connects their account again.
+    pub(crate) async fn reconnect(&self, user: UserId) {
+        let state = self.store.user_state(user).await.unwrap().unwrap();
+        let account =
+            Account { status: AccountStatus::Active, status_detail: None, ..state.accounts[0].clone() };
+        let credentials = SealedCredentials { sealed: vec![2], version: 2 };
+        self.store.connect_account(&ConnectAccount { account, credentials }, self.clock.now()).await.unwrap();
+    }
+
+    pub(crate) fn judge_pairs(
+        &self,
+        pairs: &[(calsync_sim::cloud::names::CalendarId, calsync_sim::cloud::names::CalendarId)],
+    ) -> Judgement {
+        let window = self.window();
+        self.cloud.with(|c| oracle::judge(c, CLIENT, pairs, &window))
     }
 
     pub(crate) fn window(&self) -> Window {
@@ -326,12 +390,16 @@ fn engine(
         if life.survive() { Ok(()) } else { Err(died()) }
     });
     let store = Arc::new(MortalStore { inner: store.clone(), life: mortality.clone() });
-    let config = EngineConfig {
-        owner: format!("process-{incarnation}"),
-        public_url: Some("https://sync.example.com".to_owned()),
-        ..EngineConfig::default()
-    };
+    let config = config(incarnation);
     let providers = Arc::new(direct.with_hook(hook));
     let time = Arc::new(SimTime(clock.clone()));
     Engine::new(store, providers, time, ids.clone(), Identity::new([42; 32]), config)
+}
+
+fn config(incarnation: u32) -> EngineConfig {
+    EngineConfig {
+        owner: format!("process-{incarnation}"),
+        public_url: Some("https://sync.example.com".to_owned()),
+        ..EngineConfig::default()
+    }
 }
