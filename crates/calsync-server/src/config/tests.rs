@@ -243,3 +243,21 @@ fn the_document_is_the_one_that_the_code_generates() {
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(stored == docs::markdown(), "run `calendar-sync config docs > docs/configuration.md`");
 }
+
+#[test]
+fn the_example_of_the_document_is_sound() {
+    let document = docs::markdown();
+    let example = document.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let line = only(from(example, &[]));
+    assert!(line.contains("google.client_secret_file: cannot read /run/secrets/google"), "{line}");
+}
+
+#[test]
+fn no_half_written_file_makes_it_stumble() {
+    let whole = "[server]\nbind = \"[::1]:1\" # ü\ntrusted_proxies = [\"::1\", '10.0.0.0/8']\n[secrets]\nkey = \"\"\"x\n\"\"\"\nprevious_keys = [1, {a = 2}]\n";
+    for end in (0..=whole.len()).filter(|end| whole.is_char_boundary(*end)) {
+        for tail in ["", "\0", "\u{feff}", "[[", "\"", " = "] {
+            let _ = from(&format!("{}{tail}", &whole[..end]), &[]);
+        }
+    }
+}

@@ -58,7 +58,11 @@ pub fn create(path: &Path, secret: &str, random: &dyn Random) -> io::Result<()> 
     random.fill(&mut suffix);
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let draft = path.with_file_name(format!(".{name}.{}", data_encoding::HEXLOWER.encode(&suffix)));
-    let made = write_draft(&draft, secret).and_then(|()| fs::hard_link(&draft, path));
+    let made = write_draft(&draft, secret).and_then(|()| match fs::hard_link(&draft, path) {
+        // A file system without hard links: then the name comes first, and the content right after it.
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => write_draft(path, secret),
+        made => made,
+    });
     let swept = fs::remove_file(&draft);
     made?;
     swept?;

@@ -16,7 +16,11 @@ fn without_anything_the_configuration_is_sound() {
 #[test]
 fn every_problem_is_named_at_once_and_the_code_is_3() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("calendar-sync.toml"), "[server]\nbind = \"nowhere\"\n\n[sync]\nworker = 3\n").unwrap();
+    std::fs::write(
+        dir.path().join("calendar-sync.toml"),
+        "[server]\nbind = \"nowhere\"\n\n[sync]\nworker = 3\n",
+    )
+    .unwrap();
     let env = [("CALENDAR_SYNC__SECRETS__KEY", "hunter2"), ("WEBHOOK_BASE_URL", "http://sync.example.com")];
     let check = run_with(dir.path(), &env, &["config", "check"]).expect(3);
     assert!(check.err.starts_with("error: 4 problems with the configuration\n"), "{}", check.err);
@@ -41,16 +45,26 @@ fn every_problem_is_named_at_once_and_the_code_is_3() {
 fn a_configuration_file_that_is_not_there_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let lost = run(dir.path(), &["--config", "lost.toml", "config", "check"]).expect(3);
-    assert!(lost.err.contains("lost.toml: cannot read the configuration file: there is no such file"), "{}", lost.err);
+    assert!(
+        lost.err.contains("lost.toml: cannot read the configuration file: there is no such file"),
+        "{}",
+        lost.err
+    );
     run(dir.path(), &["--config", ".", "config", "show"]).expect(3);
 }
 
 #[test]
 fn show_tells_values_and_origins_and_hides_secrets() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("calendar-sync.toml"), "[google]\nclient_id = \"me\"\nclient_secret = \"hunter2\"\n").unwrap();
+    std::fs::write(
+        dir.path().join("calendar-sync.toml"),
+        "[google]\nclient_id = \"me\"\nclient_secret = \"hunter2\"\n",
+    )
+    .unwrap();
     let show = run(dir.path(), &["config", "show"]).expect(0).out;
-    let line = |key: &str| show.lines().find(|l| l.starts_with(key)).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = |key: &str| {
+        show.lines().find(|l| l.starts_with(key)).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
     assert_eq!(line("google.client_secret"), "google.client_secret [secret] calendar-sync.toml:3");
     assert_eq!(line("sync.workers"), "sync.workers 4 default");
     assert!(!show.contains("hunter2"));

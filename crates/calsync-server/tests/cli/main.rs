@@ -35,9 +35,13 @@ fn run_with(dir: &Path, env: &[(&str, &str)], args: &[&str]) -> Ran {
         .envs(env.iter().copied())
         .args(args)
         .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let ran = Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) };
+        .expect("the program was built with its tests");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it speaks UTF-8");
+    let ran = Ran {
+        code: output.status.code().expect("it ended by itself"),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    };
     assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "colours in a pipe");
     ran
 }

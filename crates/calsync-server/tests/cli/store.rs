@@ -6,12 +6,20 @@ use crate::{run, run_with};
 fn without_a_database_a_command_says_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let lost = run(dir.path(), &["users", "list"]).expect(4);
-    assert!(lost.err.contains("calendar-sync.db") && lost.err.contains("calendar-sync migrate"), "{}", lost.err);
+    assert!(
+        lost.err.contains("calendar-sync.db") && lost.err.contains("calendar-sync migrate"),
+        "{}",
+        lost.err
+    );
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "looking makes nothing");
     let env = [("DATABASE_URL", "sqlite:///nonexistent/x.db")];
     let nowhere = run_with(dir.path(), &env, &["migrate"]).expect(4);
     assert!(nowhere.err.contains("the directory /nonexistent does not exist"), "{}", nowhere.err);
-    std::fs::write(dir.path().join("calendar-sync.db"), "this is no database, but a text of some length".repeat(50)).unwrap();
+    std::fs::write(
+        dir.path().join("calendar-sync.db"),
+        "this is no database, but a text of some length".repeat(50),
+    )
+    .unwrap();
     run(dir.path(), &["users", "list"]).expect(4);
     run(dir.path(), &["migrate"]).expect(4);
 }
@@ -57,7 +65,8 @@ fn secrets_status_and_rotate_need_a_key_and_name_it() {
     run(dir.path(), &["migrate"]).expect(0);
     let none = run(dir.path(), &["secrets", "status"]).expect(3);
     assert!(none.err.contains("calendar-sync.key") && none.err.contains("secrets generate"), "{}", none.err);
-    let made = run(dir.path(), &["secrets", "generate", "--out", "calendar-sync.key", "--json"]).expect(0).json();
+    let made =
+        run(dir.path(), &["secrets", "generate", "--out", "calendar-sync.key", "--json"]).expect(0).json();
     let status = run(dir.path(), &["secrets", "status", "--json"]).expect(0).json();
     assert_eq!(status["current"], made["key_id"]);
     let rotated = run(dir.path(), &["secrets", "rotate", "--json"]).expect(0).json();
