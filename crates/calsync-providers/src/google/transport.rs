@@ -24,6 +24,9 @@ use crate::wire::Reply;
 /// The pause after a refusal that names none.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// The longest pause of reading that a used-up quota leads to.
+const READ_PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// The way of one account's calls to Google.
 pub(super) struct Transport {
     pub(super) google: Arc<Google>,
@@ -114,13 +117,13 @@ impl Transport {
         let header = reply.header("retry-after");
         let refused = classify(call.operation, reply.status, &reply.body, header, self.google.clock.now());
         if let Some(throttled) = refused.throttled {
-            let pause =
-                refused.error.retry_after.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or(PAUSE);
-            // Only a write shows that writing is paused; a read that hits the same reason is the user's own limit.
-            let throttled = if call.writes_to.is_none() && throttled == Throttled::Writes {
-                Throttled::User
-            } else {
-                throttled
+            let asked = refused.error.retry_after.and_then(|wait| Duration::try_from(wait).ok());
+            let pause = asked.unwrap_or(PAUSE);
+            // Only a write shows that writing is paused. What is not one is held up for a moment: an hour without a
+            // reading, because one channel too many was asked for, would hurt more than it spares.
+            let (throttled, pause) = match throttled {
+                Throttled::Writes if call.writes_to.is_none() => (Throttled::User, pause.min(READ_PAUSE_MAX)),
+                other => (other, pause),
             };
             self.budget.refused(throttled, call.ask(), pause);
         }

@@ -42,6 +42,20 @@ async fn who_may_not_write_any_more_may_still_read() {
 }
 
 #[tokio::test]
+async fn a_quota_used_up_by_reading_stops_reading_for_a_moment_only() {
+    let rig = Rig::new().await;
+    let id = EventId("cs1abc".into());
+    rig.answers([refusal(403, "quotaExceeded")]);
+    let error = rig.account.get_block("a", &id).await.unwrap_err();
+    assert_eq!(
+        (error.class, error.retry_after),
+        (ErrorClass::RateLimited, Some(SignedDuration::from_hours(1)))
+    );
+    let held = rig.account.get_block("a", &id).await.unwrap_err();
+    assert!(held.retry_after.unwrap() <= SignedDuration::from_mins(1), "{held:?}");
+}
+
+#[tokio::test]
 async fn calls_under_way_are_bounded() {
     let rig = Rig::with(|config| {
         config.limits.concurrent = 1;
