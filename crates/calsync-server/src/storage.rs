@@ -1,5 +1,7 @@
 //! The store that the settings ask for. The only place of this crate that knows which stores there are.
 
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use calsync_core::ports::{Store, StoreError};
@@ -32,6 +34,15 @@ pub async fn open(settings: &DatabaseSettings, migrate: Migrate) -> Result<Arc<d
         if migrate == Migrate::Check && !file.exists() {
             return Err(NoStore::Missing(file.display().to_string()));
         }
+        if migrate == Migrate::Run {
+            make_private(&file);
+        }
     }
     Ok(Arc::new(SqlStore::open(&settings.url, migrate).await?))
+}
+
+/// What people do all day is nobody else's business: a new database is for its owner alone (SQLite gives its journals
+/// the same permissions). A file that is there keeps what it has, and one that can't be made is the store's to report.
+fn make_private(file: &Path) {
+    let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
 }

@@ -1,5 +1,7 @@
 //! Commands on a database, from an empty directory on.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::{run, run_with};
 
 #[test]
@@ -29,6 +31,8 @@ fn users_come_and_go() {
     let dir = tempfile::tempdir().unwrap();
     run(dir.path(), &["migrate"]).expect(0);
     run(dir.path(), &["migrate"]).expect(0);
+    let mode = std::fs::metadata(dir.path().join("calendar-sync.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "a database is its owner's alone");
     assert!(run(dir.path(), &["users", "list"]).expect(0).out.contains("no users yet"));
     let added = run(dir.path(), &["users", "add", "Ada@Example.com", "--staff", "--json"]).expect(0).json();
     assert_eq!((&added["email"], &added["is_staff"]), (&"ada@example.com".into(), &true.into()));
