@@ -1,8 +1,13 @@
 //! The store: where everything that must survive a crash stands. Two implementations of one port: [`MemoryStore`], the
-//! reference that the simulator runs on, and the SQL store. Both pass the same contract suite. Never decides
-//! anything: what a method does is said by `calsync_core::ports::Store`.
+//! reference that simulated worlds run on, and [`SqlStore`]. Both pass the same contract suite. Never decides anything:
+//! what a method does is said by `calsync_core::ports::Store`.
 
+#[cfg(feature = "contract")]
+#[allow(clippy::unwrap_used, reason = "it is a test suite, made of functions so that every store can run it")]
+pub mod contract;
 mod memory;
 mod rows;
+mod sql;
 
 pub use memory::MemoryStore;
+pub use sql::{Migrate, SqlStore};

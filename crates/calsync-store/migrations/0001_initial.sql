@@ -1,0 +1,295 @@
+-- The whole of spec §2, and the state of the walk: mirror, ledger, outbox, holds, leases.
+--
+-- One text for every dialect. Words in braces are replaced by the dialect: {id} a UUID of 16 bytes, {int} a 64-bit
+-- integer (also: booleans as 0 and 1, times as microseconds since 1970 in UTC), {text}, {bytes}, {serial} a key that
+-- counts up by itself, {rows} and {clustered} the ends of a table (the latter: stored in the order of its key).
+
+CREATE TABLE users (
+    id          {id} NOT NULL PRIMARY KEY,
+    email       {text} NOT NULL UNIQUE CHECK (email = lower(email) AND length(email) > 0),
+    is_staff    {int} NOT NULL CHECK (is_staff IN (0, 1)),
+    created_at  {int} NOT NULL
+){rows};
+
+CREATE TABLE accounts (
+    id             {id} NOT NULL PRIMARY KEY,
+    user_id        {id} NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    provider       {text} NOT NULL CHECK (provider IN ('google', 'microsoft', 'apple')),
+    remote_id      {text} NOT NULL,
+    email          {text} NOT NULL,
+    status         {text} NOT NULL CHECK (status IN ('active', 'needs_reconnect', 'disabled')),
+    status_detail  {text},
+    created_at     {int} NOT NULL,
+    UNIQUE (user_id, provider, remote_id),
+    -- Lets a calendar name its account and its user as one pair that cannot disagree.
+    UNIQUE (user_id, id)
+){rows};
+
+-- Apart from the accounts: nothing that only wants to show an account ever reads these.
+CREATE TABLE credentials (
+    account_id  {id} NOT NULL PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE,
+    sealed      {bytes} NOT NULL,
+    version     {int} NOT NULL
+){rows};
+
+CREATE TABLE calendars (
+    id                        {id} NOT NULL PRIMARY KEY,
+    account_id                {id} NOT NULL,
+    user_id                   {id} NOT NULL,
+    remote_id                 {text} NOT NULL,
+    name                      {text} NOT NULL,
+    time_zone                 {text} NOT NULL,
+    colour                    {text},
+    access                    {text} NOT NULL CHECK (access IN ('free_busy', 'read', 'write', 'owner')),
+    sync_enabled              {int} NOT NULL DEFAULT 0 CHECK (sync_enabled IN (0, 1)),
+    webhook_enabled           {int} NOT NULL DEFAULT 1 CHECK (webhook_enabled IN (0, 1)),
+    fallback_polling_enabled  {int} NOT NULL DEFAULT 1 CHECK (fallback_polling_enabled IN (0, 1)),
+    missing                   {int} NOT NULL DEFAULT 0 CHECK (missing IN (0, 1)),
+    push_unsupported          {int} NOT NULL DEFAULT 0 CHECK (push_unsupported IN (0, 1)),
+    webhook_last_activity     {int},
+    webhook_failure_streak    {int} NOT NULL DEFAULT 0 CHECK (webhook_failure_streak >= 0),
+    last_webhook_failure      {int},
+    last_polling_sync         {int},
+    last_synced_at            {int},
+    last_full_sync            {int},
+    cursor_token              {text},
+    cursor_params             {text},
+    cursor_from               {int},
+    cursor_to                 {int},
+    dirty_generation          {int} NOT NULL DEFAULT 0,
+    synced_generation         {int} NOT NULL DEFAULT 0,
+    due_at                    {int},
+    plan_due                  {int} NOT NULL DEFAULT 0 CHECK (plan_due IN (0, 1)),
+    full_due                  {int} NOT NULL DEFAULT 0 CHECK (full_due IN (0, 1)),
+    UNIQUE (account_id, remote_id),
+    UNIQUE (user_id, id),
+    FOREIGN KEY (user_id, account_id) REFERENCES accounts (user_id, id) ON DELETE CASCADE,
+    -- A cursor is whole or absent.
+    CHECK ((cursor_token IS NULL) = (cursor_params IS NULL)
+       AND (cursor_token IS NULL) = (cursor_from IS NULL)
+       AND (cursor_token IS NULL) = (cursor_to IS NULL))
+){rows};
+-- What to work on next, the longest due first, and whose it is: claiming reads nothing but this.
+CREATE INDEX calendars_due ON calendars (due_at, user_id) WHERE due_at IS NOT NULL;
+-- Candidates for a push channel.
+CREATE INDEX calendars_watchable ON calendars (id)
+    WHERE sync_enabled = 1 AND webhook_enabled = 1 AND missing = 0 AND push_unsupported = 0;
+CREATE INDEX calendars_account ON calendars (user_id, account_id);
+
+CREATE TABLE rules (
+    id       {id} NOT NULL PRIMARY KEY,
+    user_id  {id} NOT NULL,
+    source   {id} NOT NULL,
+    target   {id} NOT NULL,
+    options  {text} NOT NULL,
+    UNIQUE (source, target),
+    CHECK (source <> target),
+    -- Both ends belong to the rule's user.
+    FOREIGN KEY (user_id, source) REFERENCES calendars (user_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (user_id, target) REFERENCES calendars (user_id, id) ON DELETE CASCADE
+){rows};
+CREATE INDEX rules_source ON rules (user_id, source);
+CREATE INDEX rules_target ON rules (user_id, target);
+
+CREATE TABLE webhook_subscriptions (
+    id                    {id} NOT NULL PRIMARY KEY,
+    calendar_id           {id} NOT NULL REFERENCES calendars (id) ON DELETE CASCADE,
+    provider              {text} NOT NULL CHECK (provider IN ('google', 'microsoft', 'apple')),
+    subscription_id       {text} NOT NULL CHECK (length(subscription_id) <= 255),
+    webhook_url           {text} NOT NULL,
+    resource_id           {text} NOT NULL CHECK (length(resource_id) <= 255),
+    token_hash            {bytes} NOT NULL,
+    created_at            {int} NOT NULL,
+    expires_at            {int} NOT NULL,
+    status                {text} NOT NULL CHECK (status IN ('active', 'expired', 'failed', 'suspended')),
+    last_notification_at  {int},
+    last_renewal_at       {int},
+    failure_count         {int} NOT NULL DEFAULT 0 CHECK (failure_count >= 0),
+    provider_metadata     {text} NOT NULL,
+    -- Unique for its provider: what two providers choose has nothing to do with each other.
+    UNIQUE (provider, subscription_id)
+){rows};
+-- At most one active row per calendar and provider; older ones stay as history.
+CREATE UNIQUE INDEX webhook_subscriptions_one_active ON webhook_subscriptions (calendar_id, provider)
+    WHERE status = 'active';
+CREATE INDEX webhook_subscriptions_calendar ON webhook_subscriptions (calendar_id, provider, created_at, id);
+-- Also serves (provider, status).
+CREATE INDEX webhook_subscriptions_provider_status_last ON webhook_subscriptions (provider, status, last_notification_at);
+CREATE INDEX webhook_subscriptions_expires_at ON webhook_subscriptions (expires_at);
+-- Renewals: without the history, whose ends are the earliest of all.
+CREATE INDEX webhook_subscriptions_active_end ON webhook_subscriptions (expires_at) WHERE status = 'active';
+-- Silence: a channel that never delivered counts from its creation, which an index on the bare column would miss.
+CREATE INDEX webhook_subscriptions_last_notification_at
+    ON webhook_subscriptions (coalesce(last_notification_at, created_at)) WHERE status = 'active';
+CREATE INDEX webhook_subscriptions_failing ON webhook_subscriptions (failure_count)
+    WHERE status = 'active' AND failure_count > 0;
+
+CREATE TABLE webhook_notifications (
+    id                       {id} NOT NULL PRIMARY KEY,
+    subscription_id          {id} NOT NULL REFERENCES webhook_subscriptions (id) ON DELETE CASCADE,
+    notification_id          {text} NOT NULL CHECK (length(notification_id) <= 255),
+    received_at              {int} NOT NULL,
+    headers                  {text} NOT NULL,
+    payload                  {text} NOT NULL,
+    processing_status        {text} NOT NULL
+        CHECK (processing_status IN ('pending', 'processing', 'completed', 'failed', 'retrying')),
+    processing_started_at    {int},
+    processing_completed_at  {int},
+    processing_time_ms       {int} CHECK (processing_time_ms >= 0),
+    error_message            {text},
+    retry_count              {int} NOT NULL DEFAULT 0 CHECK (retry_count >= 0),
+    next_retry_at            {int},
+    -- No reference: the run log is pruned by itself.
+    run_id                   {id},
+    calendars_synced         {int} NOT NULL DEFAULT 0,
+    events_processed         {int} NOT NULL DEFAULT 0,
+    busy_blocks_updated      {int} NOT NULL DEFAULT 0,
+    UNIQUE (subscription_id, notification_id),
+    CHECK ((processing_status = 'retrying') = (next_retry_at IS NOT NULL)),
+    CHECK (processing_status <> 'processing' OR (run_id IS NOT NULL AND processing_started_at IS NOT NULL)),
+    CHECK ((processing_status IN ('completed', 'failed')) = (processing_completed_at IS NOT NULL))
+){clustered};
+CREATE INDEX webhook_notifications_received_at ON webhook_notifications (received_at);
+CREATE INDEX webhook_notifications_status_received_at ON webhook_notifications (processing_status, received_at);
+CREATE INDEX webhook_notifications_subscription_received_at ON webhook_notifications (subscription_id, received_at);
+CREATE INDEX webhook_notifications_next_retry_at ON webhook_notifications (next_retry_at)
+    WHERE processing_status = 'retrying';
+-- What a run of one calendar serves, without walking through what is finished.
+CREATE INDEX webhook_notifications_open ON webhook_notifications (subscription_id, received_at)
+    WHERE processing_status IN ('pending', 'processing', 'retrying');
+
+CREATE TABLE sync_runs (
+    id              {id} NOT NULL PRIMARY KEY,
+    calendar_id     {id} NOT NULL REFERENCES calendars (id) ON DELETE CASCADE,
+    kind            {text} NOT NULL CHECK (kind IN ('webhook', 'polling', 'full')),
+    trigger_text    {text} NOT NULL,
+    started_at      {int} NOT NULL,
+    finished_at     {int},
+    status          {text} NOT NULL CHECK (status IN ('running', 'succeeded', 'failed')),
+    error           {text},
+    events_seen     {int} NOT NULL DEFAULT 0,
+    events_created  {int} NOT NULL DEFAULT 0,
+    events_updated  {int} NOT NULL DEFAULT 0,
+    events_deleted  {int} NOT NULL DEFAULT 0,
+    blocks_created  {int} NOT NULL DEFAULT 0,
+    blocks_updated  {int} NOT NULL DEFAULT 0,
+    blocks_deleted  {int} NOT NULL DEFAULT 0,
+    provider_calls  {int} NOT NULL DEFAULT 0,
+    CHECK ((status = 'failed') = (error IS NOT NULL))
+){rows};
+CREATE INDEX sync_runs_started_at ON sync_runs (started_at, id);
+CREATE INDEX sync_runs_calendar ON sync_runs (calendar_id, started_at, id);
+
+CREATE TABLE provider_call_stats (
+    provider        {text} NOT NULL CHECK (provider IN ('google', 'microsoft', 'apple')),
+    minute          {int} NOT NULL,
+    calls           {int} NOT NULL CHECK (calls >= 0),
+    latency_sum_us  {int} NOT NULL,
+    latency_max_us  {int} NOT NULL,
+    quota_used      {int} NOT NULL,
+    PRIMARY KEY (minute, provider)
+){clustered};
+
+CREATE TABLE provider_call_errors (
+    provider  {text} NOT NULL CHECK (provider IN ('google', 'microsoft', 'apple')),
+    minute    {int} NOT NULL,
+    class     {text} NOT NULL,
+    count     {int} NOT NULL CHECK (count >= 0),
+    PRIMARY KEY (minute, provider, class)
+){clustered};
+
+CREATE TABLE alerts (
+    seq          {serial},
+    kind         {text} NOT NULL,
+    subject      {text} NOT NULL,
+    level        {text} NOT NULL CHECK (level IN ('info', 'warning', 'error', 'critical')),
+    message      {text} NOT NULL,
+    action       {text} NOT NULL,
+    first_seen   {int} NOT NULL,
+    last_seen    {int} NOT NULL,
+    resolved_at  {int},
+    deliveries   {text} NOT NULL
+){rows};
+CREATE UNIQUE INDEX alerts_one_open ON alerts (kind, subject) WHERE resolved_at IS NULL;
+CREATE INDEX alerts_open ON alerts (first_seen, seq) WHERE resolved_at IS NULL;
+
+CREATE TABLE settings (
+    name   {text} NOT NULL PRIMARY KEY,
+    value  {text} NOT NULL
+){clustered};
+
+CREATE TABLE audit_log (
+    seq   {serial},
+    at    {int} NOT NULL,
+    who   {text} NOT NULL,
+    what  {text} NOT NULL
+){rows};
+CREATE INDEX audit_log_at ON audit_log (at);
+
+-- Our picture of each calendar: events as the provider tells them, and blocks apart from them.
+CREATE TABLE mirror_events (
+    calendar_id  {id} NOT NULL REFERENCES calendars (id) ON DELETE CASCADE,
+    event_id     {text} NOT NULL,
+    event        {text} NOT NULL,
+    PRIMARY KEY (calendar_id, event_id)
+){clustered};
+
+CREATE TABLE mirror_blocks (
+    calendar_id  {id} NOT NULL REFERENCES calendars (id) ON DELETE CASCADE,
+    event_id     {text} NOT NULL,
+    block        {text} NOT NULL,
+    PRIMARY KEY (calendar_id, event_id)
+){clustered};
+
+-- What we wrote where. Rule and source are no references: blocks outlive both until they are removed.
+CREATE TABLE ledger (
+    target       {id} NOT NULL REFERENCES calendars (id) ON DELETE CASCADE,
+    correlation  {id} NOT NULL,
+    rule_id      {id} NOT NULL,
+    source       {id} NOT NULL,
+    occurrence   {text} NOT NULL,
+    block        {text},
+    generation   {int} NOT NULL CHECK (generation >= 0),
+    state        {text} NOT NULL CHECK (state IN ('creating', 'live', 'gone', 'yielded')),
+    -- Fingerprints: 64 bits, stored as a signed number with the same bits.
+    wrote        {int} NOT NULL,
+    echo         {int},
+    span         {text} NOT NULL,
+    repairs      {int} NOT NULL CHECK (repairs BETWEEN 0 AND 255),
+    written_at   {int},
+    PRIMARY KEY (target, correlation)
+){clustered};
+
+-- Writes on their way: committed before the provider is called, settled after it answered.
+CREATE TABLE outbox (
+    target       {id} NOT NULL REFERENCES calendars (id) ON DELETE CASCADE,
+    correlation  {id} NOT NULL,
+    seq          {int} NOT NULL,
+    op           {text} NOT NULL,
+    attempts     {int} NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    not_before   {int},
+    error        {text},
+    PRIMARY KEY (target, correlation)
+){clustered};
+CREATE UNIQUE INDEX outbox_order ON outbox (target, seq);
+
+CREATE TABLE holds (
+    target          {id} NOT NULL PRIMARY KEY REFERENCES calendars (id) ON DELETE CASCADE,
+    reason          {text} NOT NULL,
+    deletions       {int} NOT NULL,
+    digest          {int} NOT NULL,
+    since           {int} NOT NULL,
+    last_agreed_at  {int} NOT NULL,
+    agreed          {int} NOT NULL,
+    approved        {int} NOT NULL CHECK (approved IN (0, 1))
+){rows};
+
+-- Who works on what. A row stays when it is given back: its token must never be given out twice.
+CREATE TABLE leases (
+    resource    {text} NOT NULL PRIMARY KEY,
+    user_id     {id} UNIQUE REFERENCES users (id) ON DELETE CASCADE,
+    owner       {text},
+    token       {int} NOT NULL CHECK (token > 0),
+    claimed_at  {int} NOT NULL,
+    expires_at  {int} NOT NULL
+){rows};

@@ -1,0 +1,88 @@
+//! The suite that every store passes: one function per rule of the port, each given an empty store. `store_contract!`
+//! makes a test of each. What only one database can show (a full disk, a read-only file) is tested beside that store.
+//!
+//! Everything here is deterministic: times and ids are numbers, randomness comes from seeds that are printed.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use calsync_core::ports::Store;
+
+pub mod calendars;
+pub mod concurrency;
+pub mod fences;
+pub mod figures;
+pub mod leases;
+pub mod model;
+pub mod people;
+pub mod receipt;
+pub mod rules;
+pub mod runs;
+pub mod settle;
+pub mod subscriptions;
+pub mod walk;
+pub mod world;
+
+mod sequence;
+
+/// An empty store, and whatever must live as long as it does (a directory, a server).
+pub struct Fresh {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Dropped after the test.
+    pub keep: Box<dyn Any + Send>,
+}
+
+/// Makes one test of every rule. `$make` is an async function that returns a [`Fresh`] store.
+#[macro_export]
+macro_rules! store_contract {
+    ($make:path) => {
+        $crate::store_contract!(@modules $make;
+            people: a_user_is_unique, removing_a_user_takes_everything, an_account_reconnected_keeps_its_id,
+                credentials_are_replaced_only_from_the_version_read, an_account_status_tells_what_to_do,
+                removing_an_account_replans_the_others, settings_are_initialised_once, a_user_state_is_whole;
+            calendars: a_calendar_list_never_deletes, a_listed_calendar_keeps_what_is_ours,
+                raising_counts_and_brings_forward, switching_sync_replans_everybody,
+                push_switches_make_the_calendar_due;
+            rules: one_rule_per_pair, a_rule_raises_both_ends, wider_or_narrower_texts_ask_for_a_full_listing,
+                the_first_and_the_last_rule_change_the_mesh, a_rule_stays_within_its_user;
+            receipt: a_subscription_is_found_by_channel_then_by_age, a_delivery_marks_and_raises,
+                a_duplicate_changes_nothing, a_confirmation_raises_nothing, a_delivery_needs_its_subscription,
+                a_late_delivery_does_not_turn_the_clock_back;
+            leases: the_longest_due_goes_first, a_live_lease_is_exclusive, an_expired_lease_is_taken_over,
+                tokens_grow_across_releases, an_expired_lease_nobody_took_is_still_good,
+                release_respects_what_was_raised_meanwhile, any_other_thing_can_be_leased, nobody_claims_a_stranger;
+            fences: a_stale_worker_is_refused_everywhere, a_released_lease_is_refused_everywhere,
+                a_refused_worker_changes_nothing;
+            walk: a_pull_is_taken_over_whole, a_full_listing_clears_its_wish, targets_become_due,
+                a_plan_replaces_the_outbox_and_keeps_tries, a_plan_sets_and_clears_the_hold,
+                writes_wait_in_order_until_their_time, waiting_writes_tell_when, an_approved_hold_is_planned_again,
+                two_writes_of_one_block_are_refused;
+            settle: a_stored_block_is_live, a_removed_block_is_gone_only_where_it_is_named,
+                a_postponed_write_stays, a_surprise_is_planned_again, a_long_slice_is_one_fact,
+                the_order_of_settlements_counts, settling_a_strangers_calendar_changes_nothing;
+            runs: a_run_serves_all_that_waits, orphans_are_picked_up, the_third_failure_is_tried_again,
+                success_clears_the_counters, failure_counts_once_per_run, a_targets_failure_blames_nobody,
+                polling_and_success_are_dated, the_run_log_is_newest_first, a_replaced_channel_is_served_too;
+            subscriptions: one_active_per_calendar_and_provider, a_refused_replacement_reinstates_the_old,
+                confirming_renews, the_silent_ones_are_found_even_if_never_heard, ending_ones_soonest_first,
+                failing_ones_worst_first, unwatched_calendars_are_those_that_could, expiry_is_swept,
+                a_channel_id_is_unique;
+            figures: no_notifications_are_no_problem, notification_figures_add_up, subscription_figures_add_up,
+                the_backlog_is_what_nobody_finished, call_stats_add_up, an_alert_is_open_once, a_ping_is_answered;
+            concurrency: each_due_user_goes_to_one_of_many, one_of_many_equal_deliveries_is_new,
+                failures_are_counted_exactly, deliveries_are_counted_exactly, a_job_goes_to_one_of_many;
+            model: agrees_with_the_reference;
+        );
+    };
+    (@modules $make:path; $($module:ident: $($test:ident),+;)+) => {$(
+        mod $module {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let fresh: $crate::contract::Fresh = $make().await;
+                $crate::contract::$module::$test(fresh.store.clone()).await;
+                fresh.store.close().await;
+            })+
+        }
+    )+};
+}

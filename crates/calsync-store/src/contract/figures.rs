@@ -1,0 +1,181 @@
+//! Figures and logs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use calsync_core::calendar::ProviderKind;
+use calsync_core::ids::NotificationId;
+use calsync_core::notification::{AfterFailure, Served};
+use calsync_core::ports::{Blame, NotificationMetrics, NotificationsEnd, Store, SubscriptionMetrics};
+use calsync_core::run::{Alert, AlertLevel, CallStats, RunKind, RunStatus};
+use calsync_core::subscription::{FAILING_FROM, Subscription};
+use serde_json::json;
+
+use super::world::*;
+
+/// goals.md §4 row 6: a quiet day has figures too, and nothing is divided by zero.
+pub async fn no_notifications_are_no_problem(store: Arc<dyn Store>) {
+    assert_eq!(store.notification_metrics(t(0)).await.unwrap(), NotificationMetrics::default());
+    assert_eq!(store.subscription_metrics(t(0)).await.unwrap(), SubscriptionMetrics::default());
+    assert_eq!(store.backlog(t(0)).await.unwrap(), 0);
+    assert_eq!(store.runs(None, 10).await.unwrap(), []);
+    assert_eq!(store.call_stats(t(0)).await.unwrap(), []);
+    assert_eq!(store.open_alerts().await.unwrap(), []);
+    assert_eq!(store.unwatched_calendars(10).await.unwrap(), []);
+    assert_eq!(store.expire_subscriptions(t(0)).await.unwrap(), 0);
+}
+
+/// goals.md §4 row 7: what waits is pending, not failed; times are of the completed ones.
+pub async fn notification_figures_add_up(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let s = w.watch(20, w.a).await;
+    let lease = w.lease(20).await;
+    let served = Served { calendars_synced: 1, events_processed: 5, busy_blocks_updated: 2 };
+    for (n, at, after) in
+        [(30, 10, None), (31, 20, None), (32, 30, Some(AfterFailure::Failed)), (33, 40, None)]
+    {
+        w.store.record_notification(delivery(n, &s, at)).await.unwrap();
+        let run = run(n + 20, w.a, RunKind::Webhook, at);
+        w.store.begin_run(&lease, &run).await.unwrap();
+        let (status, notifications) = match after {
+            None => (RunStatus::Succeeded, NotificationsEnd::Completed(served)),
+            Some(after) => {
+                let items = vec![(NotificationId(id(n)), after)];
+                (failed(), NotificationsEnd::Failed { items, blame: Blame::Calendar })
+            }
+        };
+        let took = i64::try_from(n).unwrap() - 28;
+        w.store.end_run(&lease, &end(&run, at + took, status, notifications)).await.unwrap();
+    }
+    w.store.record_notification(delivery(34, &s, 50)).await.unwrap();
+    let metrics = w.store.notification_metrics(t(20)).await.unwrap();
+    let expected = NotificationMetrics {
+        total: 4,
+        completed: 2,
+        failed: 1,
+        pending: 1,
+        average_ms: (3_000 + 5_000) / 2,
+        calendars_synced: 2,
+        events_processed: 10,
+        busy_blocks_updated: 4,
+    };
+    assert_eq!(metrics, expected);
+    assert_eq!(w.store.notification_metrics(t(51)).await.unwrap(), NotificationMetrics::default());
+}
+
+/// goals.md §4 row 8: one that is silent and ended is unhealthy once.
+pub async fn subscription_figures_add_up(store: Arc<dyn Store>) {
+    const HOUR: i64 = 3_600;
+    let w = World::new(store).await;
+    let table = [
+        // (last heard of, ends, failures): healthy; failing; silent; silent and ended; ending soon; never heard.
+        (Some(10 * HOUR), 100 * HOUR, 0),
+        (Some(10 * HOUR), 100 * HOUR, FAILING_FROM),
+        (Some(5 * HOUR), 100 * HOUR, FAILING_FROM - 1),
+        (Some(5 * HOUR), 12 * HOUR, 0),
+        (Some(10 * HOUR), 36 * HOUR, 0),
+        (None, 100 * HOUR, 0),
+        // Exactly at the limits: six hours of silence are not too long yet, and a day before the end is time.
+        (Some(6 * HOUR), 36 * HOUR + 1, 0),
+    ];
+    let names: Vec<String> = (0..table.len()).map(|n| format!("many-{n}")).collect();
+    let many: Vec<_> = names
+        .iter()
+        .enumerate()
+        .map(|(n, name)| (calsync_core::ids::CalendarId(id(100 + n as u64)), listed(name)))
+        .collect();
+    w.store.update_calendar_list(w.account, &many).await.unwrap();
+    for (n, ((heard, ends, failure_count), (calendar, _))) in table.into_iter().zip(&many).enumerate() {
+        let s = Subscription {
+            last_notification_at: heard.map(t),
+            expires_at: t(ends),
+            failure_count,
+            ..subscription(200 + n as u64, *calendar)
+        };
+        w.store.begin_subscription(&s, None).await.unwrap();
+    }
+    let expected = SubscriptionMetrics { active: 7, healthy: 4, expiring: 2, failing: 1 };
+    assert_eq!(w.store.subscription_metrics(t(12 * HOUR)).await.unwrap(), expected);
+}
+
+/// Pending, at work, or waiting for another try.
+pub async fn the_backlog_is_what_nobody_finished(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let s = w.watch(20, w.a).await;
+    let lease = w.lease(20).await;
+    w.store.record_notification(delivery(30, &s, 10)).await.unwrap();
+    assert_eq!(w.store.backlog(t(10)).await.unwrap(), 0);
+    assert_eq!(w.store.backlog(t(11)).await.unwrap(), 1);
+    let run = run(50, w.a, RunKind::Webhook, 20);
+    w.store.begin_run(&lease, &run).await.unwrap();
+    assert_eq!(w.store.backlog(t(11)).await.unwrap(), 1);
+    let items = vec![(NotificationId(id(30)), AfterFailure::RetryAt(t(80)))];
+    let again = NotificationsEnd::Failed { items, blame: Blame::Calendar };
+    w.store.end_run(&lease, &end(&run, 21, failed(), again)).await.unwrap();
+    assert_eq!(w.store.backlog(t(11)).await.unwrap(), 1);
+    let run = super::world::run(51, w.a, RunKind::Webhook, 80);
+    w.store.begin_run(&lease, &run).await.unwrap();
+    let done = NotificationsEnd::Completed(Served::default());
+    w.store.end_run(&lease, &end(&run, 81, RunStatus::Succeeded, done)).await.unwrap();
+    assert_eq!(w.store.backlog(t(11)).await.unwrap(), 0);
+}
+
+/// Instances add to the same minute.
+pub async fn call_stats_add_up(store: Arc<dyn Store>) {
+    let stat = |provider, minute: i64, calls, errors: &[(&str, u64)], max| CallStats {
+        provider,
+        minute: t(minute * 60),
+        calls,
+        errors: errors.iter().map(|(class, n)| ((*class).to_owned(), *n)).collect::<BTreeMap<_, _>>(),
+        latency_sum_us: calls * 100,
+        latency_max_us: max,
+        quota_used: calls * 2,
+    };
+    let (google, apple) = (ProviderKind::Google, ProviderKind::Apple);
+    let one = [
+        stat(apple, 1, 1, &[], 50),
+        stat(google, 1, 10, &[("transient", 2)], 900),
+        stat(google, 0, 7, &[], 1),
+    ];
+    store.add_call_stats(&one).await.unwrap();
+    store.add_call_stats(&[stat(google, 1, 5, &[("transient", 1), ("gone", 4)], 700)]).await.unwrap();
+    store.add_call_stats(&[]).await.unwrap();
+    let sum = stat(google, 1, 15, &[("transient", 3), ("gone", 4)], 900);
+    assert_eq!(store.call_stats(t(60)).await.unwrap(), [sum, stat(apple, 1, 1, &[], 50)]);
+    assert_eq!(store.call_stats(t(0)).await.unwrap().len(), 3);
+}
+
+/// Seen again it stays one; resolved it can open again.
+pub async fn an_alert_is_open_once(store: Arc<dyn Store>) {
+    let alert = |kind: &str, subject: &str, at| Alert {
+        kind: kind.to_owned(),
+        subject: subject.to_owned(),
+        level: AlertLevel::Warning,
+        message: format!("seen at {at}"),
+        action: "look".to_owned(),
+        first_seen: t(at),
+        last_seen: t(at),
+        resolved_at: None,
+        deliveries: json!(null),
+    };
+    assert!(store.open_alert(&alert("database_down", "", 10)).await.unwrap());
+    assert!(store.open_alert(&alert("account_needs_reconnect", "x", 10)).await.unwrap());
+    let worse = Alert { level: AlertLevel::Critical, ..alert("database_down", "", 20) };
+    assert!(!store.open_alert(&worse).await.unwrap());
+    let sent = Alert { deliveries: json!({"email": 1}), ..alert("database_down", "", 15) };
+    assert!(!store.open_alert(&sent).await.unwrap());
+    assert!(!store.open_alert(&worse).await.unwrap());
+    let open = store.open_alerts().await.unwrap();
+    let known = Alert { first_seen: t(10), last_seen: t(20), deliveries: json!({"email": 1}), ..worse };
+    assert_eq!(open, [alert("account_needs_reconnect", "x", 10), known], "newest first");
+    assert!(store.resolve_alert("database_down", "", t(30)).await.unwrap());
+    assert!(!store.resolve_alert("database_down", "", t(31)).await.unwrap());
+    assert!(store.open_alert(&alert("database_down", "", 40)).await.unwrap());
+    assert_eq!(store.open_alerts().await.unwrap().len(), 2);
+}
+
+/// It answers while it is open, and audit lines are taken.
+pub async fn a_ping_is_answered(store: Arc<dyn Store>) {
+    store.ping().await.unwrap();
+    store.audit("person1@example.com", "approved the hold on Work", t(1)).await.unwrap();
+}

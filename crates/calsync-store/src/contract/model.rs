@@ -1,0 +1,35 @@
+//! The model test: the same random operations on the store and on the reference, and the same picture after each.
+
+use std::sync::Arc;
+
+use calsync_core::ports::Store;
+
+use super::sequence::{Sequence, observe};
+use crate::MemoryStore;
+
+/// Sequences, each from its own seed. `CALSYNC_MODEL_SEED` runs one alone; `CALSYNC_MODEL_STEPS` makes it longer.
+const STEPS: u64 = 400;
+
+/// One sequence on the store given, whatever was drawn; a seed that fails is printed.
+pub async fn agrees_with_the_reference(store: Arc<dyn Store>) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let seed = number("CALSYNC_MODEL_SEED").unwrap_or(1);
+    run(store, seed, number("CALSYNC_MODEL_STEPS").unwrap_or(STEPS)).await;
+}
+
+/// One sequence of so many operations.
+pub async fn run(store: Arc<dyn Store>, seed: u64, steps: u64) {
+    let reference: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let mut sequence = Sequence::new(seed);
+    for step in 0..steps {
+        let name = sequence.step(&reference, &store).await;
+        let (expected, found) = (observe(&reference).await, observe(&store).await);
+        for (expected, found) in expected.iter().zip(&found) {
+            assert_eq!(
+                found, expected,
+                "after step {step} ({name}) of seed {seed} (CALSYNC_MODEL_SEED={seed})"
+            );
+        }
+        assert_eq!(found.len(), expected.len(), "after step {step} ({name}) of seed {seed}");
+    }
+}

@@ -1,0 +1,141 @@
+//! Users, accounts, credentials and settings.
+
+use std::sync::Arc;
+
+use calsync_core::calendar::{AccountStatus, ProviderKind};
+use calsync_core::ids::{AccountId, CalendarId, UserId};
+use calsync_core::ports::{SealedCredentials, Store, StoreError};
+use serde_json::json;
+
+use super::world::*;
+
+/// Two users cannot share an address, and an address is lower case.
+pub async fn a_user_is_unique(store: Arc<dyn Store>) {
+    store.add_user(&user(2)).await.unwrap();
+    store.add_user(&user(1)).await.unwrap();
+    let twin = calsync_core::calendar::User { id: UserId(id(3)), ..user(1) };
+    assert!(matches!(store.add_user(&twin).await, Err(StoreError::Conflict(_))));
+    let loud = calsync_core::calendar::User { email: "LOUD@example.com".to_owned(), ..twin };
+    assert!(matches!(store.add_user(&loud).await, Err(StoreError::Conflict(_))));
+    assert_eq!(store.users().await.unwrap(), [user(1), user(2)]);
+}
+
+/// Nothing of a removed user is left, and a lease on them is lost.
+pub async fn removing_a_user_takes_everything(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let s = w.watch(20, w.a).await;
+    w.store.record_notification(delivery(30, &s, 20)).await.unwrap();
+    let lease = w.lease(20).await;
+    let one = plan(w.b, vec![ledger_row(1, w.b, Some("x"))], vec![create(1, w.b, Some("x"))]);
+    w.store.enqueue(&lease, &one).await.unwrap();
+    w.store.remove_user(w.user).await.unwrap();
+    w.store.remove_user(w.user).await.unwrap();
+    assert_eq!(w.store.user_state(w.user).await.unwrap(), None);
+    assert_eq!(w.store.calendar(w.a).await.unwrap(), None);
+    assert_eq!(w.store.credentials(w.account).await.unwrap(), None);
+    assert_eq!(w.store.ledger(w.b).await.unwrap(), []);
+    assert_eq!(w.store.waiting_writes(w.b).await.unwrap(), 0);
+    assert_eq!(w.store.backlog(t(1_000)).await.unwrap(), 0);
+    assert!(matches!(w.store.renew_lease(&lease, t(99)).await, Err(StoreError::LeaseLost(_))));
+    assert_eq!(w.store.claim_due_user("w", t(1_000), t(1_060)).await.unwrap(), None);
+}
+
+/// The same person at the same provider stays the same account.
+pub async fn an_account_reconnected_keeps_its_id(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let detail = Some("the grant was revoked");
+    w.store.set_account_status(w.account, AccountStatus::NeedsReconnect, detail).await.unwrap();
+    let before = w.get(w.a).await;
+    let mut again = account(99, 1);
+    again.account.remote_id = "remote-2".to_owned();
+    again.account.email = "new@example.org".to_owned();
+    assert_eq!(w.store.connect_account(&again, t(50)).await.unwrap(), w.account);
+    let state = w.store.user_state(w.user).await.unwrap().unwrap();
+    assert_eq!(state.accounts.len(), 1);
+    let known = &state.accounts[0];
+    assert_eq!((known.status, &known.status_detail), (AccountStatus::Active, &None));
+    assert_eq!((known.email.as_str(), known.created_at), ("new@example.org", t(1)));
+    let after = w.get(w.a).await;
+    assert_eq!((after.dirty_generation, after.due_at), (before.dirty_generation + 1, Some(t(50))));
+    // The version grew although the caller started anew: a worker with the old ones is noticed.
+    assert_eq!(w.store.credentials(w.account).await.unwrap().unwrap().version, 2);
+    // Elsewhere it is another account.
+    let mut other = account(99, 1);
+    other.account.provider = ProviderKind::Apple;
+    assert_eq!(w.store.connect_account(&other, t(51)).await.unwrap(), AccountId(id(99)));
+    assert!(matches!(w.store.connect_account(&account(98, 77), t(51)).await, Err(StoreError::Conflict(_))));
+}
+
+/// Compare and set.
+pub async fn credentials_are_replaced_only_from_the_version_read(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let new = SealedCredentials { sealed: vec![9; 100], version: 2 };
+    assert!(w.store.replace_credentials(w.account, 1, &new).await.unwrap());
+    assert!(!w.store.replace_credentials(w.account, 1, &new).await.unwrap(), "a stale writer is refused");
+    assert!(!w.store.replace_credentials(AccountId(id(77)), 1, &new).await.unwrap());
+    assert_eq!(w.store.credentials(w.account).await.unwrap(), Some(new.clone()));
+    assert_eq!(w.store.all_credentials().await.unwrap(), [(w.account, new)]);
+}
+
+/// The state and its words go together.
+pub async fn an_account_status_tells_what_to_do(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    w.store.set_account_status(w.account, AccountStatus::NeedsReconnect, Some("sign in")).await.unwrap();
+    let state = w.store.user_state(w.user).await.unwrap().unwrap();
+    assert_eq!(state.accounts[0].status, AccountStatus::NeedsReconnect);
+    assert_eq!(state.accounts[0].status_detail.as_deref(), Some("sign in"));
+    w.store.set_account_status(w.account, AccountStatus::Disabled, None).await.unwrap();
+    assert_eq!(w.store.user_state(w.user).await.unwrap().unwrap().accounts[0].status_detail, None);
+    let nobody = w.store.set_account_status(AccountId(id(77)), AccountStatus::Active, None).await;
+    assert!(matches!(nobody, Err(StoreError::Conflict(_))));
+}
+
+/// Blocks of its events must go from the other calendars of the user.
+pub async fn removing_an_account_replans_the_others(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    w.store.connect_account(&account(3, 1), t(3)).await.unwrap();
+    let d = CalendarId(id(0xd));
+    w.store.update_calendar_list(AccountId(id(3)), &[(d, listed("d"))]).await.unwrap();
+    w.enable(&[d]).await;
+    assert!(!w.get(w.a).await.plan_due);
+    w.store.remove_account(AccountId(id(3))).await.unwrap();
+    assert_eq!(w.store.calendar(d).await.unwrap(), None);
+    assert_eq!(w.store.credentials(AccountId(id(3))).await.unwrap(), None);
+    assert!(w.get(w.a).await.plan_due && w.get(w.b).await.plan_due);
+    w.store.remove_account(AccountId(id(3))).await.unwrap();
+}
+
+/// `init` never overwrites, `put` always does.
+pub async fn settings_are_initialised_once(store: Arc<dyn Store>) {
+    assert_eq!(store.setting("rollout").await.unwrap(), None);
+    assert_eq!(store.init_setting("rollout", &json!({"percent": 3})).await.unwrap(), json!({"percent": 3}));
+    assert_eq!(store.init_setting("rollout", &json!(100)).await.unwrap(), json!({"percent": 3}));
+    store.put_setting("rollout", &json!([1, "zwei", null])).await.unwrap();
+    assert_eq!(store.setting("rollout").await.unwrap(), Some(json!([1, "zwei", null])));
+    assert_eq!(store.init_setting("rollout", &json!(0)).await.unwrap(), json!([1, "zwei", null]));
+}
+
+/// Everything about one user, and nothing about another.
+pub async fn a_user_state_is_whole(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    w.store.add_user(&user(5)).await.unwrap();
+    w.store.connect_account(&account(6, 5), t(1)).await.unwrap();
+    w.store.update_calendar_list(AccountId(id(6)), &[(CalendarId(id(0xe)), listed("e"))]).await.unwrap();
+    let old = w.watch(20, w.a).await;
+    let new = subscription(21, w.a);
+    w.store.begin_subscription(&new, Some(old.id)).await.unwrap();
+    w.store.put_rule(&rule(40, w.user, w.a, w.b), t(5)).await.unwrap();
+    let lease = w.lease(5).await;
+    let held = calsync_core::ports::Enqueue { hold: Some(hold(w.c)), ..plan(w.c, Vec::new(), Vec::new()) };
+    w.store.enqueue(&lease, &held).await.unwrap();
+    let state = w.store.user_state(w.user).await.unwrap().unwrap();
+    assert_eq!(state.user, user(1));
+    assert_eq!(state.accounts, [account(2, 1).account]);
+    assert_eq!(state.calendars.iter().map(|c| c.id).collect::<Vec<_>>(), [w.a, w.b, w.c]);
+    assert_eq!(state.calendars[0], w.get(w.a).await);
+    assert_eq!(state.rules, [rule(40, w.user, w.a, w.b)]);
+    assert_eq!(state.holds, [hold(w.c)]);
+    assert_eq!(state.subscriptions, [new]);
+    assert_eq!(state.waiting_writes, []);
+    assert_eq!(w.store.user_state(UserId(id(77))).await.unwrap(), None);
+}

@@ -1,0 +1,136 @@
+//! Calendars in SQL: the provider's list, the switches, and what makes them due.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use calsync_core::calendar::{Calendar, ListedCalendar};
+use calsync_core::ids::{AccountId, CalendarId, UserId};
+use calsync_core::ports::{CalendarChange, StoreError, Wish};
+use calsync_core::time::Ts;
+
+use super::SqlStore;
+use super::columns::{self, select};
+use super::db::{Bulk, Tx};
+use super::people::say;
+use super::value::{Val, vals};
+use crate::rows::missing;
+
+impl SqlStore {
+    pub(super) async fn calendar(&self, calendar: CalendarId) -> Result<Option<Calendar>, StoreError> {
+        const SQL: &str = select!(
+            calendar_columns,
+            "FROM calendars c JOIN accounts a ON a.id = c.account_id WHERE c.id = $1"
+        );
+        self.db.one(SQL, vals![calendar]).await?.map(columns::calendar).transpose()
+    }
+
+    pub(super) async fn update_calendar_list(
+        &self,
+        account: AccountId,
+        listed: &[(CalendarId, ListedCalendar)],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let user = tx.one("SELECT user_id FROM accounts WHERE id = $1", vals![account]).await?;
+        let user: UserId = user.ok_or_else(|| missing("account"))?.id()?;
+        tx.exec("UPDATE calendars SET missing = 1 WHERE account_id = $1 AND missing = 0", vals![account])
+            .await?;
+        // A calendar that is listed twice is one calendar: the last word counts.
+        let listed: BTreeMap<&str, &(CalendarId, ListedCalendar)> =
+            listed.iter().map(|item| (item.1.remote_id.as_str(), item)).collect();
+        let rows = listed.values().map(|(id, item)| {
+            Ok(vals![
+                *id,
+                account,
+                user,
+                item.remote_id.as_str(),
+                item.name.as_str(),
+                item.time_zone.as_str(),
+                &item.colour,
+                Val::word(&item.access)?,
+                item.push_unsupported,
+            ])
+        });
+        tx.bulk(&LISTED, rows.collect::<Result<_, StoreError>>()?)
+            .await
+            .map_err(|e| say(e, "another calendar has this id already"))?;
+        tx.commit().await
+    }
+
+    pub(super) async fn change_calendar(
+        &self,
+        calendar: CalendarId,
+        change: CalendarChange,
+        now: Ts,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let user = owner(&mut tx, calendar).await?.ok_or_else(|| missing("calendar"))?;
+        let mut raised = BTreeSet::from([calendar]);
+        match change {
+            CalendarChange::SyncEnabled(switch) => {
+                let sql = "UPDATE calendars SET sync_enabled = $2, plan_due = 1 WHERE id = $1";
+                tx.exec(sql, vals![calendar, switch.is_on()]).await?;
+                raised.extend(plan_all(&mut tx, user).await?);
+            }
+            CalendarChange::WebhookEnabled(switch) => {
+                let sql = "UPDATE calendars SET webhook_enabled = $2 WHERE id = $1";
+                tx.exec(sql, vals![calendar, switch.is_on()]).await?;
+            }
+            // From now on it is polled: whoever is at work on it must not go by what it saw before.
+            CalendarChange::PushUnsupported => {
+                tx.exec("UPDATE calendars SET push_unsupported = 1 WHERE id = $1", vals![calendar]).await?;
+            }
+        }
+        raise(&mut tx, &raised, Wish::Changes, now).await?;
+        tx.commit().await
+    }
+
+    pub(super) async fn raise(
+        &self,
+        calendars: &[CalendarId],
+        wish: Wish,
+        now: Ts,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        raise(&mut tx, &calendars.iter().copied().collect(), wish, now).await?;
+        tx.commit().await
+    }
+}
+
+const LISTED: Bulk = Bulk {
+    before: "INSERT INTO calendars \
+             (id, account_id, user_id, remote_id, name, time_zone, colour, access, push_unsupported) VALUES",
+    after: "ON CONFLICT (account_id, remote_id) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone, \
+            colour = excluded.colour, access = excluded.access, missing = 0, push_unsupported = \
+            CASE WHEN excluded.push_unsupported = 1 THEN 1 ELSE calendars.push_unsupported END",
+};
+
+/// Something outside a run is a reason to look at them: a run that is under way must not answer for it.
+pub(super) async fn raise(
+    tx: &mut Tx,
+    calendars: &BTreeSet<CalendarId>,
+    wish: Wish,
+    now: Ts,
+) -> Result<(), StoreError> {
+    let full = wish == Wish::Full;
+    let rows = calendars.iter().map(|id| vals![*id, now, 1_i64, full]).collect();
+    tx.bulk(&RAISE, rows).await.map(drop)
+}
+
+/// Calendar, when, how often, whether in full: each calendar once.
+pub(super) const RAISE: Bulk = Bulk {
+    before: "UPDATE calendars SET dirty_generation = dirty_generation + v.column3, \
+             due_at = CASE WHEN due_at < v.column2 THEN due_at ELSE v.column2 END, \
+             full_due = CASE WHEN v.column4 = 1 THEN 1 ELSE full_due END FROM (VALUES",
+    after: ") AS v WHERE calendars.id = v.column1",
+};
+
+/// All calendars of a user that take part are planned again; which.
+pub(super) async fn plan_all(tx: &mut Tx, user: UserId) -> Result<Vec<CalendarId>, StoreError> {
+    let sql = "UPDATE calendars SET plan_due = 1 WHERE user_id = $1 AND sync_enabled = 1 RETURNING id";
+    tx.all(sql, vals![user]).await?.into_iter().map(|mut row| row.id()).collect()
+}
+
+/// Whose calendar it is.
+pub(super) async fn owner(tx: &mut Tx, calendar: CalendarId) -> Result<Option<UserId>, StoreError> {
+    let row = tx.one("SELECT user_id FROM calendars WHERE id = $1", vals![calendar]).await?;
+    row.map(|mut row| row.id()).transpose()
+}

@@ -1,0 +1,135 @@
+//! Call statistics, alerts and the audit log in SQL.
+
+use std::collections::BTreeMap;
+
+use calsync_core::calendar::ProviderKind;
+use calsync_core::ports::StoreError;
+use calsync_core::run::{Alert, CallStats};
+use calsync_core::time::Ts;
+use serde_json::Value;
+
+use super::SqlStore;
+use super::columns::{self, select};
+use super::db::Tx;
+use super::value::{Val, vals};
+
+const ADD_STATS: &str = "INSERT INTO provider_call_stats AS s \
+    (provider, minute, calls, latency_sum_us, latency_max_us, quota_used) VALUES ($1, $2, $3, $4, $5, $6) \
+    ON CONFLICT (minute, provider) DO UPDATE SET calls = s.calls + excluded.calls, \
+    latency_sum_us = s.latency_sum_us + excluded.latency_sum_us, \
+    latency_max_us = CASE WHEN s.latency_max_us > excluded.latency_max_us THEN s.latency_max_us \
+    ELSE excluded.latency_max_us END, quota_used = s.quota_used + excluded.quota_used";
+const ADD_ERRORS: &str = "INSERT INTO provider_call_errors AS e (provider, minute, class, count) \
+    VALUES ($1, $2, $3, $4) ON CONFLICT (minute, provider, class) DO UPDATE SET count = e.count + excluded.count";
+const OPEN_ALERT: &str = "INSERT INTO alerts \
+    (kind, subject, level, message, action, first_seen, last_seen, deliveries) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (kind, subject) WHERE resolved_at IS NULL DO NOTHING";
+/// What was delivered stays known unless the newer word tells more.
+const SEEN_AGAIN: &str = "UPDATE alerts SET level = $3, message = $4, action = $5, \
+    last_seen = CASE WHEN last_seen > $6 THEN last_seen ELSE $6 END, deliveries = coalesce($7, deliveries) \
+    WHERE kind = $1 AND subject = $2 AND resolved_at IS NULL";
+
+impl SqlStore {
+    pub(super) async fn add_call_stats(&self, stats: &[CallStats]) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        for stat in stats {
+            add_stat(&mut tx, stat).await?;
+        }
+        tx.commit().await
+    }
+
+    pub(super) async fn call_stats(&self, since: Ts) -> Result<Vec<CallStats>, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let sql = "SELECT provider, minute, calls, latency_sum_us, latency_max_us, quota_used \
+                   FROM provider_call_stats WHERE minute >= $1";
+        // Sorted here: databases put the providers in the order of their names.
+        let mut found: BTreeMap<(ProviderKind, Ts), CallStats> = BTreeMap::new();
+        for mut row in tx.all(sql, vals![since]).await? {
+            let (provider, minute) = (row.word()?, row.ts()?);
+            let stat = CallStats {
+                provider,
+                minute,
+                calls: row.num()?,
+                errors: BTreeMap::new(),
+                latency_sum_us: row.num()?,
+                latency_max_us: row.num()?,
+                quota_used: row.num()?,
+            };
+            found.insert((provider, minute), stat);
+        }
+        let sql = "SELECT provider, minute, class, count FROM provider_call_errors WHERE minute >= $1";
+        for mut row in tx.all(sql, vals![since]).await? {
+            if let Some(stat) = found.get_mut(&(row.word()?, row.ts()?)) {
+                stat.errors.insert(row.text()?, row.num()?);
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    pub(super) async fn open_alert(&self, alert: &Alert) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let Alert { kind, subject, message, action, .. } = alert;
+        let level = Val::word(&alert.level)?;
+        let opened = vals![
+            kind.as_str(),
+            subject.as_str(),
+            level.clone(),
+            message.as_str(),
+            action.as_str(),
+            alert.first_seen,
+            alert.last_seen,
+            Val::json(&alert.deliveries)?,
+        ];
+        let new = tx.exec(OPEN_ALERT, opened).await? == 1;
+        if !new {
+            let deliveries = match &alert.deliveries {
+                Value::Null => Val::Text(None),
+                some => Val::json(some)?,
+            };
+            let (kind, subject) = (kind.as_str(), subject.as_str());
+            let (message, action) = (message.as_str(), action.as_str());
+            tx.exec(SEEN_AGAIN, vals![kind, subject, level, message, action, alert.last_seen, deliveries])
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(new)
+    }
+
+    pub(super) async fn resolve_alert(&self, kind: &str, subject: &str, now: Ts) -> Result<bool, StoreError> {
+        let sql =
+            "UPDATE alerts SET resolved_at = $3 WHERE kind = $1 AND subject = $2 AND resolved_at IS NULL";
+        Ok(self.db.exec(sql, vals![kind, subject, now]).await? == 1)
+    }
+
+    pub(super) async fn open_alerts(&self) -> Result<Vec<Alert>, StoreError> {
+        const SQL: &str = select!(
+            alert_columns,
+            "FROM alerts WHERE resolved_at IS NULL ORDER BY first_seen DESC, seq DESC"
+        );
+        self.db.all(SQL, vals![]).await?.into_iter().map(columns::alert).collect()
+    }
+
+    pub(super) async fn audit(&self, who: &str, what: &str, at: Ts) -> Result<(), StoreError> {
+        self.db
+            .exec("INSERT INTO audit_log (at, who, what) VALUES ($1, $2, $3)", vals![at, who, what])
+            .await
+            .map(drop)
+    }
+}
+
+async fn add_stat(tx: &mut Tx, stat: &CallStats) -> Result<(), StoreError> {
+    let provider = stat.provider.as_str();
+    let sums = vals![
+        provider,
+        stat.minute,
+        Val::count(stat.calls),
+        Val::count(stat.latency_sum_us),
+        Val::count(stat.latency_max_us),
+        Val::count(stat.quota_used),
+    ];
+    tx.exec(ADD_STATS, sums).await?;
+    for (class, count) in &stat.errors {
+        tx.exec(ADD_ERRORS, vals![provider, stat.minute, class.as_str(), Val::count(*count)]).await?;
+    }
+    Ok(())
+}

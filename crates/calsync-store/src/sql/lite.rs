@@ -1,0 +1,244 @@
+//! The SQLite dialect: opening a file, its one writer and few readers, its words for types, the statements that only it
+//! spells this way, and what its error codes mean to a person. Decides nothing about the data.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use calsync_core::ports::StoreError;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Row as _, SqlSafeStr, Sqlite, SqliteConnection, TypeInfo, ValueRef};
+
+use super::value::{Cell, Row, Val};
+
+/// How long a statement waits for another process that is writing.
+const BUSY: Duration = Duration::from_secs(5);
+/// How long a caller waits for its turn within this process.
+const TURN: Duration = Duration::from_secs(15);
+/// Reading connections at most; each costs a thread and `CACHE_KIB`.
+const READERS: u32 = 4;
+/// A reader that nobody needed for this long is closed.
+const READER_IDLE: Duration = Duration::from_secs(60);
+/// Page cache of one connection: an idle process must stay small (spec §10).
+const CACHE_KIB: i64 = 2_048;
+/// Prepared statements kept per connection.
+const STATEMENTS: usize = 128;
+/// The write-ahead log is cut back to this size after a burst.
+const WAL_BYTES: i64 = 16 * 1_024 * 1_024;
+
+/// What the words of a migration mean here.
+pub(super) const TYPES: [(&str, &str); 7] = [
+    ("{id}", "BLOB"),
+    ("{int}", "INTEGER"),
+    ("{text}", "TEXT"),
+    ("{bytes}", "BLOB"),
+    ("{serial}", "INTEGER PRIMARY KEY"),
+    ("{rows}", " STRICT"),
+    ("{clustered}", " STRICT, WITHOUT ROWID"),
+];
+
+/// The user whose calendar is due the longest and whom nobody holds. Runs inside `BEGIN IMMEDIATE`, so no second
+/// claimer can read the same row; a dialect with row locks must lock what it picks.
+pub(super) const NEXT_DUE_USER: &str = "SELECT c.user_id FROM calendars c \
+    LEFT JOIN leases l ON l.user_id = c.user_id \
+    WHERE c.due_at <= $1 AND (l.owner IS NULL OR l.expires_at <= $1) \
+    ORDER BY c.due_at, c.user_id LIMIT 1";
+
+/// A file with its connections.
+pub(super) struct Lite {
+    /// One connection: SQLite lets one write at a time, and a queue here is fairer than its retries.
+    pub(super) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
+}
+
+/// Whether a database that is not there may be made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    Create,
+    Refuse,
+}
+
+impl Lite {
+    pub(super) async fn open(url: &str, missing: Missing) -> Result<Lite, StoreError> {
+        let options = SqliteConnectOptions::from_str(url).map_err(|e| {
+            unavailable(format!("{url:?} is not the URL of a SQLite file; write it like sqlite:/var/lib/calendar-sync/data.db ({e})"))
+        })?;
+        let file = options.get_filename().to_owned();
+        check_path(&file)?;
+        let options = options
+            .busy_timeout(BUSY)
+            .foreign_keys(true)
+            .synchronous(SqliteSynchronous::Full)
+            .statement_cache_capacity(STATEMENTS)
+            .pragma("cache_size", (-CACHE_KIB).to_string())
+            .pragma("mmap_size", "0")
+            .pragma("journal_size_limit", WAL_BYTES.to_string());
+        let writing = options
+            .clone()
+            .create_if_missing(missing == Missing::Create)
+            .journal_mode(SqliteJournalMode::Wal);
+        let pool =
+            SqlitePoolOptions::new().acquire_timeout(TURN).test_before_acquire(false).max_lifetime(None);
+        let writer = pool.clone().max_connections(1).idle_timeout(None);
+        let writer = connect(writer, writing).await?;
+        let readers = pool.max_connections(READERS).idle_timeout(READER_IDLE);
+        Ok(Lite { writer, readers: readers.connect_lazy_with(options.pragma("query_only", "1")) })
+    }
+
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Turning a file to write-ahead logging does not wait for other processes that do the same: ask again.
+async fn connect(pool: SqlitePoolOptions, options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
+    const TRIES: u32 = 50;
+    const WAIT: Duration = Duration::from_millis(100);
+    for _ in 1..TRIES {
+        match pool.clone().connect_with(options.clone()).await {
+            Err(error) if primary_code(&error) == Some(BUSY_CODE) => tokio::time::sleep(WAIT).await,
+            other => return other.map_err(error),
+        }
+    }
+    pool.connect_with(options).await.map_err(error)
+}
+
+/// What the database engine would only call "unable to open".
+fn check_path(file: &Path) -> Result<(), StoreError> {
+    let shown = file.display();
+    if file.as_os_str() == ":memory:" || shown.to_string().starts_with("file:sqlx-in-memory") {
+        return Err(unavailable("a database in memory would lose everything: name a file".to_owned()));
+    }
+    if file.is_dir() {
+        return Err(unavailable(format!(
+            "{shown} is a directory: name a file in it, such as {shown}/calendar-sync.db"
+        )));
+    }
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
+            Err(unavailable(format!("the directory {} does not exist: create it first", parent.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs a statement that answers with rows.
+pub(super) async fn all(
+    connection: &mut SqliteConnection,
+    sql: impl SqlSafeStr,
+    vals: Vec<Val>,
+) -> Result<Vec<Row>, StoreError> {
+    let rows = bind(sql, vals).fetch_all(connection).await.map_err(error)?;
+    rows.iter().map(row).collect()
+}
+
+/// Runs a statement; how many rows it changed.
+pub(super) async fn exec(
+    connection: &mut SqliteConnection,
+    sql: impl SqlSafeStr,
+    vals: Vec<Val>,
+) -> Result<u64, StoreError> {
+    Ok(bind(sql, vals).execute(connection).await.map_err(error)?.rows_affected())
+}
+
+fn bind(
+    sql: impl SqlSafeStr,
+    vals: Vec<Val>,
+) -> sqlx::query::Query<'static, Sqlite, sqlx::sqlite::SqliteArguments> {
+    let mut query = sqlx::query(sql);
+    for val in vals {
+        query = match val {
+            Val::Int(value) => query.bind(value),
+            Val::Text(value) => query.bind(value),
+            Val::Bytes(value) => query.bind(value),
+            Val::Id(value) => query.bind(value.map(|id| id.as_bytes().to_vec())),
+        };
+    }
+    query
+}
+
+fn row(row: &SqliteRow) -> Result<Row, StoreError> {
+    let cells = (0..row.len()).map(|at| {
+        let value = row.try_get_raw(at).map_err(error)?;
+        if value.is_null() {
+            return Ok(Cell::Null);
+        }
+        let kind = value.type_info();
+        Ok(match kind.name() {
+            "INTEGER" => Cell::Int(row.try_get(at).map_err(error)?),
+            "TEXT" => Cell::Text(row.try_get(at).map_err(error)?),
+            "BLOB" => Cell::Bytes(row.try_get(at).map_err(error)?),
+            other => return Err(StoreError::Corrupt(format!("a value of the unexpected type {other}"))),
+        })
+    });
+    cells.collect::<Result<Vec<Cell>, StoreError>>().map(Row::new)
+}
+
+/// SQLite's primary result codes (<https://www.sqlite.org/rescode.html>).
+const BUSY_CODE: i32 = 5;
+
+fn code(error: &sqlx::Error) -> Option<i32> {
+    error.as_database_error()?.code()?.parse().ok()
+}
+
+fn primary_code(error: &sqlx::Error) -> Option<i32> {
+    code(error).map(|code| code & 0xff)
+}
+
+fn unavailable(words: String) -> StoreError {
+    StoreError::Unavailable(words)
+}
+
+/// What went wrong, in words that say what to do.
+pub(super) fn error(error: sqlx::Error) -> StoreError {
+    let detail = error.to_string();
+    let words = |what: &str| unavailable(format!("{what} ({detail})"));
+    match primary_code(&error) {
+        Some(19) => return StoreError::Conflict(constraint(code(&error), &detail)),
+        Some(18) => return StoreError::Conflict(format!("a value is too large to be stored ({detail})")),
+        Some(BUSY_CODE | 6) => {
+            return words("another process keeps it locked: stop it, or wait until it is done");
+        }
+        Some(3 | 8 | 23) => {
+            return words(
+                "it is read-only: give the user that runs calendar-sync write access to the file and its directory",
+            );
+        }
+        Some(13) => return words("the disk is full: free some space on it, nothing was lost"),
+        Some(14) => {
+            return words("its file can't be opened: check that the path exists and may be read and written");
+        }
+        Some(10) => {
+            return words(
+                "the disk reported an error: look at the system log, and check the disk and its space",
+            );
+        }
+        Some(7) => return words("there is not enough memory"),
+        Some(11 | 26) => {
+            return StoreError::Corrupt(format!(
+                "the file is damaged or no SQLite database: restore a backup ({detail})"
+            ));
+        }
+        Some(_) => return StoreError::Corrupt(detail),
+        None => {}
+    }
+    match error {
+        sqlx::Error::PoolTimedOut => words("it is too busy: every connection was in use for too long"),
+        sqlx::Error::PoolClosed => unavailable("it was closed".to_owned()),
+        sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnIndexOutOfBounds { .. } => StoreError::Corrupt(detail),
+        _ => unavailable(detail),
+    }
+}
+
+fn constraint(code: Option<i32>, detail: &str) -> String {
+    match code {
+        Some(787) => "what it refers to does not exist".to_owned(),
+        Some(1_555 | 2_067) => format!("it exists already ({detail})"),
+        _ => format!("it is not allowed ({detail})"),
+    }
+}

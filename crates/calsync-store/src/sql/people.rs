@@ -1,0 +1,196 @@
+//! Users, accounts, credentials and settings in SQL.
+
+use calsync_core::calendar::{AccountStatus, User};
+use calsync_core::ids::{AccountId, UserId};
+use calsync_core::ports::{ConnectAccount, SealedCredentials, StoreError, UserState};
+use calsync_core::time::Ts;
+use serde_json::Value;
+
+use super::SqlStore;
+use super::columns::{self, select};
+use super::db::Tx;
+use super::value::{Row, Val, vals};
+use crate::rows::missing;
+
+impl SqlStore {
+    pub(super) async fn add_user(&self, user: &User) -> Result<(), StoreError> {
+        let sql = "INSERT INTO users (id, email, is_staff, created_at) VALUES ($1, $2, $3, $4)";
+        let added =
+            self.db.exec(sql, vals![user.id, user.email.as_str(), user.is_staff, user.created_at]).await;
+        added.map(drop).map_err(|e| {
+            say(e, "a user with this address exists already, or the address is not in lower case")
+        })
+    }
+
+    pub(super) async fn users(&self) -> Result<Vec<User>, StoreError> {
+        let rows = self.db.all(select!(user_columns, "FROM users ORDER BY email"), vals![]).await?;
+        rows.into_iter().map(columns::user).collect()
+    }
+
+    pub(super) async fn remove_user(&self, user: UserId) -> Result<(), StoreError> {
+        self.db.exec("DELETE FROM users WHERE id = $1", vals![user]).await.map(drop)
+    }
+
+    pub(super) async fn user_state(&self, user: UserId) -> Result<Option<UserState>, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let person = tx.one(select!(user_columns, "FROM users WHERE id = $1"), vals![user]).await?;
+        let Some(person) = person else { return Ok(None) };
+        Ok(Some(UserState {
+            user: columns::user(person)?,
+            accounts: read(&mut tx, ACCOUNTS, user, columns::account).await?,
+            calendars: read(&mut tx, CALENDARS, user, columns::calendar).await?,
+            rules: read(&mut tx, RULES, user, columns::rule).await?,
+            holds: read(&mut tx, HOLDS, user, columns::hold).await?,
+            subscriptions: read(&mut tx, SUBSCRIPTIONS, user, columns::subscription).await?,
+            waiting_writes: read(&mut tx, WAITING, user, |mut r| Ok((r.id()?, r.opt_ts()?))).await?,
+        }))
+    }
+
+    pub(super) async fn connect_account(
+        &self,
+        connect: &ConnectAccount,
+        now: Ts,
+    ) -> Result<AccountId, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let id = put_account(&mut tx, connect).await?;
+        // A worker that still holds the old credentials must not be able to put them back: the version grows.
+        tx.exec(
+            "INSERT INTO credentials (account_id, sealed, version) VALUES ($1, $2, $3) \
+             ON CONFLICT (account_id) DO UPDATE SET sealed = excluded.sealed, version = \
+             CASE WHEN excluded.version > credentials.version THEN excluded.version ELSE credentials.version + 1 END",
+            vals![id, connect.credentials.sealed.clone(), connect.credentials.version],
+        )
+        .await?;
+        tx.exec(
+            "UPDATE calendars SET dirty_generation = dirty_generation + 1, \
+             due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END WHERE account_id = $1",
+            vals![id, now],
+        )
+        .await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    pub(super) async fn credentials(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<SealedCredentials>, StoreError> {
+        let sql = "SELECT sealed, version FROM credentials WHERE account_id = $1";
+        self.db.one(sql, vals![account]).await?.map(sealed).transpose()
+    }
+
+    pub(super) async fn replace_credentials(
+        &self,
+        account: AccountId,
+        expected: i64,
+        new: &SealedCredentials,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE credentials SET sealed = $3, version = $4 WHERE account_id = $1 AND version = $2";
+        Ok(self.db.exec(sql, vals![account, expected, new.sealed.clone(), new.version]).await? == 1)
+    }
+
+    pub(super) async fn all_credentials(&self) -> Result<Vec<(AccountId, SealedCredentials)>, StoreError> {
+        let sql = "SELECT account_id, sealed, version FROM credentials ORDER BY account_id";
+        let rows = self.db.all(sql, vals![]).await?;
+        rows.into_iter().map(|mut row| Ok((row.id()?, sealed(row)?))).collect()
+    }
+
+    pub(super) async fn set_account_status(
+        &self,
+        account: AccountId,
+        status: AccountStatus,
+        detail: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE accounts SET status = $2, status_detail = $3 WHERE id = $1";
+        let changed = self.db.exec(sql, vals![account, Val::word(&status)?, detail]).await?;
+        if changed == 1 { Ok(()) } else { Err(missing("account")) }
+    }
+
+    pub(super) async fn remove_account(&self, account: AccountId) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        // Blocks that stand for its events must go from the other calendars.
+        tx.exec(
+            "UPDATE calendars SET plan_due = 1 \
+             WHERE user_id = (SELECT user_id FROM accounts WHERE id = $1) AND sync_enabled = 1",
+            vals![account],
+        )
+        .await?;
+        tx.exec("DELETE FROM accounts WHERE id = $1", vals![account]).await?;
+        tx.commit().await
+    }
+
+    pub(super) async fn setting(&self, name: &str) -> Result<Option<Value>, StoreError> {
+        let row = self.db.one("SELECT value FROM settings WHERE name = $1", vals![name]).await?;
+        row.map(|mut row| row.json()).transpose()
+    }
+
+    pub(super) async fn init_setting(&self, name: &str, value: &Value) -> Result<Value, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        tx.exec(sql, vals![name, Val::json(value)?]).await?;
+        let row = tx.one("SELECT value FROM settings WHERE name = $1", vals![name]).await?;
+        tx.commit().await?;
+        row.map_or_else(|| Ok(value.clone()), |mut row| row.json())
+    }
+
+    pub(super) async fn put_setting(&self, name: &str, value: &Value) -> Result<(), StoreError> {
+        let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) \
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.db.exec(sql, vals![name, Val::json(value)?]).await.map(drop)
+    }
+}
+
+const ACCOUNTS: &str = select!(account_columns, "FROM accounts WHERE user_id = $1 ORDER BY id");
+const CALENDARS: &str = select!(
+    calendar_columns,
+    "FROM calendars c JOIN accounts a ON a.id = c.account_id WHERE c.user_id = $1 ORDER BY c.id"
+);
+const RULES: &str = select!(rule_columns, "FROM rules WHERE user_id = $1 ORDER BY id");
+const HOLDS: &str = select!(
+    hold_columns,
+    "FROM holds WHERE target IN (SELECT id FROM calendars WHERE user_id = $1) ORDER BY target"
+);
+const SUBSCRIPTIONS: &str = select!(
+    subscription_columns,
+    "FROM webhook_subscriptions s WHERE s.status = 'active' \
+     AND s.calendar_id IN (SELECT id FROM calendars WHERE user_id = $1) ORDER BY s.calendar_id, s.id"
+);
+/// A write without a time may go at once, and so may its target.
+const WAITING: &str = "SELECT target, CASE WHEN count(not_before) = count(*) THEN min(not_before) END FROM outbox \
+    WHERE target IN (SELECT id FROM calendars WHERE user_id = $1) GROUP BY target ORDER BY target";
+
+async fn read<T>(
+    tx: &mut Tx,
+    sql: &'static str,
+    user: UserId,
+    one: impl Fn(Row) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    tx.all(sql, vals![user]).await?.into_iter().map(one).collect()
+}
+
+async fn put_account(tx: &mut Tx, connect: &ConnectAccount) -> Result<AccountId, StoreError> {
+    let account = &connect.account;
+    let provider = account.provider.as_str();
+    let remote_id = account.remote_id.as_str();
+    let row = tx
+        .one(
+            "INSERT INTO accounts (id, user_id, provider, remote_id, email, status, created_at) \
+             VALUES ($1, $2, $3, $4, $5, 'active', $6) ON CONFLICT (user_id, provider, remote_id) \
+             DO UPDATE SET email = excluded.email, status = 'active', status_detail = NULL RETURNING id",
+            vals![account.id, account.user, provider, remote_id, account.email.as_str(), account.created_at],
+        )
+        .await?;
+    row.ok_or_else(|| missing("account"))?.id()
+}
+
+fn sealed(mut row: Row) -> Result<SealedCredentials, StoreError> {
+    Ok(SealedCredentials { sealed: row.bytes()?, version: row.int()? })
+}
+
+/// A conflict in words that fit the occasion.
+pub(super) fn say(error: StoreError, words: &str) -> StoreError {
+    match error {
+        StoreError::Conflict(_) => StoreError::Conflict(words.to_owned()),
+        other => other,
+    }
+}

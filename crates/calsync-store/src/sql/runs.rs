@@ -1,0 +1,236 @@
+//! Runs in SQL: what a run serves, and what becomes of it.
+
+use std::collections::BTreeSet;
+
+use calsync_core::ids::{CalendarId, NotificationId, SubscriptionId};
+use calsync_core::notification::{AfterFailure, Served};
+use calsync_core::ports::{Blame, Lease, NotificationsEnd, RunBegun, RunEnd, StoreError};
+use calsync_core::run::{Run, RunKind, RunStatus};
+use calsync_core::time::Ts;
+
+use super::SqlStore;
+use super::columns::{self, select};
+use super::db::{Bulk, Tx};
+use super::leases::fence;
+use super::people::say;
+use super::value::{Row, Val, vals};
+use crate::rows::missing;
+
+/// Nobody else holds the lease: what is `processing` was left by a dead worker.
+const PICK: &str = "UPDATE webhook_notifications SET processing_status = 'processing', processing_started_at = $2, \
+    next_retry_at = NULL, run_id = $3 \
+    WHERE subscription_id IN (SELECT id FROM webhook_subscriptions WHERE calendar_id = $1) \
+    AND processing_status IN ('pending', 'processing', 'retrying') \
+    AND (next_retry_at IS NULL OR next_retry_at <= $2) RETURNING received_at, id, retry_count";
+
+/// Of the unfinished ones of a run, those without a time for another try are the ones at work.
+const COMPLETE: &str = "UPDATE webhook_notifications SET processing_status = 'completed', \
+    processing_completed_at = $3, error_message = NULL, \
+    processing_time_ms = CASE WHEN $3 > received_at THEN ($3 - received_at) / 1000 ELSE 0 END, \
+    calendars_synced = $4, events_processed = $5, busy_blocks_updated = $6 \
+    WHERE subscription_id IN (SELECT id FROM webhook_subscriptions WHERE calendar_id = $1) \
+    AND processing_status IN ('pending', 'processing', 'retrying') AND run_id = $2 AND next_retry_at IS NULL \
+    RETURNING subscription_id";
+
+const FAIL: Bulk = Bulk {
+    before: "UPDATE webhook_notifications SET retry_count = retry_count + 1, processing_status = v.column3, \
+             next_retry_at = v.column4, processing_completed_at = v.column5, error_message = v.column6 FROM (VALUES",
+    after: ") AS v WHERE webhook_notifications.id = v.column1 AND webhook_notifications.run_id = v.column2 \
+            AND webhook_notifications.processing_status = 'processing' RETURNING subscription_id",
+};
+
+/// Subscription, and 1 to count a failure or 0 to clear them.
+const COUNT: Bulk = Bulk {
+    before: "UPDATE webhook_subscriptions SET \
+             failure_count = CASE WHEN v.column2 = 1 THEN failure_count + 1 ELSE 0 END FROM (VALUES",
+    after: ") AS v WHERE webhook_subscriptions.id = v.column1 AND (v.column2 = 1 OR failure_count > 0)",
+};
+
+const END_CALENDAR: &str = "UPDATE calendars SET \
+    last_synced_at = coalesce($2, last_synced_at), last_polling_sync = coalesce($3, last_polling_sync), \
+    synced_generation = CASE WHEN $4 > synced_generation THEN $4 ELSE synced_generation END WHERE id = $1";
+
+impl SqlStore {
+    pub(super) async fn begin_run(&self, lease: &Lease, run: &Run) -> Result<RunBegun, StoreError> {
+        let mut tx = self.db.begin().await?;
+        fence(&mut tx, lease).await?;
+        let seen =
+            tx.one("SELECT dirty_generation FROM calendars WHERE id = $1", vals![run.calendar]).await?;
+        let seen_generation = seen.ok_or_else(|| missing("calendar"))?.int()?;
+        insert_run(&mut tx, run).await?;
+        let picked = tx.all(PICK, vals![run.calendar, run.started_at, run.id]).await?;
+        let mut picked = picked
+            .into_iter()
+            .map(|mut row| Ok((row.ts()?, row.id()?, row.num()?)))
+            .collect::<Result<Vec<(Ts, NotificationId, u32)>, StoreError>>()?;
+        tx.commit().await?;
+        picked.sort_unstable();
+        let notifications = picked.into_iter().map(|(_, id, failures)| (id, failures)).collect();
+        Ok(RunBegun { seen_generation, notifications })
+    }
+
+    pub(super) async fn end_run(&self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        fence(&mut tx, lease).await?;
+        let kind = update_run(&mut tx, end).await?;
+        match &end.notifications {
+            NotificationsEnd::Completed(served) => complete(&mut tx, end, *served).await?,
+            NotificationsEnd::Failed { items, blame } => fail(&mut tx, end, items, *blame).await?,
+        }
+        let synced = (end.status == RunStatus::Succeeded).then_some(end.at);
+        let polled = (kind == RunKind::Polling).then_some(end.at);
+        let ended = vals![end.calendar, synced, polled, end.served_generation];
+        if tx.exec(END_CALENDAR, ended).await? == 0 {
+            return Err(missing("calendar"));
+        }
+        tx.commit().await
+    }
+
+    pub(super) async fn runs(
+        &self,
+        calendar: Option<CalendarId>,
+        limit: u32,
+    ) -> Result<Vec<Run>, StoreError> {
+        const ALL: &str = select!(run_columns, "FROM sync_runs ORDER BY started_at DESC, id DESC LIMIT $1");
+        const ONE: &str = select!(
+            run_columns,
+            "FROM sync_runs WHERE calendar_id = $2 ORDER BY started_at DESC, id DESC LIMIT $1"
+        );
+        let rows = match calendar {
+            None => self.db.all(ALL, vals![limit]).await?,
+            Some(calendar) => self.db.all(ONE, vals![limit, calendar]).await?,
+        };
+        rows.into_iter().map(columns::run).collect()
+    }
+}
+
+fn status_values(status: &RunStatus) -> (Val, Val) {
+    match status {
+        RunStatus::Running => (Val::from("running"), Val::Text(None)),
+        RunStatus::Succeeded => (Val::from("succeeded"), Val::Text(None)),
+        RunStatus::Failed { error } => (Val::from("failed"), Val::from(error.as_str())),
+    }
+}
+
+fn error_of(status: &RunStatus) -> Option<&str> {
+    match status {
+        RunStatus::Failed { error } => Some(error),
+        RunStatus::Running | RunStatus::Succeeded => None,
+    }
+}
+
+async fn insert_run(tx: &mut Tx, run: &Run) -> Result<(), StoreError> {
+    let (status, error) = status_values(&run.status);
+    let c = run.counts;
+    tx.exec(
+        "INSERT INTO sync_runs (id, calendar_id, kind, trigger_text, started_at, finished_at, status, error, \
+         events_seen, events_created, events_updated, events_deleted, blocks_created, blocks_updated, blocks_deleted, \
+         provider_calls) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        vec![
+            run.id.into(),
+            run.calendar.into(),
+            run.kind.as_str().into(),
+            run.trigger.as_str().into(),
+            run.started_at.into(),
+            run.finished_at.into(),
+            status,
+            error,
+            c.events_seen.into(),
+            c.events_created.into(),
+            c.events_updated.into(),
+            c.events_deleted.into(),
+            c.blocks_created.into(),
+            c.blocks_updated.into(),
+            c.blocks_deleted.into(),
+            c.provider_calls.into(),
+        ],
+    )
+    .await
+    .map(drop)
+    .map_err(|e| say(e, "another run has this id already"))
+}
+
+async fn update_run(tx: &mut Tx, end: &RunEnd) -> Result<RunKind, StoreError> {
+    let (status, error) = status_values(&end.status);
+    let c = end.counts;
+    let row = tx
+        .one(
+            "UPDATE sync_runs SET finished_at = $2, status = $3, error = $4, events_seen = $5, events_created = $6, \
+             events_updated = $7, events_deleted = $8, blocks_created = $9, blocks_updated = $10, \
+             blocks_deleted = $11, provider_calls = $12 WHERE id = $1 RETURNING kind",
+            vec![
+                end.run.into(),
+                end.at.into(),
+                status,
+                error,
+                c.events_seen.into(),
+                c.events_created.into(),
+                c.events_updated.into(),
+                c.events_deleted.into(),
+                c.blocks_created.into(),
+                c.blocks_updated.into(),
+                c.blocks_deleted.into(),
+                c.provider_calls.into(),
+            ],
+        )
+        .await?;
+    row.ok_or_else(|| missing("run"))?.word()
+}
+
+fn ids(rows: Vec<Row>) -> Result<BTreeSet<SubscriptionId>, StoreError> {
+    rows.into_iter().map(|mut row| row.id()).collect()
+}
+
+async fn complete(tx: &mut Tx, end: &RunEnd, served: Served) -> Result<(), StoreError> {
+    let Served { calendars_synced, events_processed, busy_blocks_updated } = served;
+    let counts =
+        vals![end.calendar, end.run, end.at, calendars_synced, events_processed, busy_blocks_updated];
+    let theirs = ids(tx.all(COMPLETE, counts).await?)?;
+    let active_at = (!theirs.is_empty()).then_some(end.at);
+    count_failures(tx, end.calendar, theirs, 0).await?;
+    tx.exec(
+        "UPDATE calendars SET webhook_failure_streak = 0, \
+         webhook_last_activity = coalesce($2, webhook_last_activity) WHERE id = $1",
+        vals![end.calendar, active_at],
+    )
+    .await
+    .map(drop)
+}
+
+async fn fail(
+    tx: &mut Tx,
+    end: &RunEnd,
+    items: &[(NotificationId, AfterFailure)],
+    blame: Blame,
+) -> Result<(), StoreError> {
+    let error = error_of(&end.status);
+    let rows = items.iter().map(|(id, after)| match after {
+        AfterFailure::RetryAt(at) => vals![*id, end.run, "retrying", *at, Val::Int(None), error],
+        AfterFailure::Failed => vals![*id, end.run, "failed", Val::Int(None), end.at, error],
+    });
+    let theirs = ids(tx.bulk(&FAIL, rows.collect()).await?)?;
+    if blame == Blame::Target {
+        return Ok(());
+    }
+    count_failures(tx, end.calendar, theirs, 1).await?;
+    tx.exec(
+        "UPDATE calendars SET webhook_failure_streak = webhook_failure_streak + 1, last_webhook_failure = $2 \
+         WHERE id = $1",
+        vals![end.calendar, end.at],
+    )
+    .await
+    .map(drop)
+}
+
+/// Changes the counters of the calendar's active subscriptions, and of those that delivered what was served.
+async fn count_failures(
+    tx: &mut Tx,
+    calendar: CalendarId,
+    mut concerned: BTreeSet<SubscriptionId>,
+    failures: i64,
+) -> Result<(), StoreError> {
+    let sql = "SELECT id FROM webhook_subscriptions WHERE calendar_id = $1 AND status = 'active'";
+    concerned.append(&mut ids(tx.all(sql, vals![calendar]).await?)?);
+    let rows = concerned.into_iter().map(|id| vals![id, failures]).collect();
+    tx.bulk(&COUNT, rows).await.map(drop)
+}

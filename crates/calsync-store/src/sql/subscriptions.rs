@@ -1,0 +1,211 @@
+//! Subscriptions in SQL: one active per calendar and provider, older ones as history.
+
+use calsync_core::calendar::{Calendar, ProviderKind};
+use calsync_core::ids::{CalendarId, SubscriptionId};
+use calsync_core::ports::{StoreError, SubscriptionMetrics};
+use calsync_core::subscription::{
+    FAILING_FROM, RENEWAL_BUFFER, SILENCE_LIMIT, Subscription, SubscriptionStatus,
+};
+use calsync_core::time::Ts;
+
+use super::SqlStore;
+use super::columns::{self, select};
+use super::people::say;
+use super::value::{Val, vals};
+use crate::rows::missing;
+
+/// By the channel's own id, else the newest: two walks down an index, whatever the length of the history.
+pub(super) const FIND: &str = select!(
+    subscription_columns,
+    "FROM webhook_subscriptions s WHERE s.id = coalesce( \
+     (SELECT x.id FROM webhook_subscriptions x WHERE x.provider = $2 AND x.subscription_id = $3 AND x.calendar_id = $1), \
+     (SELECT n.id FROM webhook_subscriptions n WHERE n.calendar_id = $1 AND n.provider = $2 \
+      ORDER BY n.created_at DESC, n.id DESC LIMIT 1))"
+);
+const OF_CALENDAR: &str = select!(
+    subscription_columns,
+    "FROM webhook_subscriptions s WHERE s.calendar_id = $1 ORDER BY s.created_at DESC, s.id DESC"
+);
+pub(super) const ENDING: &str = select!(
+    subscription_columns,
+    "FROM webhook_subscriptions s WHERE s.status = 'active' AND s.expires_at < $1 ORDER BY s.expires_at, s.id LIMIT $2"
+);
+pub(super) const SILENT: &str = select!(
+    subscription_columns,
+    "FROM webhook_subscriptions s WHERE s.status = 'active' AND coalesce(s.last_notification_at, s.created_at) < $1 \
+     ORDER BY coalesce(s.last_notification_at, s.created_at), s.id LIMIT $2"
+);
+pub(super) const FAILING: &str = select!(
+    subscription_columns,
+    "FROM webhook_subscriptions s WHERE s.status = 'active' AND s.failure_count > 0 AND s.failure_count >= $1 \
+     ORDER BY s.failure_count DESC, s.id LIMIT $2"
+);
+const UNWATCHED: &str = select!(
+    calendar_columns,
+    "FROM calendars c JOIN accounts a ON a.id = c.account_id \
+     WHERE c.sync_enabled = 1 AND c.webhook_enabled = 1 AND c.missing = 0 AND c.push_unsupported = 0 \
+     AND a.status = 'active' AND NOT EXISTS \
+     (SELECT 1 FROM webhook_subscriptions s WHERE s.calendar_id = c.id AND s.status = 'active') ORDER BY c.id LIMIT $1"
+);
+/// Each figure is a walk along one index. Healthy are those that are neither ended nor silent: what is both is counted
+/// twice among the unhealthy, and taken off once.
+pub(super) const METRICS: &str = "SELECT \
+    (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active'), \
+    (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1), \
+    (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' \
+     AND coalesce(last_notification_at, created_at) < $2), \
+    (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1 \
+     AND coalesce(last_notification_at, created_at) < $2), \
+    (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $3), \
+    (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND failure_count > 0 AND failure_count >= $4)";
+
+/// The one that was replaced is active again, unless it ended or another one is active by now.
+const REINSTATE: &str = "UPDATE webhook_subscriptions SET status = 'active' \
+    WHERE id = $1 AND status = 'expired' AND expires_at > $2 AND NOT EXISTS \
+    (SELECT 1 FROM webhook_subscriptions o WHERE o.calendar_id = webhook_subscriptions.calendar_id \
+     AND o.provider = webhook_subscriptions.provider AND o.status = 'active')";
+
+const TAKEN: &str = "the calendar has an active subscription already, or the channel id is taken or too long";
+
+impl SqlStore {
+    pub(super) async fn find_subscription(
+        &self,
+        calendar: CalendarId,
+        provider: ProviderKind,
+        channel: &str,
+    ) -> Result<Option<Subscription>, StoreError> {
+        let row = self.db.one(FIND, vals![calendar, provider.as_str(), channel]).await?;
+        row.map(columns::subscription).transpose()
+    }
+
+    pub(super) async fn begin_subscription(
+        &self,
+        new: &Subscription,
+        replaces: Option<SubscriptionId>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        if let Some(old) = replaces {
+            tx.exec("UPDATE webhook_subscriptions SET status = 'expired' WHERE id = $1", vals![old]).await?;
+        }
+        let sql = "INSERT INTO webhook_subscriptions (id, calendar_id, provider, subscription_id, webhook_url, \
+                   resource_id, token_hash, created_at, expires_at, status, last_notification_at, last_renewal_at, \
+                   failure_count, provider_metadata) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        tx.exec(sql, values(new)?).await.map_err(|e| say(e, TAKEN))?;
+        tx.commit().await
+    }
+
+    pub(super) async fn confirm_subscription(
+        &self,
+        id: SubscriptionId,
+        remote_id: &str,
+        resource: &str,
+        expires_at: Ts,
+        now: Ts,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE webhook_subscriptions SET subscription_id = $2, resource_id = $3, expires_at = $4, \
+                   last_renewal_at = $5, status = 'active', failure_count = 0 WHERE id = $1";
+        let changed = self.db.exec(sql, vals![id, remote_id, resource, expires_at, now]).await;
+        found(changed.map_err(|e| say(e, TAKEN))?)
+    }
+
+    pub(super) async fn abandon_subscription(
+        &self,
+        id: SubscriptionId,
+        replaced: Option<SubscriptionId>,
+        now: Ts,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        found(tx.exec("UPDATE webhook_subscriptions SET status = 'failed' WHERE id = $1", vals![id]).await?)?;
+        if let Some(replaced) = replaced {
+            tx.exec(REINSTATE, vals![replaced, now]).await?;
+        }
+        tx.commit().await
+    }
+
+    pub(super) async fn set_subscription_status(
+        &self,
+        id: SubscriptionId,
+        status: SubscriptionStatus,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE webhook_subscriptions SET status = $2 WHERE id = $1";
+        found(self.db.exec(sql, vals![id, status.as_str()]).await.map_err(|e| say(e, TAKEN))?)
+    }
+
+    pub(super) async fn subscriptions(&self, calendar: CalendarId) -> Result<Vec<Subscription>, StoreError> {
+        self.read(OF_CALENDAR, vals![calendar]).await
+    }
+
+    pub(super) async fn subscriptions_ending(
+        &self,
+        before: Ts,
+        limit: u32,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        self.read(ENDING, vals![before, limit]).await
+    }
+
+    pub(super) async fn subscriptions_silent(
+        &self,
+        since: Ts,
+        limit: u32,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        self.read(SILENT, vals![since, limit]).await
+    }
+
+    pub(super) async fn subscriptions_failing(
+        &self,
+        at_least: u32,
+        limit: u32,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        self.read(FAILING, vals![at_least, limit]).await
+    }
+
+    async fn read(&self, sql: &'static str, vals: Vec<Val>) -> Result<Vec<Subscription>, StoreError> {
+        self.db.all(sql, vals).await?.into_iter().map(columns::subscription).collect()
+    }
+
+    pub(super) async fn unwatched_calendars(&self, limit: u32) -> Result<Vec<Calendar>, StoreError> {
+        self.db.all(UNWATCHED, vals![limit]).await?.into_iter().map(columns::calendar).collect()
+    }
+
+    pub(super) async fn expire_subscriptions(&self, now: Ts) -> Result<u64, StoreError> {
+        let sql = "UPDATE webhook_subscriptions SET status = 'expired' WHERE status = 'active' AND expires_at <= $1";
+        self.db.exec(sql, vals![now]).await
+    }
+
+    pub(super) async fn subscription_metrics(&self, now: Ts) -> Result<SubscriptionMetrics, StoreError> {
+        let (silent, renewal) = (now.minus(SILENCE_LIMIT), now.plus(RENEWAL_BUFFER));
+        let mut row = self.db.figure(METRICS, vals![now, silent, renewal, FAILING_FROM]).await?;
+        let active: u64 = row.num()?;
+        let (ended, silent, both): (u64, u64, u64) = (row.num()?, row.num()?, row.num()?);
+        Ok(SubscriptionMetrics {
+            active,
+            healthy: (active + both).saturating_sub(ended + silent),
+            expiring: row.num()?,
+            failing: row.num()?,
+        })
+    }
+}
+
+fn found(changed: u64) -> Result<(), StoreError> {
+    if changed == 1 { Ok(()) } else { Err(missing("subscription")) }
+}
+
+fn values(new: &Subscription) -> Result<Vec<Val>, StoreError> {
+    Ok(vals![
+        new.id,
+        new.calendar,
+        new.provider.as_str(),
+        new.remote_id.as_str(),
+        new.webhook_url.as_str(),
+        new.resource_id.as_str(),
+        new.token_hash.clone(),
+        new.created_at,
+        new.expires_at,
+        new.status.as_str(),
+        new.last_notification_at,
+        new.last_renewal_at,
+        new.failure_count,
+        Val::json(&new.provider_metadata)?,
+    ])
+}

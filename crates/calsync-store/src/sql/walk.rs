@@ -1,0 +1,227 @@
+//! The walk of a sync in SQL: the mirror, the ledger, the outbox and the holds.
+
+use std::collections::BTreeMap;
+
+use calsync_core::hold::Hold;
+use calsync_core::ids::{CalendarId, EventId};
+use calsync_core::ledger::{LedgerRow, Write, WriteOp};
+use calsync_core::mirror::Mirror;
+use calsync_core::ports::{Enqueue, Lease, PullApply, StoreError, Wish};
+use calsync_core::time::Ts;
+use serde::Serialize;
+
+use super::SqlStore;
+use super::calendars::raise;
+use super::columns::{self, select};
+use super::db::{Bulk, Tx};
+use super::leases::fence;
+use super::people::say;
+use super::value::{Val, vals};
+use crate::rows::missing;
+
+impl SqlStore {
+    pub(super) async fn mirror(&self, calendar: CalendarId) -> Result<Mirror, StoreError> {
+        let mut tx = self.db.snapshot().await?;
+        let mut mirror = Mirror::default();
+        let sql = "SELECT event_id, event FROM mirror_events WHERE calendar_id = $1";
+        for mut row in tx.all(sql, vals![calendar]).await? {
+            mirror.events.insert(EventId(row.text()?), row.json()?);
+        }
+        let sql = "SELECT event_id, block FROM mirror_blocks WHERE calendar_id = $1";
+        for mut row in tx.all(sql, vals![calendar]).await? {
+            mirror.blocks.insert(EventId(row.text()?), row.json()?);
+        }
+        Ok(mirror)
+    }
+
+    pub(super) async fn ledger(&self, target: CalendarId) -> Result<Vec<LedgerRow>, StoreError> {
+        const SQL: &str = select!(ledger_columns, "FROM ledger WHERE target = $1 ORDER BY correlation");
+        self.db.all(SQL, vals![target]).await?.into_iter().map(columns::ledger_row).collect()
+    }
+
+    pub(super) async fn apply_pull(&self, lease: &Lease, pull: &PullApply) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        fence(&mut tx, lease).await?;
+        put_cursor(&mut tx, pull).await?;
+        let calendar = pull.calendar;
+        tx.bulk(&EVENTS_GONE, gone(calendar, &pull.events_gone)).await?;
+        tx.bulk(&BLOCKS_GONE, gone(calendar, &pull.blocks_gone)).await?;
+        tx.bulk(&EVENTS, present(calendar, pull.events.iter().map(|e| (&e.id, e)))?).await?;
+        tx.bulk(&BLOCKS, present(calendar, pull.blocks.iter().map(|b| (&b.id, b)))?).await?;
+        tx.bulk(&PLAN_DUE, pull.targets.iter().map(|target| vals![*target, pull.at]).collect()).await?;
+        tx.commit().await
+    }
+
+    pub(super) async fn enqueue(&self, lease: &Lease, enqueue: &Enqueue) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        fence(&mut tx, lease).await?;
+        let target = enqueue.target;
+        if tx.exec("UPDATE calendars SET plan_due = 0 WHERE id = $1", vals![target]).await? == 0 {
+            return Err(missing("calendar"));
+        }
+        replace_outbox(&mut tx, target, &enqueue.writes).await?;
+        // One row per block: the last word counts.
+        let rows: BTreeMap<_, _> = enqueue.ledger.iter().map(|row| (row.correlation, row)).collect();
+        let rows = rows.into_values().map(|row| ledger_values(target, row));
+        tx.bulk(&LEDGER, rows.collect::<Result<_, _>>()?).await?;
+        put_hold(&mut tx, target, enqueue.hold.as_ref()).await?;
+        tx.commit().await
+    }
+
+    pub(super) async fn due_writes(
+        &self,
+        target: CalendarId,
+        now: Ts,
+        limit: u32,
+    ) -> Result<Vec<Write>, StoreError> {
+        const SQL: &str = select!(
+            write_columns,
+            "FROM outbox WHERE target = $1 AND (not_before IS NULL OR not_before <= $2) ORDER BY seq LIMIT $3"
+        );
+        let rows = self.db.all(SQL, vals![target, now, limit]).await?;
+        rows.into_iter().map(|row| columns::write(target, row)).collect()
+    }
+
+    pub(super) async fn waiting_writes(&self, target: CalendarId) -> Result<u64, StoreError> {
+        self.db.figure("SELECT count(*) FROM outbox WHERE target = $1", vals![target]).await?.num()
+    }
+
+    pub(super) async fn approve_hold(&self, target: CalendarId, now: Ts) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        if tx.exec("UPDATE holds SET approved = 1 WHERE target = $1", vals![target]).await? == 0 {
+            return Ok(false);
+        }
+        tx.exec("UPDATE calendars SET plan_due = 1 WHERE id = $1", vals![target]).await?;
+        raise(&mut tx, &[target].into(), Wish::Changes, now).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+/// Calendar and event id; the document beside them.
+const EVENTS: Bulk = Bulk {
+    before: "INSERT INTO mirror_events (calendar_id, event_id, event) VALUES",
+    after: "ON CONFLICT (calendar_id, event_id) DO UPDATE SET event = excluded.event",
+};
+pub(super) const BLOCKS: Bulk = Bulk {
+    before: "INSERT INTO mirror_blocks (calendar_id, event_id, block) VALUES",
+    after: "ON CONFLICT (calendar_id, event_id) DO UPDATE SET block = excluded.block",
+};
+const EVENTS_GONE: Bulk =
+    Bulk { before: "DELETE FROM mirror_events WHERE (calendar_id, event_id) IN (VALUES", after: ")" };
+pub(super) const BLOCKS_GONE: Bulk =
+    Bulk { before: "DELETE FROM mirror_blocks WHERE (calendar_id, event_id) IN (VALUES", after: ")" };
+/// Calendar and when: its blocks are to be planned again.
+pub(super) const PLAN_DUE: Bulk = Bulk {
+    before: "UPDATE calendars SET plan_due = 1, \
+             due_at = CASE WHEN due_at < v.column2 THEN due_at ELSE v.column2 END FROM (VALUES",
+    after: ") AS v WHERE calendars.id = v.column1",
+};
+const LEDGER: Bulk = Bulk {
+    before: "INSERT INTO ledger (target, correlation, rule_id, source, occurrence, block, generation, state, wrote, \
+             echo, span, repairs, written_at) VALUES",
+    after: "ON CONFLICT (target, correlation) DO UPDATE SET rule_id = excluded.rule_id, source = excluded.source, \
+            occurrence = excluded.occurrence, block = excluded.block, generation = excluded.generation, \
+            state = excluded.state, wrote = excluded.wrote, echo = excluded.echo, span = excluded.span, \
+            repairs = excluded.repairs, written_at = excluded.written_at",
+};
+const OUTBOX: Bulk = Bulk {
+    before: "INSERT INTO outbox (target, correlation, seq, op, attempts, not_before, error) VALUES",
+    after: "",
+};
+
+pub(super) fn gone(calendar: CalendarId, ids: &[EventId]) -> Vec<Vec<Val>> {
+    ids.iter().map(|id| vals![calendar, id]).collect()
+}
+
+/// Each id once: the last word counts.
+pub(super) fn present<'a, T: Serialize + 'a>(
+    calendar: CalendarId,
+    items: impl Iterator<Item = (&'a EventId, &'a T)>,
+) -> Result<Vec<Vec<Val>>, StoreError> {
+    let latest: BTreeMap<&EventId, &T> = items.collect();
+    latest.into_iter().map(|(id, item)| Ok(vals![calendar, id, Val::json(item)?])).collect()
+}
+
+async fn put_cursor(tx: &mut Tx, pull: &PullApply) -> Result<(), StoreError> {
+    let cursor = pull.cursor.as_ref();
+    let changed = tx
+        .exec(
+            "UPDATE calendars SET cursor_token = $2, cursor_params = $3, cursor_from = $4, cursor_to = $5, \
+             last_full_sync = coalesce($6, last_full_sync), \
+             full_due = CASE WHEN $6 IS NULL THEN full_due ELSE 0 END, time_zone = coalesce($7, time_zone) WHERE id = $1",
+            vals![
+                pull.calendar,
+                cursor.map(|c| c.token.as_str()),
+                cursor.map(|c| c.params.as_str()),
+                cursor.map(|c| c.covers.from),
+                cursor.map(|c| c.covers.to),
+                pull.full.map(|f| f.began_at),
+                &pull.time_zone,
+            ],
+        )
+        .await?;
+    if changed == 1 { Ok(()) } else { Err(missing("calendar")) }
+}
+
+/// What waits already in the same form keeps its tries; the order is the plan's.
+async fn replace_outbox(tx: &mut Tx, target: CalendarId, writes: &[Write]) -> Result<(), StoreError> {
+    let rows =
+        tx.all(select!(write_columns, "FROM outbox WHERE target = $1 ORDER BY seq"), vals![target]).await?;
+    let old = rows.into_iter().map(|row| columns::write(target, row)).collect::<Result<Vec<_>, _>>()?;
+    let forms = |writes: &[Write]| {
+        writes.iter().map(|w| (w.correlation, w.op.clone())).collect::<Vec<(_, WriteOp)>>()
+    };
+    if forms(&old) == forms(writes) {
+        return Ok(());
+    }
+    let known: BTreeMap<_, _> = old.iter().map(|w| (w.correlation, w)).collect();
+    let rows = writes.iter().zip(0_i64..).map(|(write, seq)| {
+        let same = known.get(&write.correlation).filter(|old| old.op == write.op);
+        let Write { correlation, op, attempts, not_before, error, .. } = same.copied().unwrap_or(write);
+        Ok(vals![target, *correlation, seq, Val::json(op)?, *attempts, *not_before, error])
+    });
+    let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
+    tx.exec("DELETE FROM outbox WHERE target = $1", vals![target]).await?;
+    tx.bulk(&OUTBOX, rows).await.map_err(|e| say(e, "a block can have only one write at a time"))?;
+    Ok(())
+}
+
+fn ledger_values(target: CalendarId, row: &LedgerRow) -> Result<Vec<Val>, StoreError> {
+    Ok(vals![
+        target,
+        row.correlation,
+        row.rule,
+        row.source,
+        Val::json(&row.occurrence)?,
+        row.block.as_ref().map(EventId::as_str),
+        row.generation,
+        row.state.as_str(),
+        Val::bits(row.wrote.0),
+        Val::Int(row.echo.map(|echo| echo.0.cast_signed())),
+        Val::json(&row.span)?,
+        u32::from(row.repairs),
+        row.written_at,
+    ])
+}
+
+async fn put_hold(tx: &mut Tx, target: CalendarId, hold: Option<&Hold>) -> Result<(), StoreError> {
+    tx.exec("DELETE FROM holds WHERE target = $1", vals![target]).await?;
+    let Some(hold) = hold else { return Ok(()) };
+    tx.exec(
+        "INSERT INTO holds (target, reason, deletions, digest, since, last_agreed_at, agreed, approved) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        vals![
+            target,
+            hold.reason.as_str(),
+            hold.deletions,
+            Val::bits(hold.digest),
+            hold.since,
+            hold.last_agreed_at,
+            hold.agreed,
+            hold.approved,
+        ],
+    )
+    .await
+    .map(drop)
+}
