@@ -12,6 +12,9 @@ use url::Url;
 /// How long one exchange may take. Google's own limit is unpublished (google.md §8).
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long robots.txt may take: it holds up a message that is waiting.
+const PATIENCE_FOR_ROBOTS: Duration = Duration::from_secs(2);
+
 /// How much of an answer is read.
 const READ_MAX: u64 = 64 * 1_024;
 
@@ -45,7 +48,7 @@ pub(crate) async fn post_nothing(
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str("\r\n");
-    match exchange(address, &head).await.as_deref().and_then(status) {
+    match exchange(address, &head, PATIENCE).await.as_deref().and_then(status) {
         Some(status) => Outcome::Answered(status),
         None => Outcome::Unreachable,
     }
@@ -55,13 +58,13 @@ pub(crate) async fn post_nothing(
 pub(crate) async fn get(address: SocketAddr, url: &Url, path: &str) -> Option<String> {
     // HTTP/1.0: an answer in chunks would have to be put together again.
     let head = format!("GET {path} HTTP/1.0\r\nHost: {}\r\nUser-Agent: {USER_AGENT}\r\n\r\n", host(url));
-    let answer = exchange(address, &head).await?;
+    let answer = exchange(address, &head, PATIENCE_FOR_ROBOTS).await?;
     let text = String::from_utf8_lossy(&answer);
     let (_, body) = text.split_once("\r\n\r\n")?;
     (status(&answer) == Some(200)).then(|| body.to_owned())
 }
 
-async fn exchange(address: SocketAddr, head: &str) -> Option<Vec<u8>> {
+async fn exchange(address: SocketAddr, head: &str, patience: Duration) -> Option<Vec<u8>> {
     if !address.ip().is_loopback() {
         return None;
     }
@@ -73,7 +76,7 @@ async fn exchange(address: SocketAddr, head: &str) -> Option<Vec<u8>> {
         let read = stream.take(READ_MAX).read_to_end(&mut answer).await;
         if answer.is_empty() { read.map(|_| answer) } else { Ok(answer) }
     };
-    timeout(PATIENCE, talk).await.ok()?.ok().filter(|answer| !answer.is_empty())
+    timeout(patience, talk).await.ok()?.ok().filter(|answer| !answer.is_empty())
 }
 
 fn host(url: &Url) -> &str {

@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use calsync_core::time::Ts;
 use tokio::net::TcpListener;
@@ -15,6 +16,9 @@ use crate::cloud::{CloudError, Limits, SharedCloud};
 use crate::faults::{FaultPlan, Rates};
 use crate::google::push::{PushCounts, PushTimes};
 use crate::google::{GoogleConfig, GoogleFace, http, push};
+
+/// How long requests under way may take to end.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether notifications are delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,8 +187,11 @@ impl RunningSimulator {
     /// Stops listening and delivering, and waits until both have ended.
     pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
-        for task in self.tasks.drain(..) {
-            let _ = task.await;
+        for mut task in self.tasks.drain(..) {
+            // A client that never ends its request must not keep us.
+            if tokio::time::timeout(SHUTDOWN_PATIENCE, &mut task).await.is_err() {
+                task.abort();
+            }
         }
     }
 }

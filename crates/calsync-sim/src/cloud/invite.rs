@@ -42,6 +42,15 @@ impl Cloud {
         self.spread(&leading, &after, now);
     }
 
+    /// If a guest's copy was changed and the guest's own answer with it, the organizer learns of the answer.
+    pub(super) fn pass_answer_on(&mut self, calendar: &CalendarId, before: &Event, after: &Event, now: Ts) {
+        let own = |event: &Event| event.content.attendee(calendar.as_str()).map(|a| a.response);
+        let leads = self.calendars.get(calendar).is_none_or(|cal| cal.leads(after));
+        if let Some(answer) = own(after).filter(|answer| !leads && own(before) != Some(*answer)) {
+            self.carry_answer(after, &PersonId::from(calendar.as_str()), answer, now);
+        }
+    }
+
     fn copy_to(&mut self, to: &CalendarId, event: &Arc<Event>, now: Ts) {
         let known = self.calendars.get(to).and_then(|cal| cal.stored(&event.id)).cloned();
         match known {

@@ -117,6 +117,7 @@ impl Cloud {
         }
         self.record(by, calendar, op, Some(Arc::clone(&before)), &after, now);
         self.spread(calendar, &after, now);
+        self.pass_answer_on(calendar, &before, &after, now);
         Ok(Written { before: Some(before), after })
     }
 

@@ -220,16 +220,16 @@ impl Postman {
         tracing::info!(channel = %notice.channel.id, "a notification was given up");
     }
 
-    /// Whether the host lets Google's sender in (§8: it obeys robots.txt). Asked once per host.
+    /// Whether the host lets Google's sender in (§8: it obeys robots.txt). Asked about once per host; nobody else's
+    /// message waits meanwhile.
     async fn allowed(&self, address: SocketAddr, url: &Url) -> bool {
-        let mut known = self.robots.lock().await;
-        if let Some(robots) = known.get(&address) {
+        if let Some(robots) = self.robots.lock().await.get(&address) {
             return robots.allow(url.path());
         }
-        let robots = loopback_http::get(address, url, "/robots.txt")
-            .await
-            .map_or_else(Robots::default, |text| Robots::parse(&text));
+        let text = loopback_http::get(address, url, "/robots.txt").await;
+        let robots = text.map_or_else(Robots::default, |text| Robots::parse(&text));
         let allowed = robots.allow(url.path());
+        let mut known = self.robots.lock().await;
         if known.len() >= HOSTS_MAX {
             known.pop_first();
         }

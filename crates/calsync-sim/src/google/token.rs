@@ -161,10 +161,12 @@ impl GoogleFace {
         }
     }
 
-    /// `GET /tokeninfo`.
+    /// `GET` or `POST /tokeninfo`.
     pub(super) fn tokeninfo(&self, request: &ApiRequest) -> Answer {
         let form = request.form_pairs();
         let token = request.param("access_token").or_else(|| form.get("access_token").map(String::as_str));
+        // Google's own Node library names it in a header instead.
+        let token = token.or_else(|| bearer(request));
         let now = self.now();
         let Some(access) = token.and_then(|t| self.oauth().access(t, now).cloned()) else {
             return refuse(400, "invalid_token", "Invalid Value");

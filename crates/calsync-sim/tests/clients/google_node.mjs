@@ -89,6 +89,37 @@ same([entries.includes(calendarId), entries.includes(holidays)], [true, false], 
 const busy = (await api.freebusy.query({ requestBody: { timeMin: "2026-12-16T00:00:00Z", timeMax: "2026-12-17T00:00:00Z", items: [{ id: calendarId }] } })).data;
 same(busy.calendars[calendarId].busy, [{ start: "2026-12-16T08:00:00Z", end: "2026-12-16T09:00:00Z" }], "busy");
 
+// OAuth by the same library: consent, PKCE, exchange, refresh, token info, revocation.
+const program = new auth.OAuth2({
+  clientId: "app", clientSecret: "s3cret", redirectUri: "http://127.0.0.1:3000/oauth/google/callback",
+  endpoints: {
+    oauth2AuthBaseUrl: `${base}/o/oauth2/v2/auth`, oauth2TokenUrl: `${base}/token`,
+    oauth2RevokeUrl: `${base}/revoke`, tokenInfoUrl: `${base}/tokeninfo`,
+  },
+});
+const pkce = await program.generateCodeVerifierAsync();
+const consent = program.generateAuthUrl({
+  access_type: "offline", prompt: "consent", login_hint: "ann@example.com", state: "abc",
+  scope: ["openid", "email", "https://www.googleapis.com/auth/calendar.events"],
+  code_challenge: pkce.codeChallenge, code_challenge_method: "S256",
+});
+const back = new URL((await fetch(consent, { redirect: "manual" })).headers.get("location"));
+same(back.searchParams.get("state"), "abc", "state comes back");
+const { tokens } = await program.getToken({ code: back.searchParams.get("code"), codeVerifier: pkce.codeVerifier });
+same([tokens.token_type, typeof tokens.refresh_token, typeof tokens.id_token], ["Bearer", "string", "string"], "tokens");
+program.setCredentials({ refresh_token: tokens.refresh_token });
+const renewed = (await program.refreshAccessToken()).credentials;
+same(renewed.access_token !== tokens.access_token, true, "another access token");
+same((await program.getTokenInfo(renewed.access_token)).email, "ann@example.com", "whose it is");
+const theirs = calendar({ version: "v3", auth: program, rootUrl: `${base}/` });
+same((await theirs.events.list({ calendarId: "primary" })).data.kind, "calendar#events", "and it opens the calendar");
+await program.revokeToken(renewed.access_token);
+const dead = await program.getToken({ code: back.searchParams.get("code"), codeVerifier: pkce.codeVerifier }).catch((e) => e.response);
+same([dead.status, dead.data.error], [400, "invalid_grant"], "a code is single use");
+program.setCredentials({ refresh_token: tokens.refresh_token });
+const revoked = await program.refreshAccessToken().catch((e) => e.response);
+same([revoked.status, revoked.data.error_description], [400, "Token has been expired or revoked."], "revoked");
+
 // Watch and stop.
 const states = [];
 const hook = http.createServer((request, response) => {

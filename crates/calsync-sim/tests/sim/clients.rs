@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use calsync_sim::{RunningSimulator, SimConfig, Simulator};
 
-use crate::stage::{HOLIDAYS, TEAM, TOKEN, now, stage};
+use crate::stage::{HOLIDAYS, TEAM, TOKEN, client, now, stage};
 
 /// Where the libraries are, if anywhere.
 fn libraries() -> Option<PathBuf> {
@@ -24,7 +24,9 @@ fn libraries() -> Option<PathBuf> {
 }
 
 async fn simulator() -> RunningSimulator {
-    let running = Simulator::start(SimConfig::starting_at(now())).await.unwrap();
+    let mut config = SimConfig::starting_at(now());
+    config.google.clients = vec![client("app")];
+    let running = Simulator::start(config).await.unwrap();
     running.seed_person("ann@example.com", TOKEN).unwrap();
     running.cloud().with(stage);
     running

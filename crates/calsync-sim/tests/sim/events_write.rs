@@ -1,6 +1,7 @@
 //! google.md §3, §5 and §6: what writes take, keep, drop and refuse.
 
 use calsync_sim::cloud::calendar::AccessRole;
+use calsync_sim::cloud::content::Response;
 use calsync_sim::cloud::journal::Op;
 use calsync_sim::google::ApiRequest;
 use serde_json::{Value, json};
@@ -305,6 +306,11 @@ fn row_put_from_a_guests_copy_is_refused_and_patch_is_not() {
     let (status, body) = google.write("PUT", &target, &hour("mine now", 3));
     assert_eq!((status, reason(&body)), (403, "forbiddenForNonOrganizer"));
     assert_eq!(google.write("PATCH", &target, &json!({"colorId": "3"})).0, 200);
+    let answer = json!({"attendees": [{"email": "ann@example.com", "responseStatus": "declined"}]});
+    assert_eq!(google.write("PATCH", &target, &answer).0, 200);
+    let led = google.person(|cloud, _, _| cloud.event(&bob, &id(&items[0]).into()).unwrap());
+    assert_eq!(led.content.attendees[0].response, Response::Declined, "the organizer learns of the answer");
+    assert_eq!(led.content.color_id, None);
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod events_write;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod follow;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod oauth;

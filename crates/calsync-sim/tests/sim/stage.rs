@@ -123,7 +123,8 @@ impl Google {
     }
 }
 
-fn client(id: &str) -> OauthClient {
+/// A registered program; `tester` is in testing.
+pub(crate) fn client(id: &str) -> OauthClient {
     let stage = if id == "tester" { Stage::Testing } else { Stage::InProduction };
     let (id, project) = (id.to_owned(), format!("project-of-{id}"));
     OauthClient { id, secret: "s3cret".into(), redirect_uris: vec![REDIRECT.into()], project, stage }
