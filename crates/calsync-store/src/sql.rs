@@ -39,6 +39,9 @@ mod rules;
 mod runs;
 mod settle;
 mod subscriptions;
+#[cfg(all(test, feature = "contract"))]
+#[allow(clippy::unwrap_used, reason = "these are tests")]
+mod tests;
 mod value;
 mod walk;
 

@@ -1,5 +1,6 @@
 //! The model test: the same random operations on the store and on the reference, and the same picture after each.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use calsync_core::ports::Store;
@@ -10,15 +11,18 @@ use crate::MemoryStore;
 /// Sequences, each from its own seed. `CALSYNC_MODEL_SEED` runs one alone; `CALSYNC_MODEL_STEPS` makes it longer.
 const STEPS: u64 = 400;
 
-/// One sequence on the store given, whatever was drawn; a seed that fails is printed.
+/// One sequence on the store given; a seed that fails is printed.
 pub async fn agrees_with_the_reference(store: Arc<dyn Store>) {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seed = number("CALSYNC_MODEL_SEED").unwrap_or(1);
     run(store, seed, number("CALSYNC_MODEL_STEPS").unwrap_or(STEPS)).await;
 }
 
-/// One sequence of so many operations.
-pub async fn run(store: Arc<dyn Store>, seed: u64, steps: u64) {
+/// How often each operation worked, and how often it was refused.
+pub type Tally = BTreeMap<&'static str, (u32, u32)>;
+
+/// One sequence of so many operations. Sums of tallies show whether a set of seeds asks enough.
+pub async fn run(store: Arc<dyn Store>, seed: u64, steps: u64) -> Tally {
     let reference: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let mut sequence = Sequence::new(seed);
     for step in 0..steps {
@@ -32,4 +36,5 @@ pub async fn run(store: Arc<dyn Store>, seed: u64, steps: u64) {
         }
         assert_eq!(found.len(), expected.len(), "after step {step} ({name}) of seed {seed}");
     }
+    sequence.tally
 }

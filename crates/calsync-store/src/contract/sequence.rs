@@ -1,6 +1,7 @@
 //! Random operations, drawn from a seed, applied to two stores at once; and the picture of a whole store, by nothing
 //! but its port.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use calsync_core::calendar::{AccountStatus, Cursor, ProviderKind};
@@ -20,6 +21,8 @@ use calsync_core::time::{Ts, Window};
 use serde_json::json;
 
 use super::world::*;
+
+mod ops;
 
 /// Calendars that may exist: 100, 101, ….
 const CALENDARS: u64 = 8;
@@ -68,8 +71,9 @@ pub(super) async fn observe(store: &Arc<dyn Store>) -> Vec<String> {
     seen
 }
 
-/// Operations drawn from one seed.
+/// Operations drawn from one seed, and how often each of them worked or was refused.
 pub(super) struct Sequence {
+    pub(super) tally: BTreeMap<&'static str, (u32, u32)>,
     state: u64,
     now: i64,
     serial: u64,
@@ -77,30 +81,16 @@ pub(super) struct Sequence {
     runs: Vec<Run>,
 }
 
-/// What an operation answered, without the words for a person: those may differ.
-fn plain<T>(result: Result<T, StoreError>) -> Result<T, &'static str> {
-    result.map_err(|error| match error {
-        StoreError::LeaseLost(_) => "lease lost",
-        StoreError::Conflict(_) => "conflict",
-        StoreError::Unavailable(_) => "unavailable",
-        StoreError::NewerSchema { .. } => "newer schema",
-        StoreError::Corrupt(_) => "corrupt",
-    })
-}
-
-/// Does the same to both, compares the answers, and gives the answer back.
-macro_rules! both {
-    ($model:expr, $real:expr, $method:ident($($arg:expr),*)) => {{
-        let expected = plain($model.$method($($arg),*).await);
-        let found = plain($real.$method($($arg),*).await);
-        assert_eq!(found, expected, "the answer of {}", stringify!($method($($arg),*)));
-        expected
-    }};
-}
-
 impl Sequence {
     pub(super) fn new(seed: u64) -> Sequence {
-        Sequence { state: seed, now: 100, serial: 1_000, leases: Vec::new(), runs: Vec::new() }
+        Sequence {
+            state: seed,
+            now: 100,
+            serial: 1_000,
+            leases: Vec::new(),
+            runs: Vec::new(),
+            tally: BTreeMap::new(),
+        }
     }
 
     /// splitmix64: small, and the same everywhere.
@@ -141,6 +131,11 @@ impl Sequence {
         self.now - 50 + i64::try_from(self.draw(100)).unwrap()
     }
 
+    fn count<T, E>(&mut self, name: &'static str, answer: &Result<T, E>) {
+        let (worked, refused) = self.tally.entry(name).or_default();
+        *(if answer.is_ok() { worked } else { refused }) += 1;
+    }
+
     fn lease(&mut self) -> Lease {
         let nobodys =
             Lease { resource: "job:none".into(), owner: "nobody".into(), token: 1, expires_at: t(0) };
@@ -163,238 +158,6 @@ impl Sequence {
             7 | 8 => self.running(m, r).await,
             9 | 10 => self.walking(m, r).await,
             _ => self.figures(m, r).await,
-        }
-    }
-
-    async fn people(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
-        let n = self.user();
-        match self.draw(12) {
-            0..=3 => {
-                let _ = both!(m, r, add_user(&user(n)));
-                "add_user"
-            }
-            4..=8 => {
-                let mut connect = account(10 + n * 2 + self.draw(2), n);
-                connect.account.remote_id = format!("remote-{}", self.draw(2));
-                connect.credentials.version = i64::try_from(self.draw(5)).unwrap();
-                let _ = both!(m, r, connect_account(&connect, t(self.now)));
-                "connect_account"
-            }
-            9 => {
-                let which = AccountId(id(10 + n * 2 + self.draw(2)));
-                let status = self.one_of(&[AccountStatus::Active, AccountStatus::NeedsReconnect]);
-                let _ = both!(m, r, set_account_status(which, status, Some("words")));
-                "set_account_status"
-            }
-            10 => {
-                let _ = both!(m, r, remove_account(AccountId(id(10 + n * 2 + self.draw(8)))));
-                "remove_account"
-            }
-            _ if self.draw(4) == 0 => {
-                let _ = both!(m, r, remove_user(UserId(id(n))));
-                "remove_user"
-            }
-            _ => {
-                let account = AccountId(id(10 + n * 2));
-                let sealed = account_credentials(i64::try_from(self.draw(9)).unwrap());
-                let expected = i64::try_from(self.draw(4)).unwrap();
-                let _ = both!(m, r, replace_credentials(account, expected, &sealed));
-                "replace_credentials"
-            }
-        }
-    }
-
-    async fn calendars(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
-        let (a, b, now) = (self.calendar(), self.calendar(), t(self.now));
-        match self.draw(8) {
-            0 | 1 => {
-                let n = self.user();
-                let account = AccountId(id(10 + n * 2 + self.draw(2)));
-                let list: Vec<_> = (0..self.draw(4))
-                    .map(|_| self.draw(4))
-                    .map(|k| (CalendarId(id(100 + (k + n) % CALENDARS)), listed(&k.to_string())))
-                    .collect();
-                let _ = both!(m, r, update_calendar_list(account, &list));
-                "update_calendar_list"
-            }
-            2 | 3 => {
-                let change = match self.draw(5) {
-                    0 => CalendarChange::WebhookEnabled(self.switch()),
-                    1 => CalendarChange::PushUnsupported,
-                    _ => CalendarChange::SyncEnabled(self.switch()),
-                };
-                let _ = both!(m, r, change_calendar(a, change, now));
-                "change_calendar"
-            }
-            4 | 5 => {
-                let owner = m.calendar(a).await.unwrap().map_or(UserId(id(1)), |c| c.user);
-                let options = RuleOptions {
-                    copy_title: !self.often(),
-                    enabled: self.often(),
-                    ..RuleOptions::default()
-                };
-                let rule = calsync_core::rule::Rule { options, ..rule(600 + self.draw(4), owner, a, b) };
-                let _ = both!(m, r, put_rule(&rule, now));
-                "put_rule"
-            }
-            6 => {
-                let _ = both!(m, r, remove_rule(RuleId(id(600 + self.draw(4))), now));
-                "remove_rule"
-            }
-            _ => {
-                let wish = self.one_of(&[Wish::Changes, Wish::Full]);
-                let _ = both!(m, r, raise(&[a, b], wish, now));
-                "raise"
-            }
-        }
-    }
-
-    async fn receipt(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
-        let n = 200 + self.draw(8);
-        let calendar = self.calendar();
-        let known = m.subscriptions(calendar).await.unwrap();
-        let to = known.first().cloned().unwrap_or_else(|| subscription(n, calendar));
-        let at = self.at();
-        let new = NewNotification {
-            id: NotificationId(id(self.next())),
-            notification_id: self.draw(40).to_string(),
-            wants: self.one_of(&[Wants::Sync, Wants::Sync, Wants::Confirmation]),
-            ..delivery(0, &to, at)
-        };
-        let _ = both!(m, r, record_notification(new.clone()));
-        "record_notification"
-    }
-
-    async fn leasing(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
-        let until = t(self.now + 60);
-        let lease = self.lease();
-        match self.draw(6) {
-            0 | 1 => {
-                let claimed = both!(m, r, claim_due_user("w", t(self.now), until));
-                self.leases.extend(claimed.unwrap().map(|c| c.lease));
-                "claim_due_user"
-            }
-            2 => {
-                let user = UserId(id(self.user()));
-                let claimed = both!(m, r, claim_user(user, "w", t(self.now), until));
-                self.leases.extend(claimed.unwrap().map(|c| c.lease));
-                "claim_user"
-            }
-            3 => {
-                let claimed = both!(m, r, claim_lease("job:one", "w", t(self.now), until));
-                self.leases.extend(claimed.unwrap());
-                "claim_lease"
-            }
-            4 => {
-                let _ = both!(m, r, renew_lease(&lease, until));
-                "renew_lease"
-            }
-            _ => {
-                let calendar = self.calendar();
-                let known = m.calendar(calendar).await.unwrap().map_or(0, |c| c.dirty_generation);
-                let seen_generation = known - i64::from(!self.often());
-                let due_at = self.often().then_some(t(self.now + 30));
-                let _ = both!(m, r, release(&lease, &[NextDue { calendar, seen_generation, due_at }]));
-                "release"
-            }
-        }
-    }
-
-    async fn subscribing(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
-        let which = SubscriptionId(id(200 + self.draw(10)));
-        let now = t(self.now);
-        match self.draw(8) {
-            0..=3 => {
-                let calendar = self.calendar();
-                let known = m.subscriptions(calendar).await.unwrap();
-                let replaces = known.first().map(|s| s.id).filter(|_| self.often());
-                let new = Subscription {
-                    created_at: t(self.at()),
-                    expires_at: t(self.now + 400),
-                    provider: self.one_of(&[
-                        ProviderKind::Google,
-                        ProviderKind::Google,
-                        ProviderKind::Microsoft,
-                    ]),
-                    ..subscription(200 + self.draw(10), calendar)
-                };
-                let _ = both!(m, r, begin_subscription(&new, replaces));
-                "begin_subscription"
-            }
-            4 => {
-                let channel = format!("confirmed-{}", self.draw(10));
-                let _ =
-                    both!(m, r, confirm_subscription(which, &channel, "resource", t(self.now + 900), now));
-                "confirm_subscription"
-            }
-            5 => {
-                let replaced = self.often().then_some(SubscriptionId(id(200 + self.draw(10))));
-                let _ = both!(m, r, abandon_subscription(which, replaced, now));
-                "abandon_subscription"
-            }
-            6 => {
-                use SubscriptionStatus::{Active, Expired, Failed, Suspended};
-                let status = self.one_of(&[Active, Expired, Failed, Suspended]);
-                let _ = both!(m, r, set_subscription_status(which, status));
-                "set_subscription_status"
-            }
-            _ => {
-                let _ = both!(m, r, expire_subscriptions(t(self.now - 200)));
-                "expire_subscriptions"
-            }
-        }
-    }
-
-    async fn running(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
-        let lease = self.lease();
-        if self.draw(2) == 0 || self.runs.is_empty() {
-            let kind = self.one_of(&[RunKind::Webhook, RunKind::Polling, RunKind::Full]);
-            let run = run(self.next(), self.calendar(), kind, self.now);
-            if both!(m, r, begin_run(&lease, &run)).is_ok() {
-                self.runs.push(run);
-            }
-            return "begin_run";
-        }
-        let run = self.runs[self.runs.len() - 1].clone();
-        let at_work = m.notifications(ProcessingStatus::Processing, 100).await.unwrap();
-        let notifications = if self.draw(2) == 0 {
-            let served = Served { calendars_synced: 1, events_processed: 3, busy_blocks_updated: 1 };
-            NotificationsEnd::Completed(served)
-        } else {
-            let retry = AfterFailure::RetryAt(t(self.now + 30));
-            let items =
-                at_work.iter().map(|n| (n.id, self.one_of(&[retry, retry, AfterFailure::Failed]))).collect();
-            NotificationsEnd::Failed { items, blame: self.one_of(&[Blame::Calendar, Blame::Target]) }
-        };
-        let status = self.one_of(&[RunStatus::Succeeded, failed()]);
-        let served_generation = self.often().then_some(i64::try_from(self.draw(9)).unwrap());
-        let ended = RunEnd { served_generation, ..end(&run, self.now + 1, status, notifications) };
-        let _ = both!(m, r, end_run(&lease, &ended));
-        "end_run"
-    }
-
-    async fn walking(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
-        let (lease, calendar) = (self.lease(), self.calendar());
-        match self.draw(7) {
-            0 | 1 => {
-                let pull = self.pull(calendar);
-                let _ = both!(m, r, apply_pull(&lease, &pull));
-                "apply_pull"
-            }
-            2 | 3 => {
-                let plan = self.plan(calendar);
-                let _ = both!(m, r, enqueue(&lease, &plan));
-                "enqueue"
-            }
-            4 | 5 => {
-                let slice: Vec<Settlement> = (0..self.draw(6)).map(|_| self.settlement(calendar)).collect();
-                let _ = both!(m, r, settle(&lease, &slice));
-                "settle"
-            }
-            _ => {
-                let _ = both!(m, r, approve_hold(calendar, t(self.now)));
-                "approve_hold"
-            }
         }
     }
 
@@ -462,55 +225,4 @@ impl Sequence {
         };
         Settlement { target, correlation: CorrelationId(id(700 + self.draw(6))), outcome }
     }
-
-    async fn figures(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
-        let kind = self.one_of(&["database_down", "cache_down"]);
-        match self.draw(5) {
-            0 | 1 => {
-                let alert = Alert {
-                    kind: kind.to_owned(),
-                    subject: String::new(),
-                    level: self.one_of(&[AlertLevel::Info, AlertLevel::Critical]),
-                    message: "words".to_owned(),
-                    action: "look".to_owned(),
-                    first_seen: t(self.now),
-                    last_seen: t(self.now),
-                    resolved_at: None,
-                    deliveries: self.one_of(&[json!(null), json!({"email": 1})]),
-                };
-                let _ = both!(m, r, open_alert(&alert));
-                "open_alert"
-            }
-            2 => {
-                let _ = both!(m, r, resolve_alert(kind, "", t(self.now)));
-                "resolve_alert"
-            }
-            3 => {
-                let value = json!(self.draw(3));
-                let _ = if self.often() {
-                    both!(m, r, init_setting("name", &value)).map(drop)
-                } else {
-                    both!(m, r, put_setting("name", &value))
-                };
-                "setting"
-            }
-            _ => {
-                let stat = CallStats {
-                    provider: self.one_of(&ProviderKind::ALL),
-                    minute: t(60 * i64::try_from(self.draw(4)).unwrap()),
-                    calls: 3,
-                    errors: [(kind.to_owned(), 1)].into(),
-                    latency_sum_us: 7,
-                    latency_max_us: self.draw(100),
-                    quota_used: 1,
-                };
-                let _ = both!(m, r, add_call_stats(std::slice::from_ref(&stat)));
-                "add_call_stats"
-            }
-        }
-    }
-}
-
-fn account_credentials(version: i64) -> calsync_core::ports::SealedCredentials {
-    calsync_core::ports::SealedCredentials { sealed: vec![1, 2, 3], version }
 }

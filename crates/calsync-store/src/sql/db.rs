@@ -145,7 +145,7 @@ impl Tx {
 }
 
 impl Bulk {
-    fn text(&self, rows: usize, columns: usize) -> String {
+    pub(super) fn text(&self, rows: usize, columns: usize) -> String {
         use std::fmt::Write as _;
         let mut sql = String::with_capacity(self.before.len() + self.after.len() + rows * columns * 6);
         sql.push_str(self.before);

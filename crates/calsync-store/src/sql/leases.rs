@@ -16,7 +16,7 @@ const CLAIM: &str = "INSERT INTO leases (resource, user_id, owner, token, claime
     WHERE leases.owner IS NULL OR leases.expires_at <= excluded.claimed_at RETURNING token";
 
 /// Not for a calendar that was made dirty after the decision: it stays due.
-const NEXT: Bulk = Bulk {
+pub(super) const NEXT: Bulk = Bulk {
     before: "UPDATE calendars SET due_at = v.column3 FROM (VALUES",
     after: ") AS v WHERE calendars.id = v.column1 AND calendars.dirty_generation = v.column2",
 };

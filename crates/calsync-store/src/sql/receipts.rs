@@ -122,7 +122,7 @@ const INSERT: Bulk = Bulk {
     after: "ON CONFLICT DO NOTHING RETURNING id",
 };
 /// A failure is over when something is delivered.
-const MARK: Bulk = Bulk {
+pub(super) const MARK: Bulk = Bulk {
     before: "UPDATE webhook_subscriptions SET failure_count = 0, last_notification_at = \
              CASE WHEN last_notification_at > v.column2 THEN last_notification_at ELSE v.column2 END FROM (VALUES",
     after: ") AS v WHERE webhook_subscriptions.id = v.column1",

@@ -16,23 +16,23 @@ use super::people::say;
 use super::value::{Row, Val, vals};
 use crate::rows::missing;
 
-/// Nobody else holds the lease: what is `processing` was left by a dead worker.
-const PICK: &str = "UPDATE webhook_notifications SET processing_status = 'processing', processing_started_at = $2, \
+/// By the index on what is open (a notification without an end). Nobody else holds the lease: what is `processing` was left by a dead worker.
+pub(super) const PICK: &str = "UPDATE webhook_notifications SET processing_status = 'processing', processing_started_at = $2, \
     next_retry_at = NULL, run_id = $3 \
     WHERE subscription_id IN (SELECT id FROM webhook_subscriptions WHERE calendar_id = $1) \
-    AND processing_status IN ('pending', 'processing', 'retrying') \
+    AND processing_completed_at IS NULL \
     AND (next_retry_at IS NULL OR next_retry_at <= $2) RETURNING received_at, id, retry_count";
 
 /// Of the unfinished ones of a run, those without a time for another try are the ones at work.
-const COMPLETE: &str = "UPDATE webhook_notifications SET processing_status = 'completed', \
+pub(super) const COMPLETE: &str = "UPDATE webhook_notifications SET processing_status = 'completed', \
     processing_completed_at = $3, error_message = NULL, \
     processing_time_ms = CASE WHEN $3 > received_at THEN ($3 - received_at) / 1000 ELSE 0 END, \
     calendars_synced = $4, events_processed = $5, busy_blocks_updated = $6 \
     WHERE subscription_id IN (SELECT id FROM webhook_subscriptions WHERE calendar_id = $1) \
-    AND processing_status IN ('pending', 'processing', 'retrying') AND run_id = $2 AND next_retry_at IS NULL \
+    AND processing_completed_at IS NULL AND run_id = $2 AND next_retry_at IS NULL \
     RETURNING subscription_id";
 
-const FAIL: Bulk = Bulk {
+pub(super) const FAIL: Bulk = Bulk {
     before: "UPDATE webhook_notifications SET retry_count = retry_count + 1, processing_status = v.column3, \
              next_retry_at = v.column4, processing_completed_at = v.column5, error_message = v.column6 FROM (VALUES",
     after: ") AS v WHERE webhook_notifications.id = v.column1 AND webhook_notifications.run_id = v.column2 \
@@ -40,7 +40,7 @@ const FAIL: Bulk = Bulk {
 };
 
 /// Subscription, and 1 to count a failure or 0 to clear them.
-const COUNT: Bulk = Bulk {
+pub(super) const COUNT: Bulk = Bulk {
     before: "UPDATE webhook_subscriptions SET \
              failure_count = CASE WHEN v.column2 = 1 THEN failure_count + 1 ELSE 0 END FROM (VALUES",
     after: ") AS v WHERE webhook_subscriptions.id = v.column1 AND (v.column2 = 1 OR failure_count > 0)",

@@ -40,7 +40,7 @@ pub(super) const FAILING: &str = select!(
     "FROM webhook_subscriptions s WHERE s.status = 'active' AND s.failure_count > 0 AND s.failure_count >= $1 \
      ORDER BY s.failure_count DESC, s.id LIMIT $2"
 );
-const UNWATCHED: &str = select!(
+pub(super) const UNWATCHED: &str = select!(
     calendar_columns,
     "FROM calendars c JOIN accounts a ON a.id = c.account_id \
      WHERE c.sync_enabled = 1 AND c.webhook_enabled = 1 AND c.missing = 0 AND c.push_unsupported = 0 \
@@ -64,6 +64,9 @@ const REINSTATE: &str = "UPDATE webhook_subscriptions SET status = 'active' \
     WHERE id = $1 AND status = 'expired' AND expires_at > $2 AND NOT EXISTS \
     (SELECT 1 FROM webhook_subscriptions o WHERE o.calendar_id = webhook_subscriptions.calendar_id \
      AND o.provider = webhook_subscriptions.provider AND o.status = 'active')";
+
+pub(super) const EXPIRE: &str =
+    "UPDATE webhook_subscriptions SET status = 'expired' WHERE status = 'active' AND expires_at <= $1";
 
 const TAKEN: &str = "the calendar has an active subscription already, or the channel id is taken or too long";
 
@@ -169,8 +172,7 @@ impl SqlStore {
     }
 
     pub(super) async fn expire_subscriptions(&self, now: Ts) -> Result<u64, StoreError> {
-        let sql = "UPDATE webhook_subscriptions SET status = 'expired' WHERE status = 'active' AND expires_at <= $1";
-        self.db.exec(sql, vals![now]).await
+        self.db.exec(EXPIRE, vals![now]).await
     }
 
     pub(super) async fn subscription_metrics(&self, now: Ts) -> Result<SubscriptionMetrics, StoreError> {

@@ -74,11 +74,7 @@ impl SqlStore {
         now: Ts,
         limit: u32,
     ) -> Result<Vec<Write>, StoreError> {
-        const SQL: &str = select!(
-            write_columns,
-            "FROM outbox WHERE target = $1 AND (not_before IS NULL OR not_before <= $2) ORDER BY seq LIMIT $3"
-        );
-        let rows = self.db.all(SQL, vals![target, now, limit]).await?;
+        let rows = self.db.all(DUE_WRITES, vals![target, now, limit]).await?;
         rows.into_iter().map(|row| columns::write(target, row)).collect()
     }
 
@@ -98,6 +94,10 @@ impl SqlStore {
     }
 }
 
+pub(super) const DUE_WRITES: &str = select!(
+    write_columns,
+    "FROM outbox WHERE target = $1 AND (not_before IS NULL OR not_before <= $2) ORDER BY seq LIMIT $3"
+);
 /// Calendar and event id; the document beside them.
 const EVENTS: Bulk = Bulk {
     before: "INSERT INTO mirror_events (calendar_id, event_id, event) VALUES",

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod crash;
+mod files;
 mod lite;
 mod memory;
-mod plans;
+mod seeds;
+mod throughput;
