@@ -9,7 +9,7 @@ use super::sequence::{Sequence, observe};
 use crate::MemoryStore;
 
 /// Sequences, each from its own seed. `CALSYNC_MODEL_SEED` runs one alone; `CALSYNC_MODEL_STEPS` makes it longer.
-const STEPS: u64 = 400;
+const STEPS: u64 = 250;
 
 /// One sequence on the store given; a seed that fails is printed.
 pub async fn agrees_with_the_reference(store: Arc<dyn Store>) {
@@ -25,6 +25,7 @@ pub type Tally = BTreeMap<&'static str, (u32, u32)>;
 pub async fn run(store: Arc<dyn Store>, seed: u64, steps: u64) -> Tally {
     let reference: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let mut sequence = Sequence::new(seed);
+    sequence.settle_in(&reference, &store).await;
     for step in 0..steps {
         let name = sequence.step(&reference, &store).await;
         let (expected, found) = (observe(&reference).await, observe(&store).await);

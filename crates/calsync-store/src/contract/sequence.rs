@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use calsync_core::calendar::{AccountStatus, Cursor, ProviderKind};
-use calsync_core::ids::{
-    AccountId, CalendarId, CorrelationId, NotificationId, RuleId, SubscriptionId, UserId,
-};
+use calsync_core::ids::{AccountId, CalendarId, CorrelationId, NotificationId, RuleId, UserId};
 use calsync_core::ledger::{LedgerRow, LedgerState, Outcome, Settlement, Write};
 use calsync_core::notification::{AfterFailure, ProcessingStatus, Served, Wants};
 use calsync_core::ports::{
@@ -24,8 +22,8 @@ use super::world::*;
 
 mod ops;
 
-/// Calendars that may exist: 100, 101, ….
-const CALENDARS: u64 = 8;
+/// Calendars that each of them may have; user n's are 100 + 3n and the following.
+const EACH: u64 = 3;
 /// Users that may exist: 1, 2, ….
 const USERS: u64 = 3;
 
@@ -42,7 +40,7 @@ pub(super) async fn observe(store: &Arc<dyn Store>) -> Vec<String> {
         see!(store.user_state(user));
     }
     see!(store.all_credentials());
-    let calendars = (100..100 + CALENDARS).chain([0xa, 0xb, 0xc]).map(|n| CalendarId(id(n)));
+    let calendars = (100 + EACH..100 + EACH * (USERS + 1)).chain([0xa, 0xb]).map(|n| CalendarId(id(n)));
     for calendar in calendars {
         see!(store.mirror(calendar));
         see!(store.ledger(calendar));
@@ -119,8 +117,13 @@ impl Sequence {
         1 + self.draw(USERS)
     }
 
+    fn calendar_of(&mut self, user: u64) -> CalendarId {
+        CalendarId(id(100 + user * EACH + self.draw(EACH)))
+    }
+
     fn calendar(&mut self) -> CalendarId {
-        CalendarId(id(100 + self.draw(CALENDARS)))
+        let user = self.user();
+        self.calendar_of(user)
     }
 
     fn switch(&mut self) -> Switch {
@@ -136,19 +139,31 @@ impl Sequence {
         *(if answer.is_ok() { worked } else { refused }) += 1;
     }
 
+    /// One that is likely to be good still; none is, before anything was claimed.
     fn lease(&mut self) -> Lease {
-        let nobodys =
-            Lease { resource: "job:none".into(), owner: "nobody".into(), token: 1, expires_at: t(0) };
-        // The latest are the likeliest to be good still.
-        let skip = self.draw(3) + self.draw(2) * self.draw(3);
-        let count = self.leases.len() as u64;
-        let at = usize::try_from(count.saturating_sub(1 + skip)).unwrap();
-        self.leases.get(at).cloned().unwrap_or(nobodys)
+        let skip = usize::try_from(self.draw(2) * self.draw(2) * self.draw(4)).unwrap();
+        let at = self.leases.len().saturating_sub(1 + skip);
+        self.leases.get(at).cloned().unwrap_or(Lease {
+            resource: "job:none".to_owned(),
+            owner: "nobody".to_owned(),
+            token: 1,
+            expires_at: t(0),
+        })
+    }
+
+    /// Whoever was refused mostly notices.
+    fn learn<T>(&mut self, lease: &Lease, answer: &Result<T, &'static str>) {
+        if matches!(answer, Err("lease lost")) && self.often() {
+            self.leases.retain(|l| l != lease);
+        }
     }
 
     /// One operation; its name.
     pub(super) async fn step(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
         self.now += i64::try_from(self.draw(20)).unwrap();
+        if self.leases.is_empty() {
+            return self.leasing(m, r).await;
+        }
         match self.draw(12) {
             0 => self.people(m, r).await,
             1 | 2 => self.calendars(m, r).await,

@@ -109,7 +109,9 @@ async fn connect(pool: SqlitePoolOptions, options: SqliteConnectOptions) -> Resu
 /// What the database engine would only call "unable to open".
 fn check_path(file: &Path) -> Result<(), StoreError> {
     let shown = file.display();
-    if file.as_os_str() == ":memory:" || shown.to_string().starts_with("file:sqlx-in-memory") {
+    // What the driver makes of `:memory:`, and the engine of no name at all.
+    let shown_text = shown.to_string();
+    if shown_text.is_empty() || shown_text == ":memory:" || shown_text.starts_with("file:sqlx-in-memory") {
         return Err(unavailable("a database in memory would lose everything: name a file".to_owned()));
     }
     if file.is_dir() {

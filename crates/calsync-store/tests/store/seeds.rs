@@ -8,8 +8,8 @@ use calsync_store::{Migrate, SqlStore};
 use crate::lite::url;
 
 /// Seeds and steps of every test run. More: `CALSYNC_MODEL_SEED=… CALSYNC_MODEL_STEPS=…` on the contract's own test.
-const SEEDS: u64 = 12;
-const STEPS: u64 = 250;
+const SEEDS: u64 = 5;
+const STEPS: u64 = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_seeds_agree_and_ask_about_everything() {
@@ -23,7 +23,7 @@ async fn many_seeds_agree_and_ask_about_everything() {
         }
     }
     println!("{tally:#?}");
-    let seldom: Vec<_> = tally.iter().filter(|(_, (worked, _))| *worked < 5).collect();
+    let seldom: Vec<_> = tally.iter().filter(|(_, (worked, _))| *worked < 3).collect();
     assert!(seldom.is_empty(), "these hardly ever worked: {seldom:?}");
     let fenced = ["renew_lease", "release", "begin_run", "apply_pull", "enqueue", "settle", "end_run"];
     let never: Vec<_> =

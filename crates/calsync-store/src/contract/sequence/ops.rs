@@ -25,54 +25,72 @@ macro_rules! both {
 }
 
 impl Sequence {
+    /// Everybody, with an account and calendars that mostly take part.
+    pub(in crate::contract) async fn settle_in(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) {
+        for n in 1..=USERS {
+            self.settle_one_in(n, m, r).await;
+        }
+    }
+
+    async fn settle_one_in(&mut self, n: u64, m: &Arc<dyn Store>, r: &Arc<dyn Store>) {
+        let _ = both!(self, m, r, add_user(&user(n)));
+        let _ = both!(self, m, r, connect_account(&account(10 + n * 2, n), t(self.now)));
+        let list: Vec<_> =
+            (0..EACH).map(|k| (CalendarId(id(100 + n * EACH + k)), listed(&k.to_string()))).collect();
+        let _ = both!(self, m, r, update_calendar_list(AccountId(id(10 + n * 2)), &list));
+        for (calendar, _) in list {
+            let change = CalendarChange::SyncEnabled(self.switch());
+            let _ = both!(self, m, r, change_calendar(calendar, change, t(self.now)));
+        }
+    }
+
     pub(super) async fn people(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
         let n = self.user();
+        let which = AccountId(id(10 + n * 2));
         match self.draw(12) {
-            0..=3 => {
-                let _ = both!(self, m, r, add_user(&user(n)));
-                "add_user"
+            0 | 1 => {
+                self.settle_one_in(n, m, r).await;
+                "settle_in"
             }
-            4..=8 => {
+            2..=4 => {
                 let mut connect = account(10 + n * 2 + self.draw(2), n);
-                connect.account.remote_id = format!("remote-{}", self.draw(2));
+                connect.account.remote_id = format!("remote-{}", 10 + n * 2 + self.draw(2));
                 connect.credentials.version = i64::try_from(self.draw(5)).unwrap();
                 let _ = both!(self, m, r, connect_account(&connect, t(self.now)));
                 "connect_account"
             }
-            9 => {
-                let which = AccountId(id(10 + n * 2 + self.draw(2)));
+            5..=7 => {
                 let status = self.one_of(&[AccountStatus::Active, AccountStatus::NeedsReconnect]);
                 let _ = both!(self, m, r, set_account_status(which, status, Some("words")));
                 "set_account_status"
             }
-            10 => {
+            8 => {
                 let account = AccountId(id(10 + n * 2 + self.draw(3)));
                 let _ = both!(self, m, r, remove_account(account));
                 "remove_account"
             }
-            _ if self.draw(4) == 0 => {
+            9 if self.draw(2) == 0 => {
                 let _ = both!(self, m, r, remove_user(UserId(id(n))));
                 "remove_user"
             }
             _ => {
-                let account = AccountId(id(10 + n * 2));
                 let sealed = account_credentials(i64::try_from(self.draw(9)).unwrap());
                 let expected = i64::try_from(self.draw(4)).unwrap();
-                let _ = both!(self, m, r, replace_credentials(account, expected, &sealed));
+                let _ = both!(self, m, r, replace_credentials(which, expected, &sealed));
                 "replace_credentials"
             }
         }
     }
 
     pub(super) async fn calendars(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
-        let (a, b, now) = (self.calendar(), self.calendar(), t(self.now));
+        let n = self.user();
+        let (a, b, now) = (self.calendar_of(n), self.calendar_of(n), t(self.now));
         match self.draw(8) {
             0 | 1 => {
-                let n = self.user();
                 let account = AccountId(id(10 + n * 2 + self.draw(2)));
                 let list: Vec<_> = (0..self.draw(4))
-                    .map(|_| self.draw(4))
-                    .map(|k| (CalendarId(id(100 + (k + n) % CALENDARS)), listed(&k.to_string())))
+                    .map(|_| self.draw(EACH))
+                    .map(|k| (CalendarId(id(100 + n * EACH + k)), listed(&k.to_string())))
                     .collect();
                 let _ = both!(self, m, r, update_calendar_list(account, &list));
                 "update_calendar_list"
@@ -110,11 +128,20 @@ impl Sequence {
         }
     }
 
+    /// One that is there, if there is any; mostly of a calendar that has few.
+    async fn subscription(&mut self, m: &Arc<dyn Store>) -> Subscription {
+        for _ in 0..6 {
+            let calendar = self.calendar();
+            let known = m.subscriptions(calendar).await.unwrap();
+            if !known.is_empty() && self.often() {
+                return self.one_of(&known);
+            }
+        }
+        subscription(200, self.calendar())
+    }
+
     pub(super) async fn receipt(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
-        let n = 200 + self.draw(8);
-        let calendar = self.calendar();
-        let known = m.subscriptions(calendar).await.unwrap();
-        let to = known.first().cloned().unwrap_or_else(|| subscription(n, calendar));
+        let to = self.subscription(m).await;
         let at = self.at();
         let new = NewNotification {
             id: NotificationId(id(self.next())),
@@ -147,7 +174,8 @@ impl Sequence {
                 "claim_lease"
             }
             4 => {
-                let _ = both!(self, m, r, renew_lease(&lease, until));
+                let answer = both!(self, m, r, renew_lease(&lease, until));
+                self.learn(&lease, &answer);
                 "renew_lease"
             }
             _ => {
@@ -155,14 +183,16 @@ impl Sequence {
                 let known = m.calendar(calendar).await.unwrap().map_or(0, |c| c.dirty_generation);
                 let seen_generation = known - i64::from(!self.often());
                 let due_at = self.often().then_some(t(self.now + 30));
-                let _ = both!(self, m, r, release(&lease, &[NextDue { calendar, seen_generation, due_at }]));
+                let answer =
+                    both!(self, m, r, release(&lease, &[NextDue { calendar, seen_generation, due_at }]));
+                self.learn(&lease, &answer);
                 "release"
             }
         }
     }
 
     pub(super) async fn subscribing(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
-        let which = SubscriptionId(id(200 + self.draw(10)));
+        let which = self.subscription(m).await;
         let now = t(self.now);
         match self.draw(8) {
             0..=3 => {
@@ -177,7 +207,7 @@ impl Sequence {
                         ProviderKind::Google,
                         ProviderKind::Microsoft,
                     ]),
-                    ..subscription(200 + self.draw(10), calendar)
+                    ..subscription(201 + self.draw(60), calendar)
                 };
                 let _ = both!(self, m, r, begin_subscription(&new, replaces));
                 "begin_subscription"
@@ -188,19 +218,20 @@ impl Sequence {
                     self,
                     m,
                     r,
-                    confirm_subscription(which, &channel, "resource", t(self.now + 900), now)
+                    confirm_subscription(which.id, &channel, "resource", t(self.now + 900), now)
                 );
                 "confirm_subscription"
             }
             5 => {
-                let replaced = self.often().then_some(SubscriptionId(id(200 + self.draw(10))));
-                let _ = both!(self, m, r, abandon_subscription(which, replaced, now));
+                let siblings = m.subscriptions(which.calendar).await.unwrap();
+                let replaced = siblings.last().map(|s| s.id).filter(|_| self.often());
+                let _ = both!(self, m, r, abandon_subscription(which.id, replaced, now));
                 "abandon_subscription"
             }
             6 => {
                 use SubscriptionStatus::{Active, Expired, Failed, Suspended};
                 let status = self.one_of(&[Active, Expired, Failed, Suspended]);
-                let _ = both!(self, m, r, set_subscription_status(which, status));
+                let _ = both!(self, m, r, set_subscription_status(which.id, status));
                 "set_subscription_status"
             }
             _ => {
@@ -215,7 +246,9 @@ impl Sequence {
         if self.draw(2) == 0 || self.runs.is_empty() {
             let kind = self.one_of(&[RunKind::Webhook, RunKind::Polling, RunKind::Full]);
             let run = run(self.next(), self.calendar(), kind, self.now);
-            if both!(self, m, r, begin_run(&lease, &run)).is_ok() {
+            let answer = both!(self, m, r, begin_run(&lease, &run));
+            self.learn(&lease, &answer);
+            if answer.is_ok() {
                 self.runs.push(run);
             }
             return "begin_run";
@@ -234,7 +267,8 @@ impl Sequence {
         let status = self.one_of(&[RunStatus::Succeeded, failed()]);
         let served_generation = self.often().then_some(i64::try_from(self.draw(9)).unwrap());
         let ended = RunEnd { served_generation, ..end(&run, self.now + 1, status, notifications) };
-        let _ = both!(self, m, r, end_run(&lease, &ended));
+        let answer = both!(self, m, r, end_run(&lease, &ended));
+        self.learn(&lease, &answer);
         "end_run"
     }
 
@@ -243,17 +277,20 @@ impl Sequence {
         match self.draw(7) {
             0 | 1 => {
                 let pull = self.pull(calendar);
-                let _ = both!(self, m, r, apply_pull(&lease, &pull));
+                let answer = both!(self, m, r, apply_pull(&lease, &pull));
+                self.learn(&lease, &answer);
                 "apply_pull"
             }
             2 | 3 => {
                 let plan = self.plan(calendar);
-                let _ = both!(self, m, r, enqueue(&lease, &plan));
+                let answer = both!(self, m, r, enqueue(&lease, &plan));
+                self.learn(&lease, &answer);
                 "enqueue"
             }
             4 | 5 => {
                 let slice: Vec<Settlement> = (0..self.draw(6)).map(|_| self.settlement(calendar)).collect();
-                let _ = both!(self, m, r, settle(&lease, &slice));
+                let answer = both!(self, m, r, settle(&lease, &slice));
+                self.learn(&lease, &answer);
                 "settle"
             }
             _ => {
