@@ -12,6 +12,7 @@ use crate::ledger::{LedgerRow, LedgerState, WriteOp};
 use crate::rule::{DEFAULT_TITLE, Rule};
 use crate::time::Span;
 
+use super::reconcile::first_marker;
 use super::{Action, ActionKind, Plan, PlanInput, Reason, RuleInput};
 
 /// What a plan must never do.
@@ -83,7 +84,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-fn written_id(write: &WriteOp) -> Option<&EventId> {
+pub(super) fn written_id(write: &WriteOp) -> Option<&EventId> {
     match write {
         WriteOp::Create { id, .. } => id.as_ref(),
         WriteOp::Update { id, .. } | WriteOp::Delete { id, .. } => Some(id),
@@ -103,9 +104,15 @@ fn ownership(facts: &Facts<'_>, action: &Action) -> Option<Violation> {
     let marked = standing.is_some_and(|block| {
         facts.input.identity.origin(id, block.marker.as_ref()) == Origin::Ours(correlation)
     });
-    let named = facts.rows.get(&correlation).filter(|row| row.block.as_ref() == Some(id));
-    // That we set out to make something under an id does not make ours what stands there.
-    let proven = named.is_some_and(|row| row.state != LedgerState::Creating || standing.is_none());
+    let proven = facts.rows.get(&correlation).is_some_and(|row| match (&row.block, row.state) {
+        // That we set out to make something under an id does not make ours what stands there.
+        (Some(named), LedgerState::Creating) => named == id && standing.is_none(),
+        (Some(named), _) => named == id,
+        // The provider chose the id: the marker is the one we sent.
+        (None, _) => {
+            standing.is_some_and(|b| b.marker.is_some() && b.marker == first_marker(facts.input, row))
+        }
+    });
     (!proven && !marked).then(|| Violation::NotOurs(id.clone()))
 }
 

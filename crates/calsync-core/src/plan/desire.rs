@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
 use crate::block::{BlockBusy, BlockContent, OccurrenceKey};
@@ -16,6 +17,10 @@ use crate::zone;
 
 use super::reason::SkipReason;
 use super::{Desired, PlanInput, RuleInput, Skip};
+
+/// How far beyond the window a meeting may lie in the target that lies inside it at its source: an all-day event by the
+/// distance between two zones, one with buffers by these.
+const ELSEWHERE: SignedDuration = SignedDuration::from_hours(26);
 
 /// What should stand, and what should not.
 pub(super) struct Wanted<'a> {
@@ -41,9 +46,8 @@ pub(super) fn desired<'a>(input: &PlanInput<'a>, target_zone: &TimeZone) -> Want
 
 /// The meetings that hold their time in the target by themselves. One that was declined there holds nothing.
 fn meetings(input: &PlanInput<'_>, zone: &TimeZone) -> BTreeSet<Meeting> {
-    let reach = input.rules.iter().map(|r| reach(&r.rule.options, &input.window));
-    let reach =
-        reach.reduce(|a, b| Window { from: a.from.min(b.from), to: a.to.max(b.to) }).unwrap_or(input.window);
+    let (from, to) = (input.window.from.minus(ELSEWHERE), input.window.to.plus(ELSEWHERE));
+    let reach = Window { from, to };
     let occurrences = input.mirror.occurrences(&reach, zone);
     let holds_time = |o: &&Occurrence<'_>| blocks_time(o.event).is_ok();
     occurrences.list.iter().filter(holds_time).filter_map(|o| meeting(o.event, o.span)).collect()
@@ -223,7 +227,7 @@ fn touches_hours(span: &Span, hours: &WorkingHours, zone: &TimeZone) -> bool {
             if let (Some(from), Some(to)) = (at(hours.from_minute), at(hours.to_minute))
                 && from < to
                 && start < to
-                && end > from
+                && (end > from || (start == end && start == from))
             {
                 return true;
             }

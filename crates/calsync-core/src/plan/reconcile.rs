@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::block::{Fingerprint, ObservedBlock, Origin, block_event_id, generation_of};
+use crate::block::{Fingerprint, Marker, ObservedBlock, Origin, block_event_id, generation_of};
 use crate::ids::CorrelationId;
 use crate::ledger::{LedgerRow, LedgerState, WriteOp};
 use crate::ports::Ids;
@@ -29,17 +29,22 @@ pub(super) struct Known<'a> {
     pub(super) rows: BTreeMap<CorrelationId, &'a LedgerRow>,
     /// The blocks that carry our mark for their very id; by correlation, the oldest id first.
     pub(super) marked: BTreeMap<CorrelationId, Vec<&'a ObservedBlock>>,
+    /// The other blocks with a marker, by it.
+    unsigned: BTreeMap<&'a Marker, Vec<&'a ObservedBlock>>,
 }
 
 impl<'a> Known<'a> {
     fn of(input: &PlanInput<'a>) -> Known<'a> {
         let mut marked: BTreeMap<CorrelationId, Vec<&ObservedBlock>> = BTreeMap::new();
+        let mut unsigned: BTreeMap<&Marker, Vec<&ObservedBlock>> = BTreeMap::new();
         for block in input.mirror.blocks.values() {
-            if let Origin::Ours(id) = input.identity.origin(&block.id, block.marker.as_ref()) {
-                marked.entry(id).or_default().push(block);
+            match (input.identity.origin(&block.id, block.marker.as_ref()), &block.marker) {
+                (Origin::Ours(id), _) => marked.entry(id).or_default().push(block),
+                (_, Some(marker)) => unsigned.entry(marker).or_default().push(block),
+                (_, None) => {}
             }
         }
-        Known { rows: input.ledger.iter().map(|r| (r.correlation, r)).collect(), marked }
+        Known { rows: input.ledger.iter().map(|r| (r.correlation, r)).collect(), marked, unsigned }
     }
 
     fn marked(&self, id: CorrelationId) -> &[&'a ObservedBlock] {
@@ -49,9 +54,17 @@ impl<'a> Known<'a> {
     /// The block that this row names, as it stands. That we set out to make something under an id proves nothing about
     /// what stands there: until that is settled our mark must say so.
     pub(super) fn named(&self, input: &PlanInput<'a>, row: &LedgerRow) -> Option<&'a ObservedBlock> {
-        let block = input.mirror.blocks.get(row.block.as_ref()?)?;
+        let Some(id) = &row.block else { return self.just_made(input, row) };
+        let block = input.mirror.blocks.get(id)?;
         let ours = || self.marked(row.correlation).iter().any(|b| b.id == block.id);
         (row.state != LedgerState::Creating || ours()).then_some(block)
+    }
+
+    /// The block that a provider which chooses ids made for us, though its answer was lost. If there are two with this
+    /// marker, one of them is somebody's copy, and nobody knows which.
+    fn just_made(&self, input: &PlanInput<'a>, row: &LedgerRow) -> Option<&'a ObservedBlock> {
+        let blocks = self.unsigned.get(&first_marker(input, row)?)?;
+        blocks.first().copied().filter(|_| blocks.len() == 1)
     }
 
     /// The block of this row as it stands, or one that carries our mark for it.
@@ -63,6 +76,12 @@ impl<'a> Known<'a> {
             self.marked(id).first().copied().filter(|_| !lost)
         })
     }
+}
+
+/// The marker with which a block was sent whose id the provider is to choose.
+pub(super) fn first_marker(input: &PlanInput<'_>, row: &LedgerRow) -> Option<Marker> {
+    let waits = row.state == LedgerState::Creating && row.block.is_none();
+    waits.then(|| input.identity.marker(row.correlation, &block_event_id(row.correlation, row.generation)))
 }
 
 pub(super) fn reconcile(input: &PlanInput<'_>, wanted: &Wanted<'_>) -> Reconciled {

@@ -9,6 +9,7 @@ use crate::block::{ObservedBlock, OccurrenceKey, generation_of};
 use crate::ids::{CalendarId, CorrelationId, EventId, RuleId};
 use crate::ledger::{LedgerRow, LedgerState, WriteOp};
 
+use super::check::written_id;
 use super::desire::Wanted;
 use super::reason::Reason;
 use super::reconcile::{Known, stands};
@@ -53,7 +54,11 @@ impl<'a> Source<'a> {
 fn removal(input: &PlanInput<'_>, known: &Known<'_>, row: &LedgerRow, reason: Reason) -> Action {
     let taken = |id: &EventId| input.mirror.blocks.contains_key(id) || input.mirror.events.contains_key(id);
     let delete = |id: &EventId, version: Option<String>| WriteOp::Delete { id: id.clone(), version };
-    let write = match (known.named(input, row), row.state, &row.block) {
+    let standing = known.named(input, row);
+    // What was seen to stand is no longer being made.
+    let state =
+        if standing.is_some() && row.state == LedgerState::Creating { LedgerState::Live } else { row.state };
+    let write = match (standing, row.state, &row.block) {
         (Some(block), _, _) => Some(delete(&block.id, block.version.clone())),
         // Whether it exists is not known: asking for its removal is harmless either way.
         (None, LedgerState::Creating, Some(id)) if !taken(id) => Some(delete(id, None)),
@@ -64,7 +69,8 @@ fn removal(input: &PlanInput<'_>, known: &Known<'_>, row: &LedgerRow, reason: Re
     };
     match write {
         Some(write) => {
-            let row = LedgerRow { echo: None, ..row.clone() };
+            let block = written_id(&write).cloned();
+            let row = LedgerRow { block, state, echo: None, ..row.clone() };
             Action { kind: ActionKind::Delete, reason, row, write: Some(write) }
         }
         None => {

@@ -36,7 +36,12 @@ pub trait ProviderAccount: Send + Sync {
     async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<ObservedBlock, ProviderError>;
 
     /// Removes a block, if it is still `version`. Already gone is success.
-    async fn delete_block(&self, calendar: &str, id: &EventId, version: Option<&str>) -> Result<(), ProviderError>;
+    async fn delete_block(
+        &self,
+        calendar: &str,
+        id: &EventId,
+        version: Option<&str>,
+    ) -> Result<(), ProviderError>;
 
     /// What stands under this id.
     async fn get_block(&self, calendar: &str, id: &EventId) -> Result<Standing, ProviderError>;
@@ -86,7 +91,8 @@ pub enum Tentativeness {
 pub enum Listing {
     /// Over all of time: the window slides without another listing.
     Unbounded,
-    /// Over the window it was asked for.
+    /// Over the window it was asked for. With a series that is told by its pattern come all its changed and cancelled
+    /// occurrences, wherever they went: one that is not told shows a ghost at its old place (google.md §7).
     Windowed,
 }
 
