@@ -93,17 +93,21 @@ impl Lite {
     }
 }
 
-/// Turning a file to write-ahead logging does not wait for other processes that do the same: ask again.
+/// Turning a file to write-ahead logging does not wait for other processes that do the same: ask again, for as long as
+/// any other statement would wait.
 async fn connect(pool: SqlitePoolOptions, options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
-    const TRIES: u32 = 50;
-    const WAIT: Duration = Duration::from_millis(100);
-    for _ in 1..TRIES {
+    const AGAIN: Duration = Duration::from_millis(50);
+    let mut waited = Duration::ZERO;
+    loop {
+        let asked = tokio::time::Instant::now();
         match pool.clone().connect_with(options.clone()).await {
-            Err(error) if primary_code(&error) == Some(BUSY_CODE) => tokio::time::sleep(WAIT).await,
+            Err(error) if primary_code(&error) == Some(BUSY_CODE) && waited < BUSY => {
+                tokio::time::sleep(AGAIN).await
+            }
             other => return other.map_err(error),
         }
+        waited += asked.elapsed();
     }
-    pool.connect_with(options).await.map_err(error)
 }
 
 /// What the database engine would only call "unable to open".

@@ -27,6 +27,11 @@ pub(super) const fn known() -> i64 {
 }
 
 pub(super) async fn run(db: &Db) -> Result<(), StoreError> {
+    // Mostly there is nothing to do, and nobody should wait for a lock to learn it.
+    match check(db).await {
+        Err(StoreError::Unavailable(_)) => {}
+        done => return done,
+    }
     // The lock comes first: whoever waits for it finds the work done.
     let mut tx = db.begin().await?;
     tx.script(translate(db, VERSION_TABLE)).await?;
@@ -43,7 +48,7 @@ pub(super) async fn check(db: &Db) -> Result<(), StoreError> {
     let mut tx = db.snapshot().await?;
     let found = match found(&mut tx).await {
         // Without the table it was never migrated.
-        Err(StoreError::Corrupt(_)) => 0,
+        Err(StoreError::Corrupt(words)) if words.contains("no such table") => 0,
         other => other?,
     };
     refuse_newer(found)?;

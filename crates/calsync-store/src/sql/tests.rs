@@ -115,3 +115,25 @@ async fn closing_stores_what_was_accepted() {
     let again = SqlStore::open(&url, Migrate::Check).await.unwrap();
     assert_eq!(Store::backlog(&again, crate::contract::world::t(1_000)).await.unwrap(), 500);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_gives_up_leaves_nothing_half_done() {
+    use std::time::Duration;
+    let (_dir, store) = open().await;
+    let w = World::new(store.clone()).await;
+    let lease = w.lease(20).await;
+    let mut finished = 0;
+    for round in 0..300_u64 {
+        let mut pull = pull(w.a, 30);
+        pull.events = (0..20).map(|n| event(&format!("round-{round}-{n}"), n)).collect();
+        let patience = Duration::from_micros(round * 37 % 4_000);
+        finished +=
+            u32::from(tokio::time::timeout(patience, w.store.apply_pull(&lease, &pull)).await.is_ok());
+    }
+    assert!(finished > 0, "some had enough patience");
+    // The writer is free, nothing is half there, and the lease still works.
+    w.store.apply_pull(&lease, &pull(w.a, 31)).await.unwrap();
+    let events = w.store.mirror(w.a).await.unwrap().events.len();
+    assert_eq!(events % 20, 0, "each listing is there whole or not at all");
+    w.release(&lease).await;
+}
