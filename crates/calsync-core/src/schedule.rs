@@ -140,14 +140,33 @@ pub fn next_due(
         .min()
 }
 
-/// When to try again after a failure in a row of `streak` (counting this one). `None`: only a person can help.
+/// Waits before a write is tried again: a block that is missing can cost its owner a double booking, so the first tries
+/// come quickly.
+pub const WRITE_RETRY_STEPS: [SignedDuration; 5] = [
+    SignedDuration::from_secs(2),
+    SignedDuration::from_secs(10),
+    SignedDuration::from_mins(1),
+    SignedDuration::from_mins(5),
+    SignedDuration::from_mins(15),
+];
+
+/// When to read again after a failure in a row of `streak` (counting this one). `None`: only a person can help.
 pub fn after_error(error: &ProviderError, streak: u32, now: Ts) -> Option<Ts> {
+    after_steps(error, streak, &RETRY_STEPS, now)
+}
+
+/// When to write again after so many attempts (counting this one). `None`: only a person can help.
+pub fn after_write_error(error: &ProviderError, attempts: u32, now: Ts) -> Option<Ts> {
+    after_steps(error, attempts, &WRITE_RETRY_STEPS, now)
+}
+
+fn after_steps(error: &ProviderError, streak: u32, steps: &[SignedDuration], now: Ts) -> Option<Ts> {
     use ErrorClass::{
         Ambiguous, Conflict, CursorExpired, Exists, Gone, Invalid, Misconfigured, Permanent, RateLimited,
         Transient, Unauthorized, Unsupported,
     };
-    let last = RETRY_STEPS.len() - 1;
-    let step = RETRY_STEPS[usize::try_from(streak.saturating_sub(1)).map_or(last, |n| n.min(last))];
+    let last = steps.len().saturating_sub(1);
+    let step = steps[usize::try_from(streak.saturating_sub(1)).map_or(last, |n| n.min(last))];
     let wait = match (error.class, error.retry_after) {
         (Unauthorized | Permanent | Gone | Invalid | Unsupported, _) => return None,
         (RateLimited, asked) => asked.unwrap_or(RATE_LIMIT_WAIT).max(SignedDuration::from_secs(1)),

@@ -8,7 +8,8 @@ use calsync_core::block::ObservedBlock;
 use calsync_core::calendar::ListedCalendar;
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
-    BlockPut, Capabilities, ChangePage, ListRequest, ProviderAccount, ProviderError, Standing, WatchRequest, Watching,
+    BlockPut, Capabilities, ChangePage, ListRequest, ProviderAccount, ProviderError, Standing, WatchRequest,
+    Watching,
 };
 
 /// An account that counts.
@@ -51,7 +52,12 @@ impl ProviderAccount for Counted {
         self.count().put_block(calendar, put).await
     }
 
-    async fn delete_block(&self, calendar: &str, id: &EventId, version: Option<&str>) -> Result<(), ProviderError> {
+    async fn delete_block(
+        &self,
+        calendar: &str,
+        id: &EventId,
+        version: Option<&str>,
+    ) -> Result<(), ProviderError> {
         self.count().delete_block(calendar, id, version).await
     }
 

@@ -4,9 +4,7 @@ use calsync_core::calendar::{Calendar, ListedCalendar};
 use calsync_core::hold::Verdict;
 use calsync_core::ids::{AccountId, CalendarId, UserId};
 use calsync_core::plan::{self, Plan};
-use calsync_core::ports::{
-    Capabilities, Ids, Listing, Tentativeness, UserState,
-};
+use calsync_core::ports::{Capabilities, Ids, Listing, Tentativeness, UserState};
 use calsync_core::time::{Span, Ts};
 
 use crate::{Engine, EngineError};
@@ -61,7 +59,13 @@ impl Engine {
     /// Why the events asked about have or lack blocks.
     pub async fn explain(&self, user: UserId, question: &Question) -> Result<Explanation, EngineError> {
         let state = self.state(user).await?;
-        let lines = self.plan(user).await?.iter().flat_map(lines).filter(|l| asked(l, question, &state.calendars)).collect();
+        let lines = self
+            .plan(user)
+            .await?
+            .iter()
+            .flat_map(lines)
+            .filter(|l| asked(l, question, &state.calendars))
+            .collect();
         Ok(Explanation { lines })
     }
 

@@ -8,8 +8,8 @@ use calsync_core::event::TextPolicy;
 use calsync_core::ids::CalendarId;
 use calsync_core::mirror::{FoldContext, Listed, MirrorDelta};
 use calsync_core::ports::{
-    ErrorClass, FullListing, Lease, ListFrom, ListRequest, Listing, NextPage, ProviderAccount, ProviderError, PullApply,
-    RemoteItem,
+    ErrorClass, FullListing, Lease, ListFrom, ListRequest, Listing, NextPage, ProviderAccount, ProviderError,
+    PullApply, RemoteItem,
 };
 use calsync_core::run::RunCounts;
 use calsync_core::time::{Ts, Window};
@@ -134,7 +134,11 @@ impl Engine {
             }
             self.keep_lease(lease).await?;
         }
-        Err(ProviderError::new(ErrorClass::Invalid, format!("the listing did not end after {PAGES_MAX} pages")).into())
+        Err(ProviderError::new(
+            ErrorClass::Invalid,
+            format!("the listing did not end after {PAGES_MAX} pages"),
+        )
+        .into())
     }
 
     /// Prolongs the lease: a long piece of work must not look dead. The token stays the same.
@@ -159,7 +163,8 @@ fn counts(reading: &Reading, delta: &MirrorDelta) -> RunCounts {
 /// What the store is to take over. The calendars that need a new plan: its targets when its events changed, itself when
 /// anything in it did (a block was touched, or a meeting now stands there by itself), all of them after a full listing.
 fn apply(work: &PullWork<'_>, reading: Reading, delta: MirrorDelta, now: Ts) -> PullApply {
-    let full = matches!(reading.listed, Listed::Everything(_)).then_some(FullListing { began_at: reading.began_at });
+    let full =
+        matches!(reading.listed, Listed::Everything(_)).then_some(FullListing { began_at: reading.began_at });
     let events_changed = !(delta.created.is_empty() && delta.updated.is_empty() && delta.gone.is_empty());
     let zone_changed = reading.time_zone.as_deref().is_some_and(|z| z != work.calendar.time_zone);
     let mut targets = Vec::new();

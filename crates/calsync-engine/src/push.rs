@@ -80,7 +80,11 @@ impl Engine {
                 Sent::Stopped(error) => pushed.account_error = Some(error),
                 Sent::Settled(outcome, error) => {
                     pushed.note(&write, &outcome, error);
-                    settlements.push(Settlement { target: target.id, correlation: write.correlation, outcome });
+                    settlements.push(Settlement {
+                        target: target.id,
+                        correlation: write.correlation,
+                        outcome,
+                    });
                 }
             }
         }
@@ -99,9 +103,10 @@ impl Engine {
             Next::Stop => Sent::Stopped(error),
             Next::Settled(outcome) => Sent::Settled(outcome, Some(error)),
             Next::Look(id) => match account.get_block(calendar, &id).await {
-                Ok(standing) => {
-                    Sent::Settled(after_look(write, &id, standing, &self.identity, self.clock.now()), Some(error))
-                }
+                Ok(standing) => Sent::Settled(
+                    after_look(write, &id, standing, &self.identity, self.clock.now()),
+                    Some(error),
+                ),
                 Err(error) => match after_error(write, &error, self.clock.now()) {
                     Next::Stop => Sent::Stopped(error),
                     Next::Settled(outcome @ Outcome::Postponed { .. }) => Sent::Settled(outcome, Some(error)),
@@ -115,7 +120,7 @@ impl Engine {
     fn in_doubt(&self, write: &Write, error: &ProviderError) -> Outcome {
         let now = self.clock.now();
         let attempts = write.attempts.saturating_add(1);
-        let later = calsync_core::schedule::after_error(error, attempts, now);
+        let later = calsync_core::schedule::after_write_error(error, attempts, now);
         Outcome::Postponed {
             attempts,
             not_before: later.unwrap_or(now.plus(self.config.lease)),
@@ -123,7 +128,12 @@ impl Engine {
         }
     }
 
-    async fn call(&self, calendar: &str, write: &Write, account: &dyn ProviderAccount) -> Result<Outcome, ProviderError> {
+    async fn call(
+        &self,
+        calendar: &str,
+        write: &Write,
+        account: &dyn ProviderAccount,
+    ) -> Result<Outcome, ProviderError> {
         let (mode, content, marker, repairs) = match &write.op {
             WriteOp::Delete { id, version } => {
                 account.delete_block(calendar, id, version.as_deref()).await?;
@@ -151,7 +161,9 @@ impl Engine {
 impl Pushed {
     fn note(&mut self, write: &Write, outcome: &Outcome, error: Option<ProviderError>) {
         match outcome {
-            Outcome::Stored { .. } | Outcome::Removed { .. } => self.done.push((write.clone(), kind(&write.op))),
+            Outcome::Stored { .. } | Outcome::Removed { .. } => {
+                self.done.push((write.clone(), kind(&write.op)))
+            }
             Outcome::Replan { .. } => self.replan = true,
             Outcome::Postponed { .. } => {
                 if let Some(error) = error {

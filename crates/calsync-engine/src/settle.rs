@@ -11,8 +11,8 @@ use jiff::SignedDuration;
 
 /// Wait before a refused write is tried again: somebody may have changed what the calendar allows.
 const REFUSED_WAIT: SignedDuration = SignedDuration::from_hours(1);
-/// Wait after an outcome that could not be made out.
-const DOUBT_WAIT: SignedDuration = SignedDuration::from_secs(10);
+/// Wait after an outcome that could not be made out: a replica may not know of it yet (google.md §10 row 4).
+const DOUBT_WAIT: SignedDuration = SignedDuration::from_secs(2);
 
 /// What to do after an error.
 #[derive(Debug, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub(crate) enum Next {
 /// What an error means for a write.
 pub(crate) fn after_error(write: &Write, error: &ProviderError, now: Ts) -> Next {
     use ErrorClass::{
-        Ambiguous, Conflict, CursorExpired, Exists, Gone, Invalid, Misconfigured, Permanent, RateLimited, Transient,
-        Unauthorized, Unsupported,
+        Ambiguous, Conflict, CursorExpired, Exists, Gone, Invalid, Misconfigured, Permanent, RateLimited,
+        Transient, Unauthorized, Unsupported,
     };
     let postponed = |not_before| {
         let attempts = write.attempts.saturating_add(1);
@@ -39,9 +39,11 @@ pub(crate) fn after_error(write: &Write, error: &ProviderError, now: Ts) -> Next
         (Unauthorized | Misconfigured, _) => Next::Stop,
         (Exists | Conflict | Ambiguous, Some(id)) => Next::Look(id.clone()),
         (Gone, Some(id)) if matches!(write.op, WriteOp::Update { .. }) => Next::Look(id.clone()),
-        (Gone, Some(id)) if matches!(write.op, WriteOp::Delete { .. }) => Next::Settled(Outcome::Removed { id: id.clone() }),
+        (Gone, Some(id)) if matches!(write.op, WriteOp::Delete { .. }) => {
+            Next::Settled(Outcome::Removed { id: id.clone() })
+        }
         (Transient | RateLimited | Ambiguous | Exists | Conflict | CursorExpired, _) => {
-            let later = schedule::after_error(error, write.attempts.saturating_add(1), now);
+            let later = schedule::after_write_error(error, write.attempts.saturating_add(1), now);
             postponed(later.unwrap_or(now.plus(REFUSED_WAIT)))
         }
         (Gone | Invalid | Unsupported | Permanent, _) => postponed(now.plus(REFUSED_WAIT)),
@@ -49,7 +51,13 @@ pub(crate) fn after_error(write: &Write, error: &ProviderError, now: Ts) -> Next
 }
 
 /// What is known after a look.
-pub(crate) fn after_look(write: &Write, id: &EventId, standing: Standing, identity: &Identity, now: Ts) -> Outcome {
+pub(crate) fn after_look(
+    write: &Write,
+    id: &EventId,
+    standing: Standing,
+    identity: &Identity,
+    now: Ts,
+) -> Outcome {
     let created = match &write.op {
         WriteOp::Create { generation, .. } => Some(*generation),
         _ => None,
@@ -60,7 +68,9 @@ pub(crate) fn after_look(write: &Write, id: &EventId, standing: Standing, identi
             let ours = is_ours(identity, write.correlation, id, remote.marker.as_ref());
             match remote.as_block() {
                 // A create met something under its id: ours by its signed marker, else a stranger to keep away from.
-                Some(block) if created.is_none() || ours => Outcome::Replan { observed: Some(block), generation: None },
+                Some(block) if created.is_none() || ours => {
+                    Outcome::Replan { observed: Some(block), generation: None }
+                }
                 _ => next_generation,
             }
         }

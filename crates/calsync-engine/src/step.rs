@@ -9,7 +9,8 @@ use calsync_core::ids::{CalendarId, RunId, UserId};
 use calsync_core::notification::{AfterFailure, Served, Worth, after_failure};
 use calsync_core::plan::ActionKind;
 use calsync_core::ports::{
-    Blame, ClaimedUser, ErrorClass, Lease, NextDue, NotificationsEnd, ProviderError, RunBegun, RunEnd, UserState, Wish,
+    Blame, ClaimedUser, ErrorClass, Lease, NextDue, NotificationsEnd, ProviderError, RunBegun, RunEnd,
+    UserState, Wish,
 };
 use calsync_core::rule::{self, Rule};
 use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
@@ -59,7 +60,8 @@ impl Engine {
     pub async fn step_user(&self, user: UserId) -> Result<StepReport, EngineError> {
         let now = self.clock.now();
         let until = now.plus(self.config.lease);
-        let claimed = self.store.claim_user(user, &self.config.owner, now, until).await?.ok_or(EngineError::Busy)?;
+        let claimed =
+            self.store.claim_user(user, &self.config.owner, now, until).await?.ok_or(EngineError::Busy)?;
         self.work(claimed).await
     }
 
@@ -106,8 +108,10 @@ impl Engine {
             let usable = account_is_active(state, calendar);
             let kind = schedule::reading(calendar, active, &self.config.intervals, now);
             let kind = if recheck.contains(&calendar.id) { Some(RunKind::Full) } else { kind };
-            kind.filter(|_| usable && calendar.due_at.is_some_and(|at| at <= now) || recheck.contains(&calendar.id))
-                .map(|kind| (calendar, kind))
+            kind.filter(|_| {
+                usable && calendar.due_at.is_some_and(|at| at <= now) || recheck.contains(&calendar.id)
+            })
+            .map(|kind| (calendar, kind))
         });
         let reading = due.map(|(calendar, kind)| self.read_one(lease, calendar, kind, &rules, accounts));
         let mut read = Vec::new();
@@ -120,7 +124,9 @@ impl Engine {
 
     /// Sources of held targets whose second look is due.
     fn sources_to_recheck(&self, state: &UserState, rules: &[Rule], now: Ts) -> BTreeSet<CalendarId> {
-        let ripe = |h: &&calsync_core::hold::Hold| !h.approved && now >= h.last_agreed_at.plus(self.config.hold_recheck);
+        let ripe = |h: &&calsync_core::hold::Hold| {
+            !h.approved && now >= h.last_agreed_at.plus(self.config.hold_recheck)
+        };
         let targets: BTreeSet<_> = state.holds.iter().filter(ripe).map(|h| h.target).collect();
         let usable = |id: &CalendarId| {
             state.calendars.iter().any(|c| c.id == *id && !c.missing && account_is_active(state, c))
@@ -241,8 +247,10 @@ impl Engine {
         for one in read {
             let mut counts = booked.remove(&one.calendar.id).unwrap_or_default();
             counts.provider_calls += one.calls;
-            let target_error =
-                rules.iter().filter(|r| r.source == one.calendar.id).find_map(|r| failed_targets.get(&r.target));
+            let target_error = rules
+                .iter()
+                .filter(|r| r.source == one.calendar.id)
+                .find_map(|r| failed_targets.get(&r.target));
             let retry = self.end_one(lease, state, &one, counts, target_error, report).await?;
             if let Some(at) = retry {
                 retries.insert(one.calendar.id, Retry { seen_generation: one.begun.seen_generation, at });

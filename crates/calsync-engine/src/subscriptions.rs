@@ -4,7 +4,9 @@
 use calsync_core::calendar::{Account, AccountStatus, Calendar};
 use calsync_core::ids::SubscriptionId;
 use calsync_core::notification::token_hash;
-use calsync_core::ports::{CalendarChange, ErrorClass, Push, ProviderAccount, Switch, WatchRequest, Wish};
+use calsync_core::ports::{
+    CalendarChange, ErrorClass, ProviderAccount, Push, StoreError, Switch, WatchRequest, Wish,
+};
 use calsync_core::subscription::{PROVISIONAL_LIFE, RENEWAL_BUFFER, Subscription, SubscriptionStatus};
 
 use crate::{Engine, EngineError};
@@ -31,6 +33,7 @@ pub struct Maintenance {
 enum Opened {
     Yes,
     Unsupported,
+    ByAnother,
     No,
 }
 
@@ -44,10 +47,15 @@ impl Engine {
             return Ok(done);
         }
         for subscription in self.store.subscriptions_ending(now.plus(RENEWAL_BUFFER), ROUND).await? {
+            // One that the provider has not answered yet is being opened by somebody right now.
+            if subscription.resource_id.is_empty() {
+                continue;
+            }
             let Some(calendar) = self.store.calendar(subscription.calendar).await? else { continue };
             match self.open_channel(&calendar, Some(&subscription)).await? {
                 Opened::Yes => done.renewed += 1,
                 Opened::Unsupported => done.unsupported += 1,
+                Opened::ByAnother => {}
                 Opened::No => done.failed += 1,
             }
         }
@@ -55,16 +63,23 @@ impl Engine {
             match self.open_channel(&calendar, None).await? {
                 Opened::Yes => done.created += 1,
                 Opened::Unsupported => done.unsupported += 1,
+                Opened::ByAnother => {}
                 Opened::No => done.failed += 1,
             }
         }
         Ok(done)
     }
 
-    async fn open_channel(&self, calendar: &Calendar, old: Option<&Subscription>) -> Result<Opened, EngineError> {
+    async fn open_channel(
+        &self,
+        calendar: &Calendar,
+        old: Option<&Subscription>,
+    ) -> Result<Opened, EngineError> {
         let state = self.store.user_state(calendar.user).await?;
         let account = state.and_then(|s| s.accounts.into_iter().find(|a| a.id == calendar.account));
-        let Some(account) = account.filter(|a| a.status == AccountStatus::Active) else { return Ok(Opened::No) };
+        let Some(account) = account.filter(|a| a.status == AccountStatus::Active) else {
+            return Ok(Opened::No);
+        };
         let session = match self.providers.open(&account).await {
             Ok(session) => session,
             Err(error) => {
@@ -107,7 +122,11 @@ impl Engine {
             failure_count: 0,
             provider_metadata: serde_json::json!({}),
         };
-        self.store.begin_subscription(&row, old.map(|o| o.id)).await?;
+        match self.store.begin_subscription(&row, old.map(|o| o.id)).await {
+            // Somebody else was faster: one channel is enough.
+            Err(StoreError::Conflict(_)) => return Ok(Opened::ByAnother),
+            begun => begun?,
+        }
         let request = WatchRequest {
             calendar: calendar.remote.calendar.clone(),
             channel: row.remote_id.clone(),
@@ -119,7 +138,20 @@ impl Engine {
         match session.watch(&request).await {
             Ok(watching) => {
                 let (channel, resource) = (&watching.channel, &watching.resource);
-                self.store.confirm_subscription(row.id, channel, resource, watching.expires_at, self.clock.now()).await?;
+                let now = self.clock.now();
+                match self
+                    .store
+                    .confirm_subscription(row.id, channel, resource, watching.expires_at, now)
+                    .await
+                {
+                    // It took so long that it was given up and replaced: nobody needs it any more.
+                    Err(StoreError::Conflict(_)) => {
+                        let opened = Subscription { resource_id: resource.clone(), ..row };
+                        self.stop_channel(session, &opened).await;
+                        return Ok(Opened::ByAnother);
+                    }
+                    confirmed => confirmed?,
+                }
                 // Whatever changed between the last reading and the channel's first moment is found now.
                 self.store.raise(&[calendar.id], Wish::Changes, self.clock.now()).await?;
                 if let Some(old) = old {

@@ -66,9 +66,15 @@ impl TargetData {
 
 impl Engine {
     /// Loads what the plan for `target` depends on.
-    pub(crate) async fn load_target(&self, state: &UserState, target: &Calendar) -> Result<TargetData, EngineError> {
-        let rules: Vec<Rule> =
-            rule::effective(&state.rules, &state.calendars).into_iter().filter(|r| r.target == target.id).collect();
+    pub(crate) async fn load_target(
+        &self,
+        state: &UserState,
+        target: &Calendar,
+    ) -> Result<TargetData, EngineError> {
+        let rules: Vec<Rule> = rule::effective(&state.rules, &state.calendars)
+            .into_iter()
+            .filter(|r| r.target == target.id)
+            .collect();
         let mut mirrors = BTreeMap::new();
         for id in rules.iter().map(|r| r.source).chain([target.id]) {
             if !mirrors.contains_key(&id) {

@@ -7,6 +7,7 @@ pub mod config;
 pub mod http;
 pub mod out;
 pub mod secrets;
+pub mod service;
 pub mod storage;
 pub mod system;
 pub mod telemetry;

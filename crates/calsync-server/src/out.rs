@@ -63,6 +63,11 @@ impl Out {
         let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
 
+    /// One line of a result that comes bit by bit.
+    pub fn line(self, text: &str) {
+        print_line(text);
+    }
+
     /// A remark beside the result: on stderr, so that it never mixes with what a program reads.
     pub fn note(self, text: &str) {
         eprint_line(text);

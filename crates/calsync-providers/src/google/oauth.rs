@@ -115,6 +115,25 @@ impl Google {
         Ok(Connected { person, credentials: Credentials { refresh_token, scope, obtained_at, expires_at } })
     }
 
+    /// Takes over a grant that was given elsewhere, by its refresh token alone: for machines without a browser. Errors as
+    /// for [`Google::connect`].
+    pub async fn adopt(&self, refresh_token: Secret, consent: Consent) -> Result<Connected, ProviderError> {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose()),
+            ("client_id", &self.config.client_id),
+            ("client_secret", self.config.client_secret.expose()),
+        ];
+        let tokens = self.exchange(Exchange::Refresh, &form).await?;
+        let scope = tokens.scope.clone().unwrap_or_else(|| consent.scope());
+        consent.check(&scope)?;
+        let person = self.person(&tokens).await?;
+        let obtained_at = self.clock.now();
+        let expires_at = tokens.refresh_token_expires_in.map(|life| obtained_at.plus(life));
+        let refresh_token = tokens.refresh_token.filter(|t| !t.expose().is_empty()).unwrap_or(refresh_token);
+        Ok(Connected { person, credentials: Credentials { refresh_token, scope, obtained_at, expires_at } })
+    }
+
     /// Gives a grant back. It ends everything this project may do for the person (§2.2). Already dead is success.
     pub async fn revoke(&self, credentials: &Credentials) -> Result<(), ProviderError> {
         let request = self.http.post(self.config.revoke_url.clone());

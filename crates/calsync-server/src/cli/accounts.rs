@@ -3,7 +3,7 @@
 use calsync_core::calendar::{Account, AccountStatus};
 use serde::Serialize;
 
-use super::args::AccountsCommand;
+use super::args::OfUser;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lookup;
@@ -16,9 +16,8 @@ struct Row {
     account: Account,
 }
 
-/// Runs it.
-pub async fn run(command: &AccountsCommand, context: &Context) -> Result<Exit, Failure> {
-    let AccountsCommand::List(of) = command;
+/// Lists them.
+pub async fn list(of: &OfUser, context: &Context) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     for state in lookup::states(&*context.store, of.user.as_deref()).await? {
         for account in state.accounts {

@@ -26,6 +26,28 @@ pub struct Cli {
 /// Commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
+    /// Run the service: web server, workers and jobs
+    ///
+    /// Without a public URL nothing can push to it, and it polls. It makes the database and the sealing key on its first
+    /// run, and stops on Ctrl-C or SIGTERM after finishing what it accepted.
+    #[command(after_help = "Example:\n  WEBHOOK_BASE_URL=https://sync.example.com calendar-sync serve")]
+    Serve,
+    /// Show the whole service at work, with a simulated calendar cloud and nothing else
+    Demo(super::demo::DemoArgs),
+    /// Run the simulated calendar cloud alone, for testing any calendar client
+    Simulate(super::simulate::SimulateArgs),
+    /// Look at calendars now, and bring the others in step
+    #[command(after_help = "Example:\n  calendar-sync sync-calendars --mode full --calendar Work")]
+    SyncCalendars(SyncArgs),
+    /// Show what would be done right now, and do nothing
+    #[command(after_help = "Example:\n  calendar-sync plan --user ada@example.com")]
+    Plan(OfUser),
+    /// Tell why an event has or lacks a block in each other calendar
+    #[command(after_help = "Example:\n  calendar-sync explain 2026-11-24T14:00:00Z --user ada@example.com")]
+    Explain(ExplainArgs),
+    /// Let a held plan go ahead: what it would remove is really gone
+    #[command(after_help = "Example:\n  calendar-sync approve Private")]
+    Approve(OneCalendar),
     /// Check, show and document the configuration
     #[command(after_help = "Example:\n  calendar-sync config check")]
     Config {
@@ -156,9 +178,63 @@ pub enum UsersCommand {
 /// `accounts …`
 #[derive(Subcommand, Debug)]
 pub enum AccountsCommand {
+    /// Connect an account at Google, or connect it again
+    ///
+    /// Prints a link to open in a browser on this machine and waits for it to come back to a loopback address. On a
+    /// machine without a browser, give a refresh token in a file instead.
+    #[command(after_help = "Example:\n  calendar-sync accounts connect ada@example.com")]
+    Connect(ConnectArgs),
     /// List the accounts and what their owners must do, if anything
     #[command(after_help = "Example:\n  calendar-sync accounts list --user ada@example.com")]
     List(OfUser),
+}
+
+/// `accounts connect`
+#[derive(Args, Debug)]
+pub struct ConnectArgs {
+    /// Whose account it becomes (e-mail address or id of the user)
+    pub user: String,
+    /// Port of the loopback address to come back to
+    #[arg(long, default_value_t = 8765)]
+    pub port: u16,
+    /// Address at Google to suggest
+    #[arg(long, value_name = "ADDRESS")]
+    pub login_hint: Option<String>,
+    /// Take the refresh token in this file instead of asking in a browser
+    #[arg(long, value_name = "FILE")]
+    pub refresh_token_file: Option<PathBuf>,
+}
+
+/// `sync-calendars`
+#[derive(Args, Debug)]
+pub struct SyncArgs {
+    /// How thoroughly
+    #[arg(long, default_value = "webhook-fallback")]
+    pub mode: SyncMode,
+    /// Only this calendar (id, or name if only one is called so)
+    #[arg(long, value_name = "CALENDAR")]
+    pub calendar: Option<String>,
+}
+
+/// How thoroughly to look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum SyncMode {
+    /// What changed, in calendars that no healthy push channel watches
+    WebhookFallback,
+    /// What changed, in all calendars
+    PollingOnly,
+    /// Everything, in all calendars
+    Full,
+}
+
+/// `explain`
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The event's id at its provider, or a time such as 2026-11-24T14:00:00Z
+    pub what: String,
+    /// Look only among this user's calendars (e-mail address or id)
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
 }
 
 /// `calendars …`

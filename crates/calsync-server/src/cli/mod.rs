@@ -5,12 +5,18 @@ pub mod accounts;
 pub mod args;
 pub mod calendars;
 pub mod config;
+pub mod connect;
 pub mod context;
+pub mod demo;
 pub mod exit;
+pub mod inspect;
 pub mod lookup;
 pub mod migrate;
 pub mod rules;
 pub mod secrets;
+pub mod serve;
+pub mod simulate;
+pub mod sync;
 pub mod users;
 
 use std::future::Future;
@@ -25,6 +31,8 @@ use crate::out::{Format, Out};
 
 /// Runs the program on this process's command line.
 pub fn main() -> ExitCode {
+    // One TLS stack for everything; a second call finds it there already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),
@@ -58,6 +66,26 @@ fn usage(error: &clap::Error) -> Exit {
 fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
     let config = cli.config.as_deref();
     match &cli.command {
+        Command::Serve => serve::run(config, out),
+        Command::Demo(args) => serve::threaded(demo::run(args.clone(), out)),
+        Command::Simulate(args) => serve::threaded(simulate::run(args.clone(), out)),
+        Command::SyncCalendars(args) => {
+            serve::on_service(config, out, async |context, service| sync::run(args, &context, &service).await)
+        }
+        Command::Plan(of) => serve::on_service(config, out, async |context, service| {
+            inspect::plan(of.user.as_deref(), &context, &service).await
+        }),
+        Command::Explain(args) => serve::on_service(config, out, async |context, service| {
+            inspect::explain(args, &context, &service).await
+        }),
+        Command::Approve(which) => {
+            on_store(config, out, async |context| inspect::approve(which, &context).await)
+        }
+        Command::Accounts { command: args::AccountsCommand::Connect(args) } => {
+            serve::on_service(config, out, async |context, service| {
+                connect::run(args, &context, &service).await
+            })
+        }
         Command::Config { command } => config::run(command, config, out),
         Command::Completions { shell } => Ok(completions(*shell, out)),
         Command::Secrets { command: args::SecretsCommand::Generate { out: path } } => {
@@ -70,8 +98,8 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Users { command } => {
             on_store(config, out, async |context| users::run(command, &context).await)
         }
-        Command::Accounts { command } => {
-            on_store(config, out, async |context| accounts::run(command, &context).await)
+        Command::Accounts { command: args::AccountsCommand::List(of) } => {
+            on_store(config, out, async |context| accounts::list(of, &context).await)
         }
         Command::Calendars { command } => {
             on_store(config, out, async |context| calendars::run(command, &context).await)

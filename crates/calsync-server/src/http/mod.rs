@@ -9,9 +9,11 @@ pub mod cidr;
 mod client_addr;
 mod edge;
 mod error;
+mod health;
 mod listen;
 mod rate_limit;
 mod robots;
+mod webhooks;
 
 pub use body::capped;
 pub use client_addr::{ClientAddr, Scheme, client_address, scheme};
@@ -19,3 +21,4 @@ pub use edge::{Edge, HEALTH_PATH, app};
 pub use error::ApiError;
 pub use listen::{NotListening, bind, serve};
 pub use rate_limit::{MAX_CLIENTS, RateLimiter, SharedRateLimiter, Verdict};
+pub use webhooks::routes;

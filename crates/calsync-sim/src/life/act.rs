@@ -6,7 +6,7 @@ use calsync_core::time::Ts;
 use jiff::SignedDuration;
 
 use super::fill::{series, some_time, timed};
-use super::{Deed, Life, Somebody};
+use super::{Deed, Life, Somebody, Touches};
 use crate::cloud::content::{Content, Response, Status, Transparency, When};
 use crate::cloud::event::{Event, Kind, Slot};
 use crate::cloud::names::CalendarId;
@@ -21,7 +21,9 @@ impl Life {
         let people = self.people.clone();
         let person = self.pick(&people)?.clone();
         let calendar = self.pick(&person.calendars)?.clone();
-        let done = match self.range(0, 20) {
+        let deed = self.range(0, 20);
+        let touches = if deed == 19 { Touches::Nothing } else { Touches::Event };
+        let done = match deed {
             0..4 => self.create(cloud, &person, &calendar, now),
             4 => self.create_series(cloud, &person, &calendar, now),
             5 => self.create_all_day(cloud, &calendar, now),
@@ -38,7 +40,7 @@ impl Life {
         };
         let (event, what) = done.ok()?;
         let words = format!("{} {what}", person.name);
-        Some(Deed { person: person.email, calendar, event: event.id.clone(), words })
+        Some(Deed { person: person.email, calendar, event: event.id.clone(), words, touches })
     }
 
     /// Somebody lays hands on a block of `client`: moves it, or throws it away. Each block only once.
@@ -62,7 +64,7 @@ impl Life {
             cloud.reschedule(&calendar, &id, to, now).ok()?;
             format!("{} moved a block", person.name)
         };
-        Some(Deed { person: person.email, calendar, event: id, words })
+        Some(Deed { person: person.email, calendar, event: id, words, touches: Touches::Block })
     }
 
     fn create(&mut self, cloud: &mut Cloud, person: &Somebody, calendar: &CalendarId, now: Ts) -> Done {

@@ -35,6 +35,19 @@ pub struct Deed {
     pub event: EventId,
     /// In words: `Ada moved "Dentist" to Tue 14:00`.
     pub words: String,
+    /// What it can have touched.
+    pub touches: Touches,
+}
+
+/// What a deed can have touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touches {
+    /// An event's time, or how it shows.
+    Event,
+    /// A block.
+    Block,
+    /// Only words, which no block shows.
+    Nothing,
 }
 
 /// People and their lives.
@@ -79,7 +92,7 @@ impl Life {
             for more in MORE.into_iter().take(calendars.saturating_sub(1)) {
                 let local = email.split('@').next().unwrap_or(email);
                 let id = CalendarId::from(format!(
-                    "{local}-{}@group.calendar.example.com",
+                    "{local}-{}@group.calendar.google.com",
                     more.to_ascii_lowercase()
                 ));
                 let new = NewCalendar {

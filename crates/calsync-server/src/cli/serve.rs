@@ -1,0 +1,114 @@
+//! `serve`, and what it shares with every command that needs the whole service: settings, keys, store, identity.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use calsync_core::ports::Store;
+
+use super::context::{self, Context};
+use super::exit::{Exit, Failure};
+use crate::config::Loaded;
+use crate::http;
+use crate::out::Out;
+use crate::secrets::first_run::{self, Missing};
+use crate::secrets::identity;
+use crate::service::{NoClient, Observer, Service};
+use crate::storage::{self, Migrate};
+use crate::system::SystemRandom;
+use crate::telemetry::logging::{self, Console};
+
+impl From<NoClient> for Failure {
+    fn from(error: NoClient) -> Failure {
+        Failure::failed(error.to_string())
+    }
+}
+
+/// Runs the service until it is told to stop.
+pub fn run(config: Option<&Path>, out: Out) -> Result<Exit, Failure> {
+    let loaded = context::load(config, out)?;
+    let _log = logging::start(&loaded.settings.log, Console::Stdout)?;
+    on_threads(async {
+        // The port first: it is the likeliest thing to be wrong, and nothing has been touched yet.
+        let listener = http::bind(loaded.settings.server.bind).await?;
+        let address = listener.local_addr().map_err(|e| Failure::failed(e.to_string()))?;
+        let store = storage::open(&loaded.settings.database, Migrate::Run).await?;
+        let service = assemble(&loaded, store, Missing::Create, Arc::new(|_| ()), out).await?;
+        let public = service.settings.server.public_url.as_ref().map(ToString::to_string);
+        tracing::info!(%address, public, "calendar-sync serves");
+        if public.is_none() {
+            tracing::info!("server.public_url is not set: providers cannot push, so calendars are polled");
+        }
+        service
+            .run(listener, stop_signal())
+            .await
+            .map_err(|e| Failure::failed(format!("the web server broke: {e}")))?;
+        tracing::info!("calendar-sync has stopped");
+        Ok(Exit::Ok)
+    })?
+}
+
+/// Runs a command on the whole service, which does nothing by itself meanwhile.
+pub fn on_service(
+    config: Option<&Path>,
+    out: Out,
+    command: impl AsyncFnOnce(Context, Arc<Service>) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let loaded = context::load(config, out)?;
+    let _log = logging::start(&super::quiet(&loaded.settings.log), Console::Stderr)?;
+    on_threads(async {
+        let store = storage::open(&loaded.settings.database, Migrate::Check).await?;
+        let service = assemble(&loaded, store.clone(), Missing::Refuse, Arc::new(|_| ()), out).await?;
+        let result = command(Context::new(out, loaded, store.clone()), service.clone()).await;
+        service.flush_statistics().await;
+        store.close().await;
+        result
+    })?
+}
+
+/// Puts the service together from settings and store.
+async fn assemble(
+    loaded: &Loaded,
+    store: Arc<dyn Store>,
+    missing: Missing,
+    observer: Observer,
+    out: Out,
+) -> Result<Arc<Service>, Failure> {
+    let keys = first_run::keyring(&loaded.settings, missing, &SystemRandom)?;
+    for notice in &keys.notices {
+        out.note(notice);
+    }
+    let identity = identity::load(store.as_ref(), &keys.ring, &SystemRandom).await?;
+    Ok(Service::new(loaded.settings.clone(), store, identity, keys.ring, observer)?)
+}
+
+/// Runs something that ends with an exit code of its own.
+pub fn threaded(run: impl Future<Output = ExitCode>) -> Result<Exit, Failure> {
+    let code = on_threads(run)?;
+    Ok(if code == ExitCode::SUCCESS { Exit::Ok } else { Exit::Failed })
+}
+
+fn on_threads<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::failed(format!("the system gives no resources to run in: {e}")))?;
+    Ok(runtime.block_on(future))
+}
+
+/// Ctrl-C, or SIGTERM from a service manager.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be heard; Ctrl-C still stops the service");
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

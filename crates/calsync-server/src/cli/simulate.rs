@@ -1,0 +1,93 @@
+//! `simulate`: the simulated calendar cloud alone, for anyone who tests a calendar client.
+
+use std::process::ExitCode;
+
+use calsync_core::ports::Clock;
+use calsync_sim::google::{GoogleConfig, OauthClient, Stage};
+use calsync_sim::{SimConfig, Simulator};
+use clap::Args;
+use serde_json::json;
+
+use crate::out::Out;
+use crate::system::SystemClock;
+
+/// The seeded person.
+const PERSON: &str = "ada@example.com";
+
+/// Runs the simulated calendar cloud alone, for testing any calendar client.
+///
+/// It looks like Google Calendar API v3 with its OAuth endpoints, and pushes to webhooks on this machine. It prints one
+/// JSON line with base URLs and the ids of the seeded person's calendars, and runs until Ctrl-C. Point
+/// google.api_base, google.auth_url and google.token_url of a `calendar-sync serve` here, or any other client.
+#[derive(Args, Debug, Clone)]
+#[command(after_help = "Example:\n  calendar-sync simulate --google-port 9000 --token secret-token")]
+pub struct SimulateArgs {
+    /// Port of Google's look-alike; any free one if not given
+    #[arg(long, value_name = "PORT")]
+    pub google_port: Option<u16>,
+    /// A bearer token that is the seeded person's
+    #[arg(long, value_name = "TOK", default_value = "simulated-token")]
+    pub token: String,
+    /// The cloud's seed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Id of the OAuth client that is known there
+    #[arg(long, default_value = "simulated-client")]
+    pub client_id: String,
+    /// Its secret
+    #[arg(long, default_value = "simulated-secret")]
+    pub client_secret: String,
+    /// Where it may send people back to; can be given several times
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8765/callback")]
+    pub redirect_uri: Vec<String>,
+}
+
+/// Runs it until Ctrl-C.
+pub async fn run(args: SimulateArgs, out: Out) -> ExitCode {
+    let client = OauthClient {
+        id: args.client_id,
+        secret: args.client_secret,
+        redirect_uris: args.redirect_uri,
+        project: "simulated-project".to_owned(),
+        stage: Stage::InProduction,
+    };
+    let google = GoogleConfig { clients: vec![client], ..GoogleConfig::default() };
+    let config = SimConfig {
+        google_port: args.google_port,
+        seed: args.seed,
+        google,
+        ..SimConfig::starting_at(SystemClock.now())
+    };
+    let simulator = match Simulator::start(config).await {
+        Ok(simulator) => simulator,
+        Err(error) => {
+            out.error("port", &format!("{error}: choose another one with --google-port"));
+            return ExitCode::from(1);
+        }
+    };
+    let calendars = match simulator.seed_person(PERSON, &args.token) {
+        Ok(ids) => ids,
+        Err(error) => {
+            out.error("seed", &error.to_string());
+            return ExitCode::from(1);
+        }
+    };
+    let base = simulator.google_base_url();
+    let ids: Vec<String> = calendars.iter().map(ToString::to_string).collect();
+    let line = json!({
+        "google": {
+            "base_url": base,
+            "api_base": format!("{base}/calendar/v3"),
+            "auth_url": format!("{base}/o/oauth2/v2/auth"),
+            "token_url": format!("{base}/token"),
+            "revoke_url": format!("{base}/revoke"),
+            "userinfo_url": format!("{base}/v1/userinfo"),
+            "person": PERSON,
+            "calendars": ids,
+        }
+    });
+    out.line(&line.to_string());
+    let _ = tokio::signal::ctrl_c().await;
+    simulator.shutdown().await;
+    ExitCode::SUCCESS
+}

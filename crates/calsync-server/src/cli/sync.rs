@@ -1,0 +1,120 @@
+//! `sync-calendars`: look now. It raises the calendars asked for and steps their users until nothing is left to do;
+//! where a running service is at work on a user, that does it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use calsync_core::calendar::Calendar;
+use calsync_core::ids::{CalendarId, UserId};
+use calsync_core::ports::{UserState, Wish};
+use calsync_core::schedule::{self, Method};
+use calsync_engine::{EngineError, StepReport};
+use serde_json::json;
+
+use super::args::{SyncArgs, SyncMode};
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::lookup;
+use crate::service::Service;
+
+/// Steps for one user: enough for a first fill of thousands of blocks, and an end to a quarrel.
+const STEPS_MAX: usize = 200;
+/// Tries to get hold of a user whom the running service is at work on.
+const TRIES: usize = 60;
+const PAUSE: Duration = Duration::from_millis(500);
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Failure {
+        match error {
+            EngineError::Store(error) => error.into(),
+            EngineError::Provider(error) => error.into(),
+            EngineError::NotFound(_) => Failure::not_found(error.to_string()),
+            EngineError::Busy | EngineError::PlanRefused { .. } => Failure::failed(error.to_string()),
+        }
+    }
+}
+
+/// Runs it.
+pub async fn run(args: &SyncArgs, context: &Context, service: &Service) -> Result<Exit, Failure> {
+    let only = match &args.calendar {
+        Some(text) => Some(lookup::calendar(&*context.store, text, None).await?),
+        None => None,
+    };
+    if let Some(calendar) = only.as_ref().filter(|c| !c.sync_enabled) {
+        let message =
+            format!("{} is disabled: `calendar-sync calendars enable {}` first", calendar.name, calendar.id);
+        return Err(Failure::failed(message));
+    }
+    let states = lookup::states(&*context.store, None).await?;
+    let mut chosen = Vec::new();
+    for state in &states {
+        chosen.extend(choose(state, args.mode, only.as_ref().map(|c| c.id), context));
+    }
+    let ids: Vec<CalendarId> = chosen.iter().map(|(_, id)| *id).collect();
+    let wish = if args.mode == SyncMode::Full { Wish::Full } else { Wish::Changes };
+    service.engine.sync_now(&ids, wish).await?;
+    let users: BTreeSet<UserId> = chosen.iter().map(|(user, _)| *user).collect();
+    let mut reports = Vec::new();
+    for user in users {
+        reports.extend(work(service, user).await?);
+    }
+    Ok(tell(context, ids.len(), &reports))
+}
+
+/// The calendars that this mode looks at.
+fn choose(
+    state: &UserState,
+    mode: SyncMode,
+    only: Option<CalendarId>,
+    context: &Context,
+) -> Vec<(UserId, CalendarId)> {
+    let now = context.now();
+    let wanted = |calendar: &Calendar| {
+        let active = state.subscriptions.iter().find(|s| s.calendar == calendar.id);
+        mode != SyncMode::WebhookFallback || schedule::method(calendar, active, now) != Method::Webhook
+    };
+    let asked = |calendar: &Calendar| only.map_or_else(|| wanted(calendar), |only| only == calendar.id);
+    let calendars = state.calendars.iter().filter(|c| c.sync_enabled && !c.missing && asked(c));
+    calendars.map(|c| (state.user.id, c.id)).collect()
+}
+
+async fn work(service: &Service, user: UserId) -> Result<Vec<StepReport>, Failure> {
+    let mut reports = Vec::new();
+    let mut tries = 0;
+    while reports.len() < STEPS_MAX {
+        match service.engine.step_user(user).await {
+            Ok(report) => {
+                let more = report.waiting > 0 && !report.blocks.is_empty();
+                reports.push(report);
+                if !more {
+                    break;
+                }
+            }
+            Err(EngineError::Busy) if tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(reports)
+}
+
+fn tell(context: &Context, calendars: usize, reports: &[StepReport]) -> Exit {
+    let blocks: usize = reports.iter().map(|r| r.blocks.len()).sum();
+    let errors: Vec<&String> = reports.iter().flat_map(|r| &r.errors).collect();
+    let held: Vec<String> = reports.iter().flat_map(|r| &r.held).map(ToString::to_string).collect();
+    let mut text = format!("{calendars} calendars looked at, {blocks} blocks written\n");
+    for error in &errors {
+        text.push_str(&format!("failed: {error}\n"));
+    }
+    for target in &held {
+        text.push_str(&format!(
+            "held: the plan for {target} would remove too much at once: see `calendar-sync plan`, \
+             then `calendar-sync approve {target}`\n"
+        ));
+    }
+    let value = json!({"calendars": calendars, "blocks_written": blocks, "errors": errors, "held": held});
+    context.out.result(&text, &value);
+    if errors.is_empty() { Exit::Ok } else { Exit::Provider }
+}

@@ -1,0 +1,161 @@
+//! The running service: workers that step the engine, jobs that keep it going, and the web server in front. It starts
+//! and stops things; it decides nothing about a calendar.
+
+pub mod connect;
+pub mod directory;
+mod jobs;
+mod workers;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use calsync_core::block::Identity;
+use calsync_core::ports::{Clock, IdGen, Store};
+use calsync_core::schedule::Intervals;
+use calsync_engine::{Engine, EngineConfig, StepReport};
+use calsync_providers::google::{Google, GoogleConfig};
+use calsync_providers::stats::CallRecorder;
+use jiff::SignedDuration;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Settings;
+use crate::http::{self, Edge, RateLimiter, SharedRateLimiter};
+use crate::secrets::Keyring;
+use crate::system::{Random, SystemClock, SystemRandom};
+use directory::Directory;
+
+/// Told of every step that did something.
+pub type Observer = Arc<dyn Fn(&StepReport) + Send + Sync>;
+
+/// How long a worker's lease lives.
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long connecting to a provider may take.
+const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Everything that the web server, the workers and the commands share.
+pub struct Service {
+    /// Settings in force.
+    pub settings: Settings,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The engine.
+    pub engine: Engine,
+    /// The providers.
+    pub directory: Arc<Directory>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Failed authentications per client.
+    pub limiter: SharedRateLimiter,
+    /// Calls to providers, until they are stored.
+    pub recorder: Arc<CallRecorder>,
+    observer: Observer,
+    wake: Notify,
+}
+
+/// Why no HTTP client could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the client for calls to providers could not be set up: {0}")]
+pub struct NoClient(#[from] reqwest::Error);
+
+impl Service {
+    /// Puts it together. Nothing runs yet.
+    pub fn new(
+        settings: Settings,
+        store: Arc<dyn Store>,
+        identity: Identity,
+        ring: Keyring,
+        observer: Observer,
+    ) -> Result<Arc<Service>, NoClient> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let ids: Arc<dyn IdGen> = Arc::new(SystemRandom);
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let recorder = Arc::new(CallRecorder::new());
+        let google = google(&settings, clock.clone(), ids.clone(), recorder.clone())?;
+        let directory = Arc::new(Directory::new(store.clone(), ring, random, google));
+        let config = engine_config(&settings, ids.as_ref(), clock.as_ref());
+        let engine = Engine::new(store.clone(), directory.clone(), clock.clone(), ids, identity, config);
+        let limit = &settings.rate_limit;
+        let limiter = SharedRateLimiter::new(RateLimiter::new(limit.max_requests, limit.window));
+        let wake = Notify::new();
+        Ok(Arc::new(Service { settings, store, engine, directory, clock, limiter, recorder, observer, wake }))
+    }
+
+    /// There is work: a nudge that carries no data.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Stores what was counted of provider calls.
+    pub async fn flush_statistics(&self) {
+        jobs::flush_statistics(self).await;
+    }
+
+    /// Runs until `stop`: then takes no more requests, finishes what was accepted, and closes the store.
+    pub async fn run(
+        self: &Arc<Service>,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let stopping = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        for _ in 0..self.settings.sync.workers {
+            tasks.spawn(workers::work(self.clone(), stopping.clone()));
+        }
+        tasks.spawn(jobs::keep_going(self.clone(), stopping.clone()));
+        tasks.close();
+        let grace = self.settings.server.shutdown;
+        let app = http::app(Edge::new(&self.settings.server), http::routes(self.clone()));
+        let served = http::serve(listener, app, stop, grace).await;
+        stopping.cancel();
+        if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
+            // Their leases run out; what they had not finished is taken over.
+            tracing::warn!(
+                seconds = grace.as_secs(),
+                "workers were still at work when the time to stop was over"
+            );
+        }
+        self.flush_statistics().await;
+        self.store.close().await;
+        served
+    }
+}
+
+fn engine_config(settings: &Settings, ids: &dyn IdGen, clock: &dyn Clock) -> EngineConfig {
+    let sync = &settings.sync;
+    let public = settings.server.public_url.as_ref().filter(|_| settings.webhooks.enabled);
+    EngineConfig {
+        owner: ids.uuid(clock.now()).to_string(),
+        window_past_days: sync.window_past_days,
+        window_future_days: sync.window_future_days,
+        intervals: Intervals { poll: sync.poll, fallback_poll: sync.fallback_poll, full: sync.full_sync },
+        hold_recheck: sync.hold_recheck,
+        lease: LEASE,
+        public_url: public.map(|url| url.as_str().trim_end_matches('/').to_owned()),
+    }
+}
+
+fn google(
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdGen>,
+    recorder: Arc<CallRecorder>,
+) -> Result<Option<Arc<Google>>, NoClient> {
+    let Some(client) = &settings.google.client else { return Ok(None) };
+    let at = &settings.google;
+    let mut config = GoogleConfig::new(client.id.clone(), client.secret.clone());
+    config.auth_url = at.auth_url.clone();
+    config.token_url = at.token_url.clone();
+    config.revoke_url = at.revoke_url.clone();
+    config.userinfo_url = at.userinfo_url.clone();
+    config.api_base = at.api_base.parse().expect("the settings hold a URL that was parsed");
+    // A write that was still connecting when time ran out never arrived: that must be told from one that may have.
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .build()?;
+    Ok(Some(Arc::new(Google::new(config, http, clock, ids, recorder))))
+}
