@@ -227,3 +227,47 @@ impl TextPolicy {
         (kept != EventText::default()).then_some(kept)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_keeps_the_wall_clock_of_its_own_zone() {
+        let start: Ts = "2026-07-01T07:00:00Z".parse().unwrap();
+        let when = |zone: Option<&str>| When::Timed { start, end: start, zone: zone.map(str::to_owned) };
+        let calendar = crate::zone::find("America/New_York").unwrap();
+        let table = [
+            (Some("Europe/Vienna"), "2026-07-01T09:00:00"),
+            (None, "2026-07-01T03:00:00"),
+            // A name that nobody knows: the calendar's own zone is the best guess.
+            (Some("Customized Time Zone"), "2026-07-01T03:00:00"),
+        ];
+        for (zone, wall) in table {
+            match when(zone).series_start(&calendar) {
+                SeriesStart::Timed { local, .. } => assert_eq!(local.to_string(), wall),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(when(zone).original_start(), OriginalStart::At(start));
+        }
+        let day = "2026-07-01".parse().unwrap();
+        let days = When::AllDay { start: day, end: day };
+        assert_eq!(days.series_start(&calendar), SeriesStart::AllDay(day));
+        assert_eq!(days.original_start(), OriginalStart::On(day));
+    }
+
+    #[test]
+    fn text_is_kept_piece_by_piece_or_not_at_all() {
+        let piece = |on: bool| on.then(|| "x".to_owned());
+        let text = |t, d, l| EventText { title: piece(t), description: piece(d), location: piece(l) };
+        for bits in 0..8u8 {
+            let (title, description, location) = (bits & 1 > 0, bits & 2 > 0, bits & 4 > 0);
+            let policy = TextPolicy { title, description, location };
+            let kept = policy.strip(Some(text(true, true, true)));
+            assert_eq!(kept, (bits > 0).then(|| text(title, description, location)), "{bits}");
+            assert_eq!(policy.strip(kept.clone()), kept, "nothing more to strip");
+            assert_eq!(policy.or(TextPolicy::default()), policy);
+            assert_eq!(policy.strip(None), None);
+        }
+    }
+}

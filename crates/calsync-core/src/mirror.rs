@@ -291,3 +291,6 @@ fn is_over(event: &Event, before: Ts) -> bool {
     let Some(when) = &event.when else { return false };
     when.span().instants(&jiff::tz::TimeZone::UTC).1.plus(MARGIN) < before
 }
+
+#[cfg(test)]
+mod tests;

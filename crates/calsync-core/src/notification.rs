@@ -221,6 +221,87 @@ pub fn after_failure(failures_before: u32, worth: Worth, now: Ts) -> AfterFailur
 mod tests {
     use super::*;
 
+    fn claim() -> Claim {
+        Claim {
+            channel: "channel".into(),
+            token: Some(Secret::new("right".to_owned())),
+            resource: "resource".into(),
+            notification_id: "1".into(),
+            wants: Wants::Sync,
+            headers: serde_json::Value::Null,
+            payload: serde_json::Value::Null,
+        }
+    }
+
+    #[test]
+    fn a_claim_is_believed_only_if_all_of_it_is_true() {
+        use SubscriptionStatus::{Active, Expired, Failed, Suspended};
+        let channel = Subscription {
+            token_hash: token_hash(&Secret::new("right".to_owned())),
+            ..crate::subscription::tests::channel()
+        };
+        let ends = channel.expires_at;
+        let last = ends.minus(SignedDuration::from_micros(1));
+        let in_state = |status| Subscription { status, ..channel.clone() };
+        let bare = Subscription { resource_id: String::new(), ..channel.clone() };
+        let token = |text: &str| Claim { token: Some(Secret::new(text.to_owned())), ..claim() };
+        let elsewhere = Claim { resource: "other".into(), ..claim() };
+        let other_channel = Claim { channel: "other".into(), ..claim() };
+        let never = Subscription { token_hash: token_hash(&Secret::new(String::new())), ..channel.clone() };
+        let table = [
+            (claim(), channel.clone(), last, Ok(()), "all right"),
+            (other_channel.clone(), channel.clone(), last, Err(Distrust::Channel), "another channel"),
+            (token("wrong"), channel.clone(), last, Err(Distrust::Token), "wrong token"),
+            (token(""), channel.clone(), last, Err(Distrust::Token), "empty token"),
+            (token("right "), channel.clone(), last, Err(Distrust::Token), "almost"),
+            (Claim { token: None, ..claim() }, channel.clone(), last, Err(Distrust::Token), "no token"),
+            (
+                Claim { token: None, ..claim() },
+                never,
+                last,
+                Err(Distrust::Token),
+                "no token for an empty one",
+            ),
+            (elsewhere.clone(), channel.clone(), last, Err(Distrust::Resource), "another resource"),
+            (elsewhere, bare, last, Ok(()), "the provider has not told the resource yet"),
+            (claim(), channel.clone(), ends, Err(Distrust::Expired), "past its end"),
+            (claim(), in_state(Suspended), last, Err(Distrust::Suspended), "suspended"),
+            (claim(), in_state(Failed), last, Err(Distrust::Failed), "failed"),
+            (claim(), in_state(Expired), last, Ok(()), "replaced a moment ago"),
+            (
+                claim(),
+                in_state(Expired),
+                ends.plus(REPLACED_GRACE),
+                Err(Distrust::Expired),
+                "replaced long ago",
+            ),
+            (other_channel, in_state(Suspended), ends, Err(Distrust::Channel), "the channel comes first"),
+            (
+                token("wrong"),
+                in_state(Active),
+                ends,
+                Err(Distrust::Token),
+                "the state is told to the right ones only",
+            ),
+        ];
+        for (claim, subscription, now, expected, what) in table {
+            assert_eq!(authenticate(&claim, &subscription, now), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_claim_never_prints_its_token() {
+        assert!(!format!("{:?}", claim()).contains("right"));
+    }
+
+    #[test]
+    fn states_have_names() {
+        for state in ["pending", "processing", "completed", "failed", "retrying"] {
+            assert_eq!(ProcessingStatus::parse(state).map(ProcessingStatus::as_str), Some(state));
+        }
+        assert_eq!(ProcessingStatus::parse(""), None);
+    }
+
     #[test]
     fn three_failures_are_retried_the_fourth_is_final() {
         let now = Ts::from_secs(1_000_000);

@@ -22,7 +22,7 @@ mod reason;
 mod reconcile;
 mod removal;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use check::{Violation, check};
 pub use reason::{Reason, SkipReason};

@@ -231,3 +231,6 @@ fn implied_id(source: CalendarId, target: CalendarId) -> RuleId {
     bytes.copy_from_slice(&digest[..16]);
     RuleId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
+
+#[cfg(test)]
+mod tests;

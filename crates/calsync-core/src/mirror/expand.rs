@@ -66,7 +66,12 @@ impl Mirror {
         // Exceptions whose master we were never shown: a guest who was invited to one occurrence only.
         for (master, changed) in exceptions {
             for (original, event) in changed {
-                found.add(OccurrenceKey { event: master.clone(), original: Some(original) }, event, window, zone);
+                found.add(
+                    OccurrenceKey { event: master.clone(), original: Some(original) },
+                    event,
+                    window,
+                    zone,
+                );
             }
         }
         found.list.sort_by(|a, b| a.key.cmp(&b.key));

@@ -157,7 +157,7 @@ fn content(
     if span.is_all_day() && options.skip_all_day {
         return Err(SkipReason::AllDay);
     }
-    if span.minutes(zone) < i64::from(options.min_minutes) {
+    if span.minutes(zone).max(0) < i64::from(options.min_minutes) {
         return Err(SkipReason::TooShort);
     }
     if options.working_hours.as_ref().is_some_and(|hours| !touches_hours(&span, hours, zone)) {

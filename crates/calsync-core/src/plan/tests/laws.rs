@@ -60,7 +60,7 @@ pub(super) fn edit(world: &mut World, dice: &mut Dice) -> bool {
 
 #[test]
 fn one_round_makes_everything_right_and_the_next_does_nothing() {
-    seeds(1500, |_, dice| {
+    seeds(700, |_, dice| {
         let mut world = World::random(dice);
         world.round(dice, Faults::default());
         assert_right(&world);
@@ -72,7 +72,7 @@ fn one_round_makes_everything_right_and_the_next_does_nothing() {
 
 #[test]
 fn edits_of_every_kind_are_followed() {
-    seeds(500, |_, dice| {
+    seeds(250, |_, dice| {
         let mut world = World::random(dice);
         world.settle(dice, 3);
         for _ in 0..4 {
@@ -96,7 +96,7 @@ fn edits_of_every_kind_are_followed() {
 
 #[test]
 fn it_converges_whatever_fails_on_the_way() {
-    seeds(700, |_, dice| {
+    seeds(350, |_, dice| {
         let mut world = World::random(dice);
         let percent = dice.pick(&[10, 40, 80]);
         for _ in 0..5 {

@@ -10,6 +10,7 @@ use super::model::{CANARIES, Change, End, Long, Shown, Spec};
 use super::world::World;
 use crate::block::{BlockBusy, BlockContent};
 use crate::event::{EventKind, Response, ShowAs, Status};
+use crate::plan::reconcile::stands;
 use crate::ports::Tentativeness;
 use crate::rule::{RuleOptions, Tentative, WorkingHours};
 use crate::time::{Span, Ts, Window};
@@ -53,9 +54,12 @@ pub(crate) fn standing(world: &World, n: usize) -> Vec<String> {
     let window = world.window();
     let mut blocks = Vec::new();
     for remote in target.cloud.ours() {
-        let row = target.ledger.values().find(|r| r.block.as_ref() == Some(&remote.event.id));
-        let row = row.unwrap_or_else(|| panic!("{} is forgotten", remote.event.id));
-        assert_ne!(row.state, crate::ledger::LedgerState::Gone, "{} is forgotten", remote.event.id);
+        let row = target.ledger.values().find(|r| r.block.as_ref() == Some(&remote.event.id) && stands(r));
+        let Some(row) = row else {
+            let span = remote.event.when.as_ref().unwrap().span();
+            assert!(!touches(&span, &window, &TimeZone::UTC), "{} is forgotten", remote.event.id);
+            continue;
+        };
         let source = world.places.iter().find(|p| p.calendar.id == row.source).unwrap();
         let zone = zone::find(&source.calendar.time_zone).unwrap();
         let text = remote.event.text.clone().unwrap_or_default();
