@@ -12,8 +12,9 @@ use crate::{Engine, EngineError};
 
 /// Writes taken from the outbox at once.
 const BATCH: u32 = 32;
-/// Writes for one target in one step: a first fill of thousands must not keep its user's other changes waiting.
-const WRITES_PER_STEP: usize = 256;
+/// Writes for one target in one step: a first fill of thousands, at the few writes a second that providers allow into one
+/// calendar, must not keep its user's other changes waiting.
+const WRITES_PER_STEP: usize = 64;
 
 /// What pushing did.
 #[derive(Default)]

@@ -17,7 +17,7 @@ pub struct StepReport {
     pub blocks: Vec<BlockChange>,
     /// Targets whose plan is held.
     pub held: Vec<CalendarId>,
-    /// Writes that still wait.
+    /// Targets with writes that still wait.
     pub waiting: u64,
     /// Runs that failed, in words.
     pub errors: Vec<String>,

@@ -8,14 +8,17 @@ use calsync_core::calendar::AccountStatus;
 use calsync_core::ports::StoreError;
 use calsync_engine::EngineError;
 use jiff::SignedDuration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Service;
 
 /// How often push channels are looked after (spec §9).
 const MAINTENANCE: Duration = Duration::from_secs(30 * 60);
-/// The first round, and the next one after something changed.
+/// The first round, and the next one after a calendar was read in full for what may be the first time.
 const MAINTENANCE_SOON: Duration = Duration::from_secs(2);
+/// Rounds are at least so far apart, whatever happens.
+const MAINTENANCE_SPACING: Duration = Duration::from_secs(10);
 /// How often call statistics are stored.
 const STATISTICS: Duration = Duration::from_secs(10);
 /// How often accounts are asked for their calendars.
@@ -26,11 +29,16 @@ const ROUND: SignedDuration = SignedDuration::from_mins(10);
 /// Does the jobs until told to stop.
 pub(super) async fn keep_going(service: Arc<Service>, stopping: CancellationToken) {
     let mut statistics = tokio::time::interval(STATISTICS);
-    let mut next_maintenance = tokio::time::Instant::now() + MAINTENANCE_SOON;
+    let mut next_maintenance = Instant::now() + MAINTENANCE_SOON;
+    let mut not_before = next_maintenance;
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
             _ = statistics.tick() => flush_statistics(&service).await,
+            () = service.tend.notified() => {
+                let soon = (Instant::now() + MAINTENANCE_SOON).max(not_before);
+                next_maintenance = next_maintenance.min(soon);
+            }
             () = tokio::time::sleep_until(next_maintenance) => {
                 let again = match maintain(&service).await {
                     Ok(()) => MAINTENANCE,
@@ -39,7 +47,8 @@ pub(super) async fn keep_going(service: Arc<Service>, stopping: CancellationToke
                         MAINTENANCE / 30
                     }
                 };
-                next_maintenance = tokio::time::Instant::now() + again;
+                next_maintenance = Instant::now() + again;
+                not_before = Instant::now() + MAINTENANCE_SPACING;
             }
         }
     }

@@ -54,6 +54,8 @@ pub struct Service {
     pub recorder: Arc<CallRecorder>,
     observer: Observer,
     wake: Notify,
+    /// Channels may be missing: somebody should look before the next round.
+    tend: Notify,
 }
 
 /// Why no HTTP client could be made.
@@ -80,8 +82,19 @@ impl Service {
         let engine = Engine::new(store.clone(), directory.clone(), clock.clone(), ids, identity, config);
         let limit = &settings.rate_limit;
         let limiter = SharedRateLimiter::new(RateLimiter::new(limit.max_requests, limit.window));
-        let wake = Notify::new();
-        Ok(Arc::new(Service { settings, store, engine, directory, clock, limiter, recorder, observer, wake }))
+        let (wake, tend) = (Notify::new(), Notify::new());
+        Ok(Arc::new(Service {
+            settings,
+            store,
+            engine,
+            directory,
+            clock,
+            limiter,
+            recorder,
+            observer,
+            wake,
+            tend,
+        }))
     }
 
     /// There is work: a nudge that carries no data.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use calsync_core::run::RunKind;
 use tokio_util::sync::CancellationToken;
 
 use super::Service;
@@ -21,6 +22,10 @@ pub(super) async fn work(service: Arc<Service>, stopping: CancellationToken) {
         let sleep = match service.engine.step().await {
             Ok(Some(report)) => {
                 tell(&report);
+                if report.read.iter().any(|r| r.kind == RunKind::Full) {
+                    // Perhaps a calendar's first reading: it may want a push channel.
+                    service.tend.notify_one();
+                }
                 (service.observer)(&report);
                 // Whoever found this user taken may find more to do now.
                 service.wake();
