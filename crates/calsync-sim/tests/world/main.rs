@@ -2,13 +2,17 @@
 //! in every target. `CALSYNC_WORLD_SEEDS` says how many seeds (from `CALSYNC_WORLD_FROM`, default 1); a seed that fails
 //! prints itself.
 
+#[cfg(test)]
 mod mortal;
+#[cfg(test)]
 mod scenarios;
+#[cfg(test)]
 mod world;
 
 use std::sync::Arc;
 
-use calsync_store::MemoryStore;
+use calsync_core::ports::Store;
+use calsync_store::{MemoryStore, Migrate, SqlStore};
 use world::{Recipe, World};
 
 fn env(name: &str, default: u64) -> u64 {
@@ -16,11 +20,15 @@ fn env(name: &str, default: u64) -> u64 {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 async fn run(recipe: Recipe) -> World {
-    let mut world = World::begin(recipe, Arc::new(MemoryStore::new())).await;
+    run_on(recipe, Arc::new(MemoryStore::new())).await
+}
+
+async fn run_on(recipe: Recipe, store: Arc<dyn Store>) -> World {
+    let mut world = World::begin(recipe, store).await;
     world.work().await;
     world.live().await;
     let judgement = world.converge().await;
@@ -71,5 +79,20 @@ fn a_faulty_world_converges() {
     let from = env("CALSYNC_WORLD_FROM", 1);
     for seed in from..from + env("CALSYNC_WORLD_SEEDS", 20) {
         block_on(run(Recipe { faults: 60_000, crash_one_in: 4, ..recipe(seed) }));
+    }
+}
+
+#[test]
+fn a_faulty_world_converges_on_sqlite() {
+    let from = env("CALSYNC_WORLD_FROM", 1);
+    for seed in from..from + env("CALSYNC_WORLD_SQLITE_SEEDS", 2) {
+        block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let url = format!("sqlite://{}", folder.path().join("world.db").display());
+            let store = Arc::new(SqlStore::open(&url, Migrate::Run).await.unwrap());
+            let recipe = Recipe { faults: 60_000, crash_one_in: 4, rounds: 40, ..recipe(seed) };
+            let world = run_on(recipe, store).await;
+            world.store.close().await;
+        });
     }
 }
