@@ -8,7 +8,7 @@ use super::lite::{self, Lite};
 use super::value::{Row, Val};
 
 /// Rows per statement of a bulk insert. A few sizes only, so that the prepared statements stay few.
-const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+const CHUNKS: [usize; 6] = [128, 32, 8, 4, 2, 1];
 
 /// A database, of whichever dialect.
 pub(super) enum Db {
@@ -117,15 +117,24 @@ impl Tx {
         lite::exec(self.connection(), sql, vals).await
     }
 
-    /// Runs a statement over many rows, in chunks; the rows that it answers with.
-    pub(super) async fn bulk(&mut self, bulk: &Bulk, rows: Vec<Vec<Val>>) -> Result<Vec<Row>, StoreError> {
+    /// Runs a statement over many rows, in chunks; how many it changed.
+    pub(super) async fn bulk(&mut self, bulk: &Bulk, rows: Vec<Vec<Val>>) -> Result<u64, StoreError> {
+        let mut changed = 0;
+        for (sql, vals) in bulk.chunks(rows) {
+            changed += lite::exec(self.connection(), AssertSqlSafe(sql), vals).await?;
+        }
+        Ok(changed)
+    }
+
+    /// The same for a statement that answers with rows. They cost more than the statement: each crosses to another
+    /// thread by itself.
+    pub(super) async fn bulk_returning(
+        &mut self,
+        bulk: &Bulk,
+        rows: Vec<Vec<Val>>,
+    ) -> Result<Vec<Row>, StoreError> {
         let mut answers = Vec::new();
-        let mut rows = rows.into_iter();
-        while let Some(size) = CHUNKS.into_iter().find(|size| *size <= rows.len()) {
-            let chunk: Vec<Vec<Val>> = rows.by_ref().take(size).collect();
-            let sql = bulk.text(size, chunk[0].len());
-            let vals = chunk.into_iter().flatten().collect();
-            // The text is made of our own constants and placeholders.
+        for (sql, vals) in bulk.chunks(rows) {
             answers.extend(lite::all(self.connection(), AssertSqlSafe(sql), vals).await?);
         }
         Ok(answers)
@@ -145,6 +154,16 @@ impl Tx {
 }
 
 impl Bulk {
+    /// Statements with their values. Their text is made of our own constants and placeholders, nothing else.
+    fn chunks(&self, rows: Vec<Vec<Val>>) -> impl Iterator<Item = (String, Vec<Val>)> {
+        let mut rows = rows.into_iter();
+        std::iter::from_fn(move || {
+            let size = CHUNKS.into_iter().find(|size| *size <= rows.len())?;
+            let chunk: Vec<Vec<Val>> = rows.by_ref().take(size).collect();
+            Some((self.text(size, chunk[0].len()), chunk.into_iter().flatten().collect()))
+        })
+    }
+
     pub(super) fn text(&self, rows: usize, columns: usize) -> String {
         use std::fmt::Write as _;
         let mut sql = String::with_capacity(self.before.len() + self.after.len() + rows * columns * 6);

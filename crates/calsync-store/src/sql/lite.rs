@@ -17,16 +17,21 @@ use super::value::{Cell, Row, Val};
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a caller waits for its turn within this process.
 const TURN: Duration = Duration::from_secs(15);
-/// Reading connections at most; each costs a thread and `CACHE_KIB`.
+/// Reading connections at most; each costs a thread and `READER_KIB`.
 const READERS: u32 = 4;
 /// A reader that nobody needed for this long is closed.
 const READER_IDLE: Duration = Duration::from_secs(60);
-/// Page cache of one connection: an idle process must stay small (spec §10).
-const CACHE_KIB: i64 = 2_048;
+/// Page cache of a reader: an idle process must stay small (spec §10).
+const READER_KIB: i64 = 1_024;
+/// Page cache of the writer: a batch of receipts touches many pages, and what spills is written twice.
+const WRITER_KIB: i64 = 8_192;
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 128;
+/// Pages in the write-ahead log before they are moved to the database: a page that changed a hundred times meanwhile is
+/// moved once, which for receipts is most of the work.
+const WAL_PAGES: i64 = 8_000;
 /// The write-ahead log is cut back to this size after a burst.
-const WAL_BYTES: i64 = 16 * 1_024 * 1_024;
+const WAL_BYTES: i64 = 64 * 1_024 * 1_024;
 
 /// What the words of a migration mean here.
 pub(super) const TYPES: [(&str, &str); 7] = [
@@ -72,19 +77,21 @@ impl Lite {
             .foreign_keys(true)
             .synchronous(SqliteSynchronous::Full)
             .statement_cache_capacity(STATEMENTS)
-            .pragma("cache_size", (-CACHE_KIB).to_string())
             .pragma("mmap_size", "0")
             .pragma("journal_size_limit", WAL_BYTES.to_string());
         let writing = options
             .clone()
             .create_if_missing(missing == Missing::Create)
-            .journal_mode(SqliteJournalMode::Wal);
+            .journal_mode(SqliteJournalMode::Wal)
+            .pragma("cache_size", (-WRITER_KIB).to_string())
+            .pragma("wal_autocheckpoint", WAL_PAGES.to_string());
+        let reading = options.pragma("cache_size", (-READER_KIB).to_string()).pragma("query_only", "1");
         let pool =
             SqlitePoolOptions::new().acquire_timeout(TURN).test_before_acquire(false).max_lifetime(None);
         let writer = pool.clone().max_connections(1).idle_timeout(None);
         let writer = connect(writer, writing).await?;
         let readers = pool.max_connections(READERS).idle_timeout(READER_IDLE);
-        Ok(Lite { writer, readers: readers.connect_lazy_with(options.pragma("query_only", "1")) })
+        Ok(Lite { writer, readers: readers.connect_lazy_with(reading) })
     }
 
     pub(super) async fn close(&self) {

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::calendars::RAISE;
-use super::db::{Bulk, Db};
+use super::db::{Bulk, Db, Tx};
 use super::value::{Val, vals};
 
 /// Receipts that may wait at once. Beyond it the provider is told to come back: it does.
@@ -116,11 +116,11 @@ async fn store(db: &Db, news: &[NewNotification]) -> Vec<Answer> {
     answers
 }
 
-const INSERT: Bulk = Bulk {
-    before: "INSERT INTO webhook_notifications \
-             (id, subscription_id, notification_id, received_at, headers, payload, processing_status) VALUES",
-    after: "ON CONFLICT DO NOTHING RETURNING id",
-};
+const INSERT: &str = "INSERT INTO webhook_notifications \
+    (id, subscription_id, notification_id, received_at, headers, payload, processing_status) VALUES";
+const STORE: Bulk = Bulk { before: INSERT, after: "ON CONFLICT DO NOTHING" };
+/// Tells the new from the duplicates.
+const SORT: Bulk = Bulk { before: INSERT, after: "ON CONFLICT DO NOTHING RETURNING id" };
 /// A failure is over when something is delivered.
 pub(super) const MARK: Bulk = Bulk {
     before: "UPDATE webhook_subscriptions SET failure_count = 0, last_notification_at = \
@@ -129,23 +129,45 @@ pub(super) const MARK: Bulk = Bulk {
 };
 
 async fn commit(db: &Db, news: &[NewNotification]) -> Result<Vec<Recorded>, StoreError> {
-    let rows: Vec<Vec<Val>> = news.iter().map(values).collect::<Result<_, _>>()?;
+    let mut tx = db.begin().await?;
+    let stored = tx.bulk(&STORE, rows(news)?).await?;
+    if stored == news.len() as u64 {
+        raise(&mut tx, news.iter()).await?;
+        tx.commit().await?;
+        return Ok(vec![Recorded::New; news.len()]);
+    }
+    // Some were there already. Which they are is asked only then: it costs as much as storing them.
+    drop(tx);
+    sort(db, news).await
+}
+
+async fn sort(db: &Db, news: &[NewNotification]) -> Result<Vec<Recorded>, StoreError> {
     let mut tx = db.begin().await?;
     let mut stored: BTreeSet<NotificationId> = BTreeSet::new();
-    for mut row in tx.bulk(&INSERT, rows).await? {
+    for mut row in tx.bulk_returning(&SORT, rows(news)?).await? {
         stored.insert(row.id()?);
     }
     // Taken out as they are met: the same id twice in a batch was stored once.
     let recorded: Vec<Recorded> =
         news.iter().map(|n| if stored.remove(&n.id) { Recorded::New } else { Recorded::Duplicate }).collect();
-    let fresh = || news.iter().zip(&recorded).filter(|(_, r)| **r == Recorded::New).map(|(n, _)| n);
-    if fresh().next().is_none() {
-        return Ok(recorded);
+    let fresh = news.iter().zip(&recorded).filter(|(_, r)| **r == Recorded::New).map(|(n, _)| n);
+    if fresh.clone().next().is_some() {
+        raise(&mut tx, fresh).await?;
+        tx.commit().await?;
     }
-    tx.bulk(&MARK, marks(fresh())).await?;
-    tx.bulk(&RAISE, raises(fresh())).await?;
-    tx.commit().await?;
     Ok(recorded)
+}
+
+async fn raise<'a>(
+    tx: &mut Tx,
+    fresh: impl Iterator<Item = &'a NewNotification> + Clone,
+) -> Result<(), StoreError> {
+    tx.bulk(&MARK, marks(fresh.clone())).await?;
+    tx.bulk(&RAISE, raises(fresh)).await.map(drop)
+}
+
+fn rows(news: &[NewNotification]) -> Result<Vec<Vec<Val>>, StoreError> {
+    news.iter().map(values).collect()
 }
 
 fn values(new: &NewNotification) -> Result<Vec<Val>, StoreError> {

@@ -208,7 +208,7 @@ async fn fail(
         AfterFailure::RetryAt(at) => vals![*id, end.run, "retrying", *at, Val::Int(None), error],
         AfterFailure::Failed => vals![*id, end.run, "failed", Val::Int(None), end.at, error],
     });
-    let theirs = ids(tx.bulk(&FAIL, rows.collect()).await?)?;
+    let theirs = ids(tx.bulk_returning(&FAIL, rows.collect()).await?)?;
     if blame == Blame::Target {
         return Ok(());
     }

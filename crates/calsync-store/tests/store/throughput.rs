@@ -2,6 +2,7 @@
 //! `cargo test -p calsync-store --release --test store -- --ignored --nocapture throughput`
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use calsync_core::ids::CalendarId;
@@ -30,17 +31,19 @@ async fn world(dir: &tempfile::TempDir) -> (Arc<dyn Store>, Arc<Vec<Subscription
     (store, Arc::new(subscriptions))
 }
 
-/// Receipts per second with so many senders, each waiting for its answer.
+/// Receipts per second with so many senders, each waiting for its answer. Ids and times grow, as they do in life.
 async fn rate(store: &Arc<dyn Store>, to: &Arc<Vec<Subscription>>, tasks: u64, each: u64, base: u64) -> f64 {
     let begun = Instant::now();
+    let next = Arc::new(AtomicU64::new(base));
     let mut senders = tokio::task::JoinSet::new();
-    for task in 0..tasks {
-        let (store, to) = (store.clone(), to.clone());
+    for _ in 0..tasks {
+        let (store, to, next) = (store.clone(), to.clone(), next.clone());
         senders.spawn(async move {
-            for n in 0..each {
-                let number = base + task * each + n;
+            for _ in 0..each {
+                let number = next.fetch_add(1, Ordering::Relaxed);
                 let s = &to[usize::try_from(number * 7_919 % CALENDARS).unwrap()];
-                store.record_notification(delivery(number, s, 30)).await.unwrap();
+                let at = i64::try_from(number / 1_000).unwrap();
+                store.record_notification(delivery(number, s, at)).await.unwrap();
             }
         });
     }
