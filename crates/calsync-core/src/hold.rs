@@ -90,7 +90,13 @@ pub enum Verdict {
 
 /// Decides. `listed_since` is the earliest of the sources' last complete full listings: a hold is agreed with only by
 /// listings that *all* began after it last was.
-pub fn decide(target: CalendarId, removals: &Removals, open: Option<&Hold>, listed_since: Option<Ts>, now: Ts) -> Verdict {
+pub fn decide(
+    target: CalendarId,
+    removals: &Removals,
+    open: Option<&Hold>,
+    listed_since: Option<Ts>,
+    now: Ts,
+) -> Verdict {
     let Some(reason) = removals.alarm() else { return Verdict::Go };
     let digest = removals.digest();
     let Some(open) = open.filter(|h| h.digest == digest) else {

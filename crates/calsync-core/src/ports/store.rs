@@ -33,7 +33,9 @@ pub enum StoreError {
     #[error("the database is not available: {0}")]
     Unavailable(String),
     /// The database was made by a newer version of this program.
-    #[error("the database has schema version {found}, this program knows up to {known}: run a newer calendar-sync")]
+    #[error(
+        "the database has schema version {found}, this program knows up to {known}: run a newer calendar-sync"
+    )]
     NewerSchema {
         /// Found in the database.
         found: i64,
@@ -323,20 +325,39 @@ pub trait Store: Send + Sync {
     /// One account's credentials.
     async fn credentials(&self, account: AccountId) -> Result<Option<SealedCredentials>, StoreError>;
     /// Replaces credentials, if they are still of version `expected`; `false` if not.
-    async fn replace_credentials(&self, account: AccountId, expected: i64, new: &SealedCredentials) -> Result<bool, StoreError>;
+    async fn replace_credentials(
+        &self,
+        account: AccountId,
+        expected: i64,
+        new: &SealedCredentials,
+    ) -> Result<bool, StoreError>;
     /// All credentials, for key rotation.
     async fn all_credentials(&self) -> Result<Vec<(AccountId, SealedCredentials)>, StoreError>;
     /// Sets an account's state and what a person must do.
-    async fn set_account_status(&self, account: AccountId, status: AccountStatus, detail: Option<&str>) -> Result<(), StoreError>;
+    async fn set_account_status(
+        &self,
+        account: AccountId,
+        status: AccountStatus,
+        detail: Option<&str>,
+    ) -> Result<(), StoreError>;
     /// Removes an account with its calendars (nothing at the provider).
     async fn remove_account(&self, account: AccountId) -> Result<(), StoreError>;
     /// Takes over what the provider lists: new calendars are added under the ids given (not sync-enabled), known ones get
     /// their name, zone, colour and access, ones no longer listed become `missing`. Nothing is deleted.
-    async fn update_calendar_list(&self, account: AccountId, listed: &[(CalendarId, ListedCalendar)]) -> Result<(), StoreError>;
+    async fn update_calendar_list(
+        &self,
+        account: AccountId,
+        listed: &[(CalendarId, ListedCalendar)],
+    ) -> Result<(), StoreError>;
     /// One calendar.
     async fn calendar(&self, calendar: CalendarId) -> Result<Option<Calendar>, StoreError>;
     /// Changes a switch; the user's calendars are planned again.
-    async fn change_calendar(&self, calendar: CalendarId, change: CalendarChange, now: Ts) -> Result<(), StoreError>;
+    async fn change_calendar(
+        &self,
+        calendar: CalendarId,
+        change: CalendarChange,
+        now: Ts,
+    ) -> Result<(), StoreError>;
     /// Adds or changes a rule (one per source and target); both calendars are planned again, and a source whose events
     /// must be stored with more or less text is listed in full.
     async fn put_rule(&self, rule: &Rule, now: Ts) -> Result<(), StoreError>;
@@ -348,14 +369,23 @@ pub trait Store: Send + Sync {
     /// A value by name.
     async fn setting(&self, name: &str) -> Result<Option<serde_json::Value>, StoreError>;
     /// Sets a value only if there is none; returns the one that is there now.
-    async fn init_setting(&self, name: &str, value: &serde_json::Value) -> Result<serde_json::Value, StoreError>;
+    async fn init_setting(
+        &self,
+        name: &str,
+        value: &serde_json::Value,
+    ) -> Result<serde_json::Value, StoreError>;
     /// Sets a value.
     async fn put_setting(&self, name: &str, value: &serde_json::Value) -> Result<(), StoreError>;
 
     // --- receipt ---
 
     /// The subscription of this calendar and provider that has this channel id, else the newest other one, else none.
-    async fn find_subscription(&self, calendar: CalendarId, provider: ProviderKind, channel: &str) -> Result<Option<Subscription>, StoreError>;
+    async fn find_subscription(
+        &self,
+        calendar: CalendarId,
+        provider: ProviderKind,
+        channel: &str,
+    ) -> Result<Option<Subscription>, StoreError>;
     /// Stores a delivery, durably: notification, the subscription's `last_notification_at` and cleared failure count, and,
     /// if it wants a sync, the calendar's raised generation and due time. A duplicate changes nothing.
     async fn record_notification(&self, new: NewNotification) -> Result<Recorded, StoreError>;
@@ -365,11 +395,28 @@ pub trait Store: Send + Sync {
     /// Makes calendars dirty and due at `now`; `Full` also asks for a full listing.
     async fn raise(&self, calendars: &[CalendarId], wish: Wish, now: Ts) -> Result<(), StoreError>;
     /// A user with a calendar that is due and whom nobody holds; the longest due first.
-    async fn claim_due_user(&self, owner: &str, now: Ts, until: Ts) -> Result<Option<ClaimedUser>, StoreError>;
+    async fn claim_due_user(
+        &self,
+        owner: &str,
+        now: Ts,
+        until: Ts,
+    ) -> Result<Option<ClaimedUser>, StoreError>;
     /// The lease on one user, due or not; `None` while somebody else holds it.
-    async fn claim_user(&self, user: UserId, owner: &str, now: Ts, until: Ts) -> Result<Option<ClaimedUser>, StoreError>;
+    async fn claim_user(
+        &self,
+        user: UserId,
+        owner: &str,
+        now: Ts,
+        until: Ts,
+    ) -> Result<Option<ClaimedUser>, StoreError>;
     /// Takes a lease on any other thing; `None` while somebody else holds it.
-    async fn claim_lease(&self, resource: &str, owner: &str, now: Ts, until: Ts) -> Result<Option<Lease>, StoreError>;
+    async fn claim_lease(
+        &self,
+        resource: &str,
+        owner: &str,
+        now: Ts,
+        until: Ts,
+    ) -> Result<Option<Lease>, StoreError>;
     /// Prolongs a lease that is still ours.
     async fn renew_lease(&self, lease: &Lease, until: Ts) -> Result<Lease, StoreError>;
     /// Gives a lease back, telling when its calendars are due next.
@@ -402,13 +449,33 @@ pub trait Store: Send + Sync {
 
     /// Puts a new subscription in use before the provider is asked: active, and the one it replaces becomes `expired`, in
     /// one transaction.
-    async fn begin_subscription(&self, new: &Subscription, replaces: Option<SubscriptionId>) -> Result<(), StoreError>;
+    async fn begin_subscription(
+        &self,
+        new: &Subscription,
+        replaces: Option<SubscriptionId>,
+    ) -> Result<(), StoreError>;
     /// The provider opened it.
-    async fn confirm_subscription(&self, id: SubscriptionId, remote_id: &str, resource: &str, expires_at: Ts, now: Ts) -> Result<(), StoreError>;
+    async fn confirm_subscription(
+        &self,
+        id: SubscriptionId,
+        remote_id: &str,
+        resource: &str,
+        expires_at: Ts,
+        now: Ts,
+    ) -> Result<(), StoreError>;
     /// The provider refused it: it becomes `failed`, and the one it was to replace is active again if it has not ended.
-    async fn abandon_subscription(&self, id: SubscriptionId, replaced: Option<SubscriptionId>, now: Ts) -> Result<(), StoreError>;
+    async fn abandon_subscription(
+        &self,
+        id: SubscriptionId,
+        replaced: Option<SubscriptionId>,
+        now: Ts,
+    ) -> Result<(), StoreError>;
     /// Sets a subscription's state.
-    async fn set_subscription_status(&self, id: SubscriptionId, status: SubscriptionStatus) -> Result<(), StoreError>;
+    async fn set_subscription_status(
+        &self,
+        id: SubscriptionId,
+        status: SubscriptionStatus,
+    ) -> Result<(), StoreError>;
     /// All subscriptions of a calendar, newest first.
     async fn subscriptions(&self, calendar: CalendarId) -> Result<Vec<Subscription>, StoreError>;
     /// Active ones that end before `before`, the soonest first.
@@ -416,7 +483,8 @@ pub trait Store: Send + Sync {
     /// Active ones that delivered nothing since `since`.
     async fn subscriptions_silent(&self, since: Ts, limit: u32) -> Result<Vec<Subscription>, StoreError>;
     /// Active ones with at least this many failures in a row.
-    async fn subscriptions_failing(&self, at_least: u32, limit: u32) -> Result<Vec<Subscription>, StoreError>;
+    async fn subscriptions_failing(&self, at_least: u32, limit: u32)
+    -> Result<Vec<Subscription>, StoreError>;
     /// Calendars that could be watched and are not: sync-enabled, webhook-enabled, account active, no active subscription.
     async fn unwatched_calendars(&self, limit: u32) -> Result<Vec<Calendar>, StoreError>;
     /// Makes every active subscription past its end `expired`; how many.
@@ -425,7 +493,11 @@ pub trait Store: Send + Sync {
     // --- figures and logs ---
 
     /// Notifications in a state, oldest first.
-    async fn notifications(&self, status: ProcessingStatus, limit: u32) -> Result<Vec<Notification>, StoreError>;
+    async fn notifications(
+        &self,
+        status: ProcessingStatus,
+        limit: u32,
+    ) -> Result<Vec<Notification>, StoreError>;
     /// Notifications received before `before` that nobody has finished.
     async fn backlog(&self, before: Ts) -> Result<u64, StoreError>;
     /// Notification figures since `since`.
