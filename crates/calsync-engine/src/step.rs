@@ -362,8 +362,10 @@ fn retry_at(after: AfterFailure) -> Option<Ts> {
     }
 }
 
+/// The channel to rely on. One whose opening the provider has not confirmed may never have been opened (we died over
+/// it): until that is known, the calendar is polled.
 fn active_subscription(state: &UserState, calendar: CalendarId) -> Option<&Subscription> {
-    state.subscriptions.iter().find(|s| s.calendar == calendar)
+    state.subscriptions.iter().find(|s| s.calendar == calendar && !s.resource_id.is_empty())
 }
 
 fn account_is_active(state: &UserState, calendar: &Calendar) -> bool {

@@ -10,6 +10,7 @@ use super::args::{CalendarsCommand, OneCalendar};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lookup;
+use crate::service::Service;
 
 /// A calendar as it is shown: without the provider's cursor, which means nothing to anybody.
 #[derive(Serialize)]
@@ -30,12 +31,16 @@ struct Row {
     watched: bool,
 }
 
-/// Runs one of them.
-pub async fn run(command: &CalendarsCommand, context: &Context) -> Result<Exit, Failure> {
+/// Runs one of them. Taking a calendar out needs the service, to close its push channels at the provider.
+pub async fn run(
+    command: &CalendarsCommand,
+    context: &Context,
+    service: Option<&Service>,
+) -> Result<Exit, Failure> {
     match command {
         CalendarsCommand::List(of) => list(context, of.user.as_deref()).await,
-        CalendarsCommand::Enable(which) => switch(context, which, Switch::On).await,
-        CalendarsCommand::Disable(which) => switch(context, which, Switch::Off).await,
+        CalendarsCommand::Enable(which) => switch(context, which, Switch::On, None).await,
+        CalendarsCommand::Disable(which) => switch(context, which, Switch::Off, service).await,
     }
 }
 
@@ -91,7 +96,12 @@ const fn access_name(access: Access) -> &'static str {
     }
 }
 
-async fn switch(context: &Context, which: &OneCalendar, to: Switch) -> Result<Exit, Failure> {
+async fn switch(
+    context: &Context,
+    which: &OneCalendar,
+    to: Switch,
+    service: Option<&Service>,
+) -> Result<Exit, Failure> {
     let calendar = lookup::calendar(&*context.store, &which.calendar, which.user.as_deref()).await?;
     let (name, now) = (&calendar.name, context.now());
     let word = if to.is_on() { "enabled" } else { "disabled" };
@@ -102,7 +112,10 @@ async fn switch(context: &Context, which: &OneCalendar, to: Switch) -> Result<Ex
         );
         return Ok(Exit::Ok);
     }
-    context.store.change_calendar(calendar.id, CalendarChange::SyncEnabled(to), now).await?;
+    match service {
+        Some(service) if !to.is_on() => service.engine.disable_calendar(&calendar).await?,
+        _ => context.store.change_calendar(calendar.id, CalendarChange::SyncEnabled(to), now).await?,
+    }
     context.store.audit("command line", &format!("{word} calendar {}", calendar.id), now).await?;
     let then = if to.is_on() {
         "its events block the others from the next sync on"

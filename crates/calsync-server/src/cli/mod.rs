@@ -101,8 +101,13 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Accounts { command: args::AccountsCommand::List(of) } => {
             on_store(config, out, async |context| accounts::list(of, &context).await)
         }
+        Command::Calendars { command: command @ args::CalendarsCommand::Disable(_) } => {
+            serve::on_service(config, out, async |context, service| {
+                calendars::run(command, &context, Some(&service)).await
+            })
+        }
         Command::Calendars { command } => {
-            on_store(config, out, async |context| calendars::run(command, &context).await)
+            on_store(config, out, async |context| calendars::run(command, &context, None).await)
         }
         Command::Rules { command } => {
             on_store(config, out, async |context| rules::run(command, &context).await)

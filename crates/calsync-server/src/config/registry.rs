@@ -148,6 +148,8 @@ pub const KEYS: &[Key] = &[
         "How soon a calendar is listed again whose plan was held because it would remove too much."),
     key("sync", "workers", whole(1, 64), "4",
         "How many users are synchronised at the same time."),
+    key("sync", "lease_seconds", whole(2, 3600), "60",
+        "How long a user stays taken after the last sign of life of the worker at work on them. When a worker was killed, its user is taken up again after this time. Much less than the providers take to answer makes workers take each other's work away: nothing is lost by it, but work is done twice."),
     key("log", "format", Kind::Choice(&["text", "json"]), "text",
         "How a line of the log looks."),
     key("log", "level", Kind::LogFilter, "info",

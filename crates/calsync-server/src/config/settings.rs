@@ -131,6 +131,7 @@ pub struct SyncSettings {
     pub full_sync: SignedDuration,
     pub hold_recheck: SignedDuration,
     pub workers: usize,
+    pub lease: SignedDuration,
 }
 
 /// Section `log`.
@@ -238,6 +239,7 @@ impl Settings {
                 full_sync: all.seconds("sync.full_sync_seconds"),
                 hold_recheck: all.seconds("sync.hold_recheck_seconds"),
                 workers: all.number("sync.workers"),
+                lease: all.seconds("sync.lease_seconds"),
             },
             log: LogSettings {
                 format: if all.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -34,11 +35,13 @@ pub fn routes(service: Arc<Service>) -> Router {
 async fn google(
     State(service): State<Arc<Service>>,
     Extension(client): Extension<ClientAddr>,
-    Path(calendar): Path<String>,
+    calendar: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    match receive_google(&service, &calendar, &headers, body).await {
+    // A path that is no text comes to the checks like any other: it names nothing, and is told so in its turn.
+    let calendar = calendar.as_ref().map_or("", |path| path.as_str());
+    match receive_google(&service, calendar, &headers, body).await {
         Ok(()) => StatusCode::OK.into_response(),
         Err(error) => refuse(&service, client, error).into_response(),
     }

@@ -17,6 +17,8 @@ use super::Service;
 const MAINTENANCE: Duration = Duration::from_secs(30 * 60);
 /// The first round, and the next one after a calendar was read in full for what may be the first time.
 const MAINTENANCE_SOON: Duration = Duration::from_secs(2);
+/// The next round after one that failed, or that somebody else has begun.
+const MAINTENANCE_AGAIN: Duration = Duration::from_secs(60);
 /// Rounds are at least so far apart, whatever happens.
 const MAINTENANCE_SPACING: Duration = Duration::from_secs(10);
 /// How often call statistics are stored.
@@ -41,10 +43,12 @@ pub(super) async fn keep_going(service: Arc<Service>, stopping: CancellationToke
             }
             () = tokio::time::sleep_until(next_maintenance) => {
                 let again = match maintain(&service).await {
-                    Ok(()) => MAINTENANCE,
+                    Ok(Round::Done) => MAINTENANCE,
+                    // Another instance is at it, or died over it.
+                    Ok(Round::Taken) => MAINTENANCE_AGAIN,
                     Err(error) => {
                         tracing::warn!(%error, "maintenance could not be finished");
-                        MAINTENANCE / 30
+                        MAINTENANCE_AGAIN
                     }
                 };
                 next_maintenance = Instant::now() + again;
@@ -54,19 +58,33 @@ pub(super) async fn keep_going(service: Arc<Service>, stopping: CancellationToke
     }
 }
 
-async fn maintain(service: &Arc<Service>) -> Result<(), EngineError> {
+/// What came of a round.
+enum Round {
+    Done,
+    /// Somebody else holds the lease.
+    Taken,
+}
+
+async fn maintain(service: &Arc<Service>) -> Result<Round, EngineError> {
     let now = service.clock.now();
     let owner = format!("{:p}", Arc::as_ptr(service));
     let lease = service.store.claim_lease("job:maintenance", &owner, now, now.plus(ROUND)).await?;
-    let Some(lease) = lease else { return Ok(()) };
+    let Some(lease) = lease else { return Ok(Round::Taken) };
+    let tended = tend(service).await;
+    // Given back after a failure as well: the next try must not find it taken by this one.
+    let released = service.store.release(&lease, &[]).await;
+    service.wake();
+    tended?;
+    released?;
+    Ok(Round::Done)
+}
+
+async fn tend(service: &Service) -> Result<(), EngineError> {
     let done = service.engine.maintain_subscriptions().await?;
     if done != calsync_engine::Maintenance::default() {
         tracing::info!(?done, "push channels were looked after");
     }
-    rediscover(service).await?;
-    service.store.release(&lease, &[]).await?;
-    service.wake();
-    Ok(())
+    rediscover(service).await
 }
 
 /// Asks every account for its calendars, a few times a day: new ones appear (switched off), missing ones are marked.

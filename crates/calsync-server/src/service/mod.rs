@@ -15,7 +15,6 @@ use calsync_core::schedule::Intervals;
 use calsync_engine::{Engine, EngineConfig, StepReport};
 use calsync_providers::google::{Google, GoogleConfig};
 use calsync_providers::stats::CallRecorder;
-use jiff::SignedDuration;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -29,9 +28,6 @@ use directory::Directory;
 
 /// Told of every step that did something.
 pub type Observer = Arc<dyn Fn(&StepReport) + Send + Sync>;
-
-/// How long a worker's lease lives.
-const LEASE: SignedDuration = SignedDuration::from_secs(60);
 
 /// How long connecting to a provider may take.
 const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -146,7 +142,7 @@ fn engine_config(settings: &Settings, ids: &dyn IdGen, clock: &dyn Clock) -> Eng
         window_future_days: sync.window_future_days,
         intervals: Intervals { poll: sync.poll, fallback_poll: sync.fallback_poll, full: sync.full_sync },
         hold_recheck: sync.hold_recheck,
-        lease: LEASE,
+        lease: sync.lease,
         public_url: public.map(|url| url.as_str().trim_end_matches('/').to_owned()),
     }
 }

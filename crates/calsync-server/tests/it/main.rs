@@ -1,0 +1,13 @@
+//! The real service: the compiled program over real HTTP, with a database file and the simulated calendar cloud, and
+//! nothing that leaves this machine.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod channels;
+mod durable;
+mod edge;
+mod path;
+mod place;
+mod receipt;
+mod web;
+mod world;

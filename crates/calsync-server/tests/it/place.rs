@@ -1,0 +1,227 @@
+//! A place to run the compiled program in: a directory with a database, an address of its own, its settings, and
+//! nothing of ours from the environment. What runs there is killed when the test lets go of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use calsync_core::ports::Store;
+use calsync_store::{Migrate, SqlStore};
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up on it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(25);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_calendar-sync");
+
+/// Waits until `look` finds something; `what` is said when it does not.
+pub(crate) async fn until<T>(what: &str, most: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(began.elapsed() < most, "after {most:?} still not: {what}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// An address that nobody else has: each test process has a loopback address of its own, so that a port is not taken
+/// by others while its program is dead.
+pub(crate) fn free_address() -> SocketAddr {
+    let own = Ipv4Addr::from(0x7f00_0000 | (0x0001_0000 + (std::process::id() & 0x003f_ffff)));
+    let listener = TcpListener::bind((own, 0)).expect("the loopback has free ports");
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+/// What the program said and how it ended.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    /// It ended so.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Ran {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
+        self
+    }
+
+    /// Its errors hold all of these words.
+    #[track_caller]
+    pub(crate) fn says(self, words: &[&str]) -> Ran {
+        for word in words {
+            assert!(self.err.contains(word), "{word:?} is missing in: {}", self.err);
+        }
+        self
+    }
+
+    /// Its result as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {:?} {:?}", self.out, self.err))
+    }
+}
+
+/// Where a program runs.
+pub(crate) struct Place {
+    pub(crate) dir: TempDir,
+    pub(crate) address: SocketAddr,
+    env: BTreeMap<String, String>,
+}
+
+impl Place {
+    /// An empty one. Nothing listens there yet, and there is no database.
+    pub(crate) fn new() -> Place {
+        let mut place =
+            Place { dir: tempfile::tempdir().unwrap(), address: free_address(), env: BTreeMap::new() };
+        place.set("SERVER__BIND", place.address.to_string());
+        place.set("DATABASE__URL", format!("sqlite://{}", place.database().display()));
+        place
+    }
+
+    /// Sets a setting, such as `SYNC__POLL_SECONDS`.
+    pub(crate) fn set(&mut self, key: &str, value: impl ToString) {
+        self.env.insert(format!("CALENDAR_SYNC__{key}"), value.to_string());
+    }
+
+    /// Providers reach it: it may ask for push.
+    pub(crate) fn make_public(&mut self) {
+        self.set("SERVER__PUBLIC_URL", format!("http://{}", self.address));
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path("calendar-sync.db")
+    }
+
+    /// A URL of the service.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// The program with its settings, and these arguments.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        self.command_of(Path::new(PROGRAM), args)
+    }
+
+    /// Another program with the same settings.
+    pub(crate) fn command_of(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.dir.path()).env_clear().envs(&self.env).args(args).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        finish(self.command(args))
+    }
+
+    /// Starts `serve` and waits until it answers.
+    pub(crate) async fn serve(&self) -> Serving {
+        let mut serving = self.start(self.command(&["serve"]));
+        serving.answers(self).await;
+        serving
+    }
+
+    /// Starts something whose output goes to a file of its own.
+    pub(crate) fn start(&self, mut command: Command) -> Serving {
+        let number = std::fs::read_dir(self.dir.path()).unwrap().count();
+        let path = self.path(&format!("output-{number}.log"));
+        let file = File::create(&path).unwrap();
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        Serving { child: command.spawn().expect("the program was built with its tests"), log: path }
+    }
+
+    /// The database, read beside the program.
+    pub(crate) async fn store(&self) -> SqlStore {
+        let url = format!("sqlite://{}", self.database().display());
+        SqlStore::open(&url, Migrate::Check).await.expect("the database is there")
+    }
+
+    /// Looks something up in the database, and closes it again.
+    pub(crate) async fn look<T>(&self, ask: impl AsyncFnOnce(&SqlStore) -> T) -> T {
+        let store = self.store().await;
+        let answer = ask(&store).await;
+        Store::close(&store).await;
+        answer
+    }
+
+    /// Everything that the place holds in files of this kind, as bytes.
+    pub(crate) fn bytes_of(&self, belongs: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)> {
+        let files = std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap());
+        let named = files.map(|file| (file.file_name().to_string_lossy().into_owned(), file.path()));
+        named
+            .filter(|(name, path)| path.is_file() && belongs(name))
+            .map(|(name, path)| (name, std::fs::read(path).unwrap()))
+            .collect()
+    }
+}
+
+/// Runs a command to its end.
+pub(crate) fn finish(mut command: Command) -> Ran {
+    let output = command.output().expect("the program was built with its tests");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it speaks UTF-8");
+    let code = output.status.code().unwrap_or(-1);
+    Ran { code, out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// A program that runs.
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    log: PathBuf,
+}
+
+impl Serving {
+    /// Waits until it answers over HTTP.
+    pub(crate) async fn answers(&mut self, place: &Place) {
+        let began = Instant::now();
+        while tokio::net::TcpStream::connect(place.address).await.is_err() {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("it ended with {status}: {}", self.log());
+            }
+            assert!(began.elapsed() < PATIENCE, "it does not listen: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// All it has said so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
+    }
+
+    /// Ends it as a power cut would, and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, as a service manager does.
+    pub(crate) fn ask_to_stop(&self) {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(asked.unwrap().success());
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(&mut self, most: Duration) -> ExitStatus {
+        until("the program has ended", most, async || self.child.try_wait().unwrap()).await
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,248 @@
+//! A simulated calendar cloud with people in it, and the program connected to their accounts by the real sign-in.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
+use calsync_core::ports::Store;
+use calsync_core::time::{Ts, Window};
+use calsync_sim::cloud::calendar::{NewCalendar, Origin};
+use calsync_sim::cloud::content::Content;
+use calsync_sim::cloud::event::Event;
+use calsync_sim::cloud::names::{CalendarId, EventId, PersonId};
+use calsync_sim::google::push::PushTimes;
+use calsync_sim::google::{GoogleConfig, OauthClient, Stage};
+use calsync_sim::oracle::{self, Judgement};
+use calsync_sim::{Push, RunningSimulator, SimConfig, Simulator};
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use crate::channels::now;
+use crate::place::{Place, until};
+use crate::web::{client, get};
+
+pub(crate) const CLIENT: &str = "calendar-sync-under-test";
+pub(crate) const CLIENT_SECRET: &str = "GOCSPX-client7secret";
+pub(crate) const ADA: &str = "ada@example.com";
+/// How long a change may take to become a block.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+/// The cloud, and the place of the program.
+pub(crate) struct World {
+    pub(crate) sim: RunningSimulator,
+    pub(crate) place: Place,
+    /// Port of the loopback address that sign-ins come back to.
+    pub(crate) callback: u16,
+}
+
+impl World {
+    /// An empty cloud; a database that is migrated, with a key, and nobody in it.
+    pub(crate) async fn new(seed: u64) -> World {
+        // The command listens on 127.0.0.1 itself.
+        let callback = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let client = OauthClient {
+            id: CLIENT.to_owned(),
+            secret: CLIENT_SECRET.to_owned(),
+            redirect_uris: vec![format!("http://127.0.0.1:{callback}/callback")],
+            project: CLIENT.to_owned(),
+            stage: Stage::InProduction,
+        };
+        let times = PushTimes { tries: 8, first_wait: Duration::from_millis(100), ..PushTimes::default() };
+        // What a person's programs may ask in a minute: a test lives faster than a person.
+        let google = GoogleConfig {
+            clients: vec![client],
+            requests_per_user: 100_000,
+            requests_per_project: 1_000_000,
+            writes_per_calendar: 100_000,
+            ..GoogleConfig::default()
+        };
+        let config = SimConfig { seed, push: Push::On(times), google, ..SimConfig::starting_at(now()) };
+        let sim = Simulator::start(config).await.unwrap();
+        let base = sim.google_base_url();
+        let mut place = Place::new();
+        for (key, value) in [
+            ("GOOGLE__CLIENT_ID", CLIENT.to_owned()),
+            ("GOOGLE__CLIENT_SECRET", CLIENT_SECRET.to_owned()),
+            ("GOOGLE__AUTH_URL", format!("{base}/o/oauth2/v2/auth")),
+            ("GOOGLE__TOKEN_URL", format!("{base}/token")),
+            ("GOOGLE__REVOKE_URL", format!("{base}/revoke")),
+            ("GOOGLE__USERINFO_URL", format!("{base}/v1/userinfo")),
+            ("GOOGLE__API_BASE", format!("{base}/calendar/v3")),
+        ] {
+            place.set(key, value);
+        }
+        place.run(&["migrate"]).expect(0);
+        place.run(&["secrets", "generate", "--out", "calendar-sync.key"]).expect(0);
+        World { sim, place, callback }
+    }
+
+    /// Ada with her main calendar and one called `Work`; both connected and switched on.
+    pub(crate) async fn with_ada(seed: u64) -> (World, CalendarId, CalendarId) {
+        let world = World::new(seed).await;
+        let (main, work) = (CalendarId::from(ADA), CalendarId::from("work@group.calendar.google.com"));
+        world.sim.cloud().with(|cloud| {
+            let ada = cloud.add_person(ADA, "Ada", "Europe/Vienna", now()).unwrap();
+            cloud.add_calendar(calendar(&work, "Work", &ada), now()).unwrap();
+        });
+        world.sign_in(ADA).await;
+        world.enable_all();
+        (world, main, work)
+    }
+
+    /// Signs somebody in as a browser would: `accounts connect` prints a link, which is followed, and comes back.
+    pub(crate) async fn sign_in(&self, email: &str) -> Value {
+        self.place.run(&["users", "add", email]).expect(0);
+        self.connect(email).await
+    }
+
+    /// The same for a user who is there already.
+    pub(crate) async fn connect(&self, email: &str) -> Value {
+        let port = self.callback.to_string();
+        let mut command = self.place.command(&["accounts", "connect", email, "--json", "--port", &port]);
+        command.args(["--login-hint", email]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let link = stderr.lines().map_while(Result::ok).find(|line| line.starts_with("http"));
+        let link = link.unwrap_or_else(|| panic!("no link was printed"));
+        let answer = client().get(&link).send().await.unwrap();
+        assert_eq!(answer.status(), 302, "the look-alike sends people back");
+        let back = answer.headers()["location"].to_str().unwrap().to_owned();
+        let page = get(&back).await;
+        assert_eq!((page.status, page.body.contains("Connected")), (200, true), "{page:?}");
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// A refresh token, got by a program of somebody else's at the same client.
+    pub(crate) async fn refresh_token(&self, email: &str) -> String {
+        let redirect = format!("http://127.0.0.1:{}/callback", self.callback);
+        let base = self.sim.google_base_url();
+        let scope = "openid email https://www.googleapis.com/auth/calendar.events \
+                     https://www.googleapis.com/auth/calendar.calendarlist.readonly";
+        let asked = client()
+            .get(format!("{base}/o/oauth2/v2/auth"))
+            .query(&[
+                ("client_id", CLIENT),
+                ("redirect_uri", &redirect),
+                ("response_type", "code"),
+                ("scope", scope),
+                ("access_type", "offline"),
+                ("prompt", "consent"),
+                ("login_hint", email),
+            ])
+            .send()
+            .await
+            .unwrap();
+        let back = url::Url::parse(asked.headers()["location"].to_str().unwrap()).unwrap();
+        let code = back.query_pairs().find(|(k, _)| k == "code").unwrap().1.into_owned();
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("client_id", CLIENT),
+            ("client_secret", CLIENT_SECRET),
+            ("redirect_uri", &redirect),
+        ];
+        let tokens = client().post(format!("{base}/token")).form(&form).send().await.unwrap();
+        let tokens: Value = tokens.json().await.unwrap();
+        tokens["refresh_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Switches every calendar on.
+    pub(crate) fn enable_all(&self) {
+        let list = self.place.run(&["calendars", "list", "--json"]).expect(0).json();
+        for calendar in list.as_array().unwrap() {
+            self.place.run(&["calendars", "enable", calendar["id"].as_str().unwrap()]).expect(0);
+        }
+    }
+
+    /// This service's id of a calendar.
+    pub(crate) fn id_of(&self, remote: &CalendarId) -> String {
+        let list = self.place.run(&["calendars", "list", "--json"]).expect(0).json();
+        let found = list.as_array().unwrap().iter().find(|c| c["remote_id"] == remote.as_str());
+        found.unwrap()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Somebody makes an event.
+    pub(crate) fn make(&self, calendar: &CalendarId, content: Content) -> EventId {
+        let made = self.sim.cloud().with(|cloud| cloud.create_event(calendar, content, now()));
+        made.unwrap().id.clone()
+    }
+
+    /// Blocks that stand in a calendar: what the program made there and nobody removed.
+    pub(crate) fn blocks(&self, calendar: &CalendarId) -> Vec<std::sync::Arc<Event>> {
+        self.sim.cloud().with(|cloud| {
+            let made: std::collections::BTreeSet<EventId> = cloud
+                .journal()
+                .entries()
+                .filter(|e| e.client.as_str() == CLIENT && e.calendar == *calendar)
+                .map(|e| e.event.clone())
+                .collect();
+            cloud.live_events(calendar).into_iter().filter(|e| made.contains(&e.id)).collect()
+        })
+    }
+
+    /// Writes that the program made so far.
+    pub(crate) fn writes(&self) -> usize {
+        self.sim
+            .cloud()
+            .with(|cloud| cloud.journal().entries().filter(|e| e.client.as_str() == CLIENT).count())
+    }
+
+    /// Waits until so many blocks stand in a calendar.
+    pub(crate) async fn wait_for_blocks(&self, calendar: &CalendarId, count: usize, most: Duration) {
+        until(&format!("{count} blocks in {calendar}"), most, async || {
+            (self.blocks(calendar).len() == count).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until both calendars are watched: channels are open at the cloud, and the program knows it.
+    pub(crate) async fn wait_for_channels(&self, count: usize) {
+        until("push channels are open", Duration::from_secs(20), async || {
+            let open = self.sim.cloud().with(|cloud| cloud.watch().channels().count());
+            let known = self.place.look(async |s| s.subscription_metrics(now()).await.unwrap().active).await;
+            (open == count && known == count as u64).then_some(())
+        })
+        .await;
+    }
+
+    /// The oracle's word.
+    pub(crate) fn judge(&self, pairs: &[(CalendarId, CalendarId)]) -> Judgement {
+        let window = Window::sliding(now(), 1, 90);
+        self.sim.cloud().with(|cloud| oracle::judge(cloud, CLIENT, pairs, &window))
+    }
+
+    /// Nothing is to be done any more, says `plan`.
+    pub(crate) fn plan_is_empty(&self) {
+        let plan = self.place.run(&["plan", "--json"]).expect(0).json();
+        assert_eq!(
+            (&plan["actions"], &plan["held"]),
+            (&serde_json::json!([]), &serde_json::json!([])),
+            "{plan}"
+        );
+    }
+}
+
+/// A calendar of somebody's.
+pub(crate) fn calendar(id: &CalendarId, summary: &str, owner: &PersonId) -> NewCalendar {
+    NewCalendar {
+        id: id.clone(),
+        summary: summary.to_owned(),
+        time_zone: "Europe/Vienna".to_owned(),
+        owner: owner.clone(),
+        origin: Origin::People,
+    }
+}
+
+/// An hour, so many hours from now.
+pub(crate) fn hour(title: &str, hours: i64) -> Content {
+    let start = in_hours(hours);
+    Content::timed(title, start, start.plus(SignedDuration::from_hours(1)), "Europe/Vienna")
+}
+
+/// The beginning of the hour that is so many hours from now.
+pub(crate) fn in_hours(hours: i64) -> Ts {
+    let micros = 3_600_000_000;
+    Ts::from_micros(now().micros() / micros * micros).plus(SignedDuration::from_hours(hours))
+}
