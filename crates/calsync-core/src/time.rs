@@ -61,7 +61,8 @@ impl Ts {
 
     /// This much later (or earlier, if negative); stays in range.
     pub fn plus(self, by: SignedDuration) -> Ts {
-        let micros = i64::try_from(by.as_micros()).unwrap_or(if by.is_negative() { i64::MIN } else { i64::MAX });
+        let micros =
+            i64::try_from(by.as_micros()).unwrap_or(if by.is_negative() { i64::MIN } else { i64::MAX });
         Ts::from_micros(self.0.saturating_add(micros))
     }
 
