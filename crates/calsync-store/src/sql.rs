@@ -30,6 +30,7 @@ mod columns;
 mod db;
 mod figures;
 mod leases;
+mod limits;
 mod lite;
 mod migrate;
 mod notifications;

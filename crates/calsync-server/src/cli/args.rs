@@ -99,6 +99,9 @@ pub enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
+    /// Measure speed, calls and memory on this machine, against what the machine can do
+    #[command(subcommand, after_help = "Example:\n  calendar-sync bench receipt --seconds 2 --rounds 3")]
+    Bench(super::bench::BenchCommand),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  calendar-sync completions bash > /etc/bash_completion.d/calendar-sync"

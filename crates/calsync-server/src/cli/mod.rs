@@ -3,6 +3,7 @@
 
 pub mod accounts;
 pub mod args;
+pub mod bench;
 pub mod calendars;
 pub mod config;
 pub mod connect;
@@ -86,6 +87,7 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
                 connect::run(args, &context, &service).await
             })
         }
+        Command::Bench(command) => bench::run(command, out),
         Command::Config { command } => config::run(command, config, out),
         Command::Completions { shell } => Ok(completions(*shell, out)),
         Command::Secrets { command: args::SecretsCommand::Generate { out: path } } => {

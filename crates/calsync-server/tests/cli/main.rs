@@ -1,5 +1,6 @@
 //! The compiled program, from its command line to its exit code: what a person or script sees.
 
+mod bench;
 mod config;
 mod store;
 mod usage;

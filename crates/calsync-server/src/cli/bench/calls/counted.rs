@@ -1,0 +1,125 @@
+//! Counts calls to the provider, by kind.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use calsync_core::block::ObservedBlock;
+use calsync_core::calendar::{Account, ListedCalendar};
+use calsync_core::ids::EventId;
+use calsync_core::ports::{
+    BlockPut, Capabilities, ChangePage, ListRequest, ProviderAccount, ProviderDirectory, ProviderError,
+    Standing, WatchRequest, Watching,
+};
+use serde::Serialize;
+
+/// Calls, by kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub(super) struct Calls {
+    /// Listings of events. The simulated provider's pages are small; at Google's 2,500 events a page each of these
+    /// listings is one call, and so it is counted.
+    pub(super) listings: u64,
+    /// Blocks made, changed or removed.
+    pub(super) writes: u64,
+    /// Blocks looked at.
+    pub(super) looks: u64,
+    /// Channels opened and closed.
+    pub(super) channels: u64,
+    /// Listings of calendars.
+    pub(super) calendar_lists: u64,
+}
+
+impl Calls {
+    /// All of them.
+    pub(super) fn total(self) -> u64 {
+        self.listings + self.writes + self.looks + self.channels + self.calendar_lists
+    }
+
+    /// Both.
+    pub(super) fn plus(self, other: Calls) -> Calls {
+        Calls {
+            listings: self.listings + other.listings,
+            writes: self.writes + other.writes,
+            looks: self.looks + other.looks,
+            channels: self.channels + other.channels,
+            calendar_lists: self.calendar_lists + other.calendar_lists,
+        }
+    }
+
+    /// In words.
+    pub(super) fn tell(self) -> String {
+        let rest = self.looks + self.channels + self.calendar_lists;
+        format!("{} listings, {} blocks written, {rest} other", self.listings, self.writes)
+    }
+}
+
+/// A directory whose accounts count.
+#[derive(Clone)]
+pub(super) struct Counted<T> {
+    inner: T,
+    calls: Arc<Mutex<Calls>>,
+}
+
+impl<T> Counted<T> {
+    pub(super) fn new(inner: T) -> Counted<T> {
+        Counted { inner, calls: Arc::default() }
+    }
+
+    /// Calls since this was last asked.
+    pub(super) fn take(&self) -> Calls {
+        std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn count(&self, kind: fn(&mut Calls) -> &mut u64) -> &T {
+        *kind(&mut self.calls.lock().unwrap_or_else(PoisonError::into_inner)) += 1;
+        &self.inner
+    }
+}
+
+#[async_trait]
+impl<T: ProviderDirectory> ProviderDirectory for Counted<T> {
+    async fn open(&self, account: &Account) -> Result<Arc<dyn ProviderAccount>, ProviderError> {
+        let inner = self.inner.open(account).await?;
+        Ok(Arc::new(Counted { inner, calls: self.calls.clone() }))
+    }
+}
+
+#[async_trait]
+impl ProviderAccount for Counted<Arc<dyn ProviderAccount>> {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn list_calendars(&self) -> Result<Vec<ListedCalendar>, ProviderError> {
+        self.count(|c| &mut c.calendar_lists).list_calendars().await
+    }
+
+    async fn list_changes(&self, request: ListRequest<'_>) -> Result<ChangePage, ProviderError> {
+        let account = if request.page.is_none() { self.count(|c| &mut c.listings) } else { &self.inner };
+        account.list_changes(request).await
+    }
+
+    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<ObservedBlock, ProviderError> {
+        self.count(|c| &mut c.writes).put_block(calendar, put).await
+    }
+
+    async fn delete_block(
+        &self,
+        calendar: &str,
+        id: &EventId,
+        version: Option<&str>,
+    ) -> Result<(), ProviderError> {
+        self.count(|c| &mut c.writes).delete_block(calendar, id, version).await
+    }
+
+    async fn get_block(&self, calendar: &str, id: &EventId) -> Result<Standing, ProviderError> {
+        self.count(|c| &mut c.looks).get_block(calendar, id).await
+    }
+
+    async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError> {
+        self.count(|c| &mut c.channels).watch(request).await
+    }
+
+    async fn stop(&self, channel: &str, resource: &str) -> Result<(), ProviderError> {
+        self.count(|c| &mut c.channels).stop(channel, resource).await
+    }
+}

@@ -1,0 +1,81 @@
+//! Invented people, calendars and channels for measurements.
+
+use calsync_core::calendar::{Access, Account, AccountStatus, ListedCalendar, ProviderKind, User};
+use calsync_core::ids::{AccountId, CalendarId, SubscriptionId, UserId};
+use calsync_core::notification::token_hash;
+use calsync_core::ports::{ConnectAccount, IdGen, SealedCredentials, Store, StoreError};
+use calsync_core::subscription::{Subscription, SubscriptionStatus};
+use calsync_core::time::Ts;
+use jiff::SignedDuration;
+
+use super::load::Sender;
+use crate::system::SystemRandom;
+
+/// One person with an account and all the calendars: receipt does not care whose they are.
+pub(super) async fn one_with(
+    calendars: u32,
+    store: &dyn Store,
+    now: Ts,
+) -> Result<Vec<CalendarId>, StoreError> {
+    let email = "ada@example.com".to_owned();
+    let user =
+        User { id: UserId(SystemRandom.uuid(now)), email: email.clone(), is_staff: false, created_at: now };
+    store.add_user(&user).await?;
+    let account = Account {
+        id: AccountId(SystemRandom.uuid(now)),
+        user: user.id,
+        provider: ProviderKind::Google,
+        remote_id: email.clone(),
+        email,
+        status: AccountStatus::Active,
+        status_detail: None,
+        created_at: now,
+    };
+    let credentials = SealedCredentials { sealed: vec![0], version: 1 };
+    let account = store.connect_account(&ConnectAccount { account, credentials }, now).await?;
+    let listed: Vec<(CalendarId, ListedCalendar)> =
+        (0..calendars).map(|n| (CalendarId(SystemRandom.uuid(now)), listed(n))).collect();
+    store.update_calendar_list(account, &listed).await?;
+    Ok(listed.into_iter().map(|(id, _)| id).collect())
+}
+
+/// A calendar as its provider lists it.
+pub(super) fn listed(number: u32) -> ListedCalendar {
+    ListedCalendar {
+        remote_id: format!("calendar-{number}@group.calendar.google.com"),
+        name: format!("Calendar {number}"),
+        time_zone: "Europe/Vienna".to_owned(),
+        colour: None,
+        access: Access::Owner,
+        primary: false,
+        push_unsupported: false,
+    }
+}
+
+/// An open channel of a calendar, and who delivers through it.
+pub(super) fn channel(calendar: CalendarId, now: Ts) -> (Subscription, Sender) {
+    let token = SystemRandom.token();
+    let sender = Sender {
+        calendar,
+        channel: SystemRandom.uuid(now).to_string(),
+        token: token.expose().to_owned(),
+        resource: format!("resource-of-{calendar}"),
+    };
+    let subscription = Subscription {
+        id: SubscriptionId(SystemRandom.uuid(now)),
+        calendar,
+        provider: ProviderKind::Google,
+        remote_id: sender.channel.clone(),
+        webhook_url: format!("https://sync.example.com/webhooks/google/{calendar}/"),
+        resource_id: sender.resource.clone(),
+        token_hash: token_hash(&token),
+        created_at: now,
+        expires_at: now.plus(SignedDuration::from_hours(7 * 24)),
+        status: SubscriptionStatus::Active,
+        last_notification_at: None,
+        last_renewal_at: None,
+        failure_count: 0,
+        provider_metadata: serde_json::json!({}),
+    };
+    (subscription, sender)
+}
