@@ -84,6 +84,8 @@ impl RuleInput<'_> {
 pub struct Plan {
     /// Which target.
     pub target: CalendarId,
+    /// Its dirty generation when the plan was made.
+    pub seen_generation: i64,
     /// What to do, the nearest time first.
     pub actions: Vec<Action>,
     /// What makes no block, and why.
@@ -186,6 +188,7 @@ impl Plan {
         };
         Enqueue {
             target: self.target,
+            seen_generation: self.seen_generation,
             ledger: actions.iter().map(|a| a.row.clone()).collect(),
             writes: actions.iter().filter_map(write).collect(),
             hold,
@@ -210,7 +213,14 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     let verdict = hold::decide(input.target.id, &removals, input.hold, listed_since, now);
     let mut skips = wanted.skips;
     skips.extend(outcome.skips);
-    Plan { target: input.target.id, actions, skips, kept: outcome.kept, verdict }
+    Plan {
+        target: input.target.id,
+        seen_generation: input.target.dirty_generation,
+        actions,
+        skips,
+        kept: outcome.kept,
+        verdict,
+    }
 }
 
 /// What the brake looks at: what stands there for sure and would go. A removal that was let through before and is not

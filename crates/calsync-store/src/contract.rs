@@ -57,7 +57,7 @@ macro_rules! store_contract {
             walk: a_pull_is_taken_over_whole, a_full_listing_clears_its_wish, targets_become_due,
                 a_plan_replaces_the_outbox_and_keeps_tries, a_plan_sets_and_clears_the_hold,
                 writes_wait_in_order_until_their_time, waiting_writes_tell_when, an_approved_hold_is_planned_again,
-                two_writes_of_one_block_are_refused;
+                a_stale_plan_swallows_no_command, two_writes_of_one_block_are_refused;
             settle: a_stored_block_is_live, a_removed_block_is_gone_only_where_it_is_named,
                 a_postponed_write_stays, a_surprise_is_planned_again, a_long_slice_is_one_fact,
                 the_order_of_settlements_counts, settling_a_strangers_calendar_changes_nothing;

@@ -155,12 +155,14 @@ pub struct FullListing {
 pub struct Enqueue {
     /// Which target.
     pub target: CalendarId,
+    /// The target's dirty generation in the state on which the plan rests: what was asked for after it is not answered.
+    pub seen_generation: i64,
     /// Ledger rows as they are to be from now on.
     pub ledger: Vec<LedgerRow>,
     /// The writes, replacing all that the outbox held for this target. A write that was there already in the same form
     /// keeps its attempts and its `not_before`.
     pub writes: Vec<Write>,
-    /// The hold on this target from now on, if any.
+    /// The hold on this target from now on, if any. A person's yes to the same hold, given meanwhile, is kept.
     pub hold: Option<Hold>,
 }
 
@@ -432,7 +434,7 @@ pub trait Store: Send + Sync {
     async fn begin_run(&self, lease: &Lease, run: &Run) -> Result<RunBegun, StoreError>;
     /// Takes over what a listing showed, atomically with the cursor; the targets become `plan_due`.
     async fn apply_pull(&self, lease: &Lease, pull: &PullApply) -> Result<(), StoreError>;
-    /// Takes over a plan; the target is no longer `plan_due`.
+    /// Takes over a plan; the target is no longer `plan_due`, unless it was made dirty after `seen_generation`.
     async fn enqueue(&self, lease: &Lease, enqueue: &Enqueue) -> Result<(), StoreError>;
     /// The writes waiting for a target, as they were enqueued, at most `limit`, without those that must wait beyond `now`.
     async fn due_writes(&self, target: CalendarId, now: Ts, limit: u32) -> Result<Vec<Write>, StoreError>;

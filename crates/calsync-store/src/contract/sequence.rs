@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use calsync_core::calendar::{AccountStatus, Cursor, ProviderKind};
+use calsync_core::hold::Hold;
 use calsync_core::ids::{AccountId, CalendarId, CorrelationId, NotificationId, RuleId, UserId};
 use calsync_core::ledger::{LedgerRow, LedgerState, Outcome, Settlement, Write};
 use calsync_core::notification::{AfterFailure, ProcessingStatus, Served, Wants};
@@ -216,7 +217,7 @@ impl Sequence {
         Enqueue {
             ledger: ledger.collect(),
             writes: (0..self.draw(4)).map(|_| self.write(target)).collect(),
-            hold: (!self.often()).then(|| hold(target)),
+            hold: (!self.often()).then(|| Hold { digest: self.draw(2), ..hold(target) }),
             ..plan(target, Vec::new(), Vec::new())
         }
     }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use calsync_core::calendar::Cursor;
+use calsync_core::hold::Hold;
 use calsync_core::ids::CalendarId;
 use calsync_core::ledger::{LedgerRow, LedgerState, Outcome, Settlement, Write};
-use calsync_core::ports::{Enqueue, FullListing, PullApply, Store, StoreError, Wish};
+use calsync_core::ports::{CalendarChange, Enqueue, FullListing, PullApply, Store, StoreError, Switch, Wish};
 use calsync_core::time::Window;
 
 use super::world::*;
@@ -86,7 +87,9 @@ pub async fn a_plan_replaces_the_outbox_and_keeps_tries(store: Arc<dyn Store>) {
     let (w1, w2, w3) = (create(1, w.b, Some("x1")), create(2, w.b, Some("x2")), create(3, w.b, None));
     let row = |n, state| LedgerRow { state, ..ledger_row(n, w.b, Some("x")) };
     let rows = vec![row(1, LedgerState::Creating), row(2, LedgerState::Yielded)];
-    w.store.enqueue(&lease, &plan(w.b, rows.clone(), vec![w1.clone(), w2.clone(), w3])).await.unwrap();
+    let first = plan(w.b, rows.clone(), vec![w1.clone(), w2.clone(), w3]);
+    let first = Enqueue { seen_generation: w.get(w.b).await.dirty_generation, ..first };
+    w.store.enqueue(&lease, &first).await.unwrap();
     assert!(!w.get(w.b).await.plan_due);
     assert_eq!(w.store.ledger(w.b).await.unwrap(), rows);
     let tried = Outcome::Postponed { attempts: 3, not_before: t(99), error: "slow down".to_owned() };
@@ -114,7 +117,7 @@ pub async fn a_plan_sets_and_clears_the_hold(store: Arc<dyn Store>) {
     let holds = async || w.store.user_state(w.user).await.unwrap().unwrap().holds;
     w.store.enqueue(&lease, &held(Some(hold(w.b)))).await.unwrap();
     assert_eq!(holds().await, [hold(w.b)]);
-    let agreed = calsync_core::hold::Hold { agreed: 2, ..hold(w.b) };
+    let agreed = Hold { agreed: 2, ..hold(w.b) };
     w.store.enqueue(&lease, &held(Some(agreed.clone()))).await.unwrap();
     assert_eq!(holds().await, [agreed]);
     w.store.enqueue(&lease, &held(None)).await.unwrap();
@@ -162,6 +165,40 @@ pub async fn an_approved_hold_is_planned_again(store: Arc<dyn Store>) {
     let b = w.get(w.b).await;
     assert_eq!((b.plan_due, b.due_at, b.dirty_generation), (true, Some(t(60)), generation + 1));
     assert!(w.store.user_state(w.user).await.unwrap().unwrap().holds[0].approved);
+}
+
+/// What a person asked for while a plan was being made is not in that plan.
+pub async fn a_stale_plan_swallows_no_command(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let lease = w.lease(20).await;
+    let made = async |hold| {
+        let seen_generation = w.get(w.b).await.dirty_generation;
+        Enqueue { seen_generation, hold, ..plan(w.b, Vec::new(), Vec::new()) }
+    };
+    let holds = async || w.store.user_state(w.user).await.unwrap().unwrap().holds;
+    // Switched off, and a rule set.
+    let stale = made(None).await;
+    w.store.change_calendar(w.b, CalendarChange::SyncEnabled(Switch::Off), t(30)).await.unwrap();
+    w.store.enqueue(&lease, &stale).await.unwrap();
+    assert!(w.get(w.b).await.plan_due, "its blocks are still to go");
+    w.store.enqueue(&lease, &made(None).await).await.unwrap();
+    assert!(!w.get(w.b).await.plan_due);
+    let stale = made(Some(hold(w.b))).await;
+    w.store.put_rule(&rule(40, w.user, w.a, w.b), t(31)).await.unwrap();
+    w.store.enqueue(&lease, &stale).await.unwrap();
+    assert!(w.get(w.b).await.plan_due, "the rule is not in the plan");
+    // Approved: the yes stands, and is acted on.
+    let stale = made(Some(hold(w.b))).await;
+    w.store.enqueue(&lease, &stale).await.unwrap();
+    assert!(w.store.approve_hold(w.b, t(32)).await.unwrap());
+    let agreed = Hold { agreed: 2, ..hold(w.b) };
+    w.store.enqueue(&lease, &Enqueue { hold: Some(agreed.clone()), ..stale.clone() }).await.unwrap();
+    assert!(w.get(w.b).await.plan_due);
+    assert_eq!(holds().await, [Hold { approved: true, ..agreed }]);
+    // It was a yes to those blocks and no others.
+    let other = Hold { digest: 7, ..hold(w.b) };
+    w.store.enqueue(&lease, &Enqueue { hold: Some(other.clone()), ..stale }).await.unwrap();
+    assert_eq!(holds().await, [other]);
 }
 
 /// A block has one write at a time; the plan that says otherwise changes nothing.

@@ -193,9 +193,9 @@ pub fn delete(n: u64, target: CalendarId, name: &str) -> Write {
     Write { correlation: CorrelationId(id(n)), target, op, attempts: 0, not_before: None, error: None }
 }
 
-/// A plan for one target.
+/// A plan for one target, made before anything was asked of it: it answers no wish to plan.
 pub fn plan(target: CalendarId, ledger: Vec<LedgerRow>, writes: Vec<Write>) -> Enqueue {
-    Enqueue { target, ledger, writes, hold: None }
+    Enqueue { target, seen_generation: 0, ledger, writes, hold: None }
 }
 
 /// A hold.
@@ -313,7 +313,9 @@ impl World {
         let lease = self.lease(2).await;
         let state = self.store.user_state(self.user).await.unwrap().unwrap();
         for calendar in &state.calendars {
-            self.store.enqueue(&lease, &plan(calendar.id, Vec::new(), Vec::new())).await.unwrap();
+            let nothing = plan(calendar.id, Vec::new(), Vec::new());
+            let nothing = Enqueue { seen_generation: calendar.dirty_generation, ..nothing };
+            self.store.enqueue(&lease, &nothing).await.unwrap();
         }
         self.release(&lease).await;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use calsync_core::hold::Hold;
 use calsync_core::ids::CalendarId;
 use calsync_core::ledger::{LedgerRow, LedgerState, Outcome, Settlement, Write};
 use calsync_core::mirror::Mirror;
@@ -52,7 +53,11 @@ impl State {
         if correlations.len() < enqueue.writes.len() {
             return Err(conflict("a block can have only one write at a time"));
         }
-        self.calendar_mut(target)?.plan_due = false;
+        let calendar = self.calendar_mut(target)?;
+        // What a person changed after the plan's state was read is not in the plan.
+        if calendar.dirty_generation == enqueue.seen_generation {
+            calendar.plan_due = false;
+        }
         let old = self.outbox.remove(&target).unwrap_or_default();
         let new = enqueue.writes.iter().map(|write| {
             let same = old.iter().find(|o| o.correlation == write.correlation && o.op == write.op);
@@ -64,7 +69,11 @@ impl State {
             self.ledger.insert((target, row.correlation), LedgerRow { target, ..row.clone() });
         }
         match &enqueue.hold {
-            Some(hold) => drop(self.holds.insert(target, hold.clone())),
+            Some(hold) => {
+                let approved = |old: &Hold| old.digest == hold.digest && old.approved;
+                let approved = hold.approved || self.holds.get(&target).is_some_and(approved);
+                self.holds.insert(target, Hold { approved, ..hold.clone() });
+            }
             None => drop(self.holds.remove(&target)),
         }
         Ok(())

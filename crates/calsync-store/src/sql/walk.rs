@@ -56,7 +56,7 @@ impl SqlStore {
         let mut tx = self.db.begin().await?;
         fence(&mut tx, lease).await?;
         let target = enqueue.target;
-        if tx.exec("UPDATE calendars SET plan_due = 0 WHERE id = $1", vals![target]).await? == 0 {
+        if tx.exec(PLANNED, vals![target, enqueue.seen_generation]).await? == 0 {
             return Err(missing("calendar"));
         }
         replace_outbox(&mut tx, target, &enqueue.writes).await?;
@@ -98,6 +98,9 @@ pub(super) const DUE_WRITES: &str = select!(
     write_columns,
     "FROM outbox WHERE target = $1 AND (not_before IS NULL OR not_before <= $2) ORDER BY seq LIMIT $3"
 );
+/// What a person changed after the plan's state was read is not in the plan.
+const PLANNED: &str = "UPDATE calendars SET \
+    plan_due = CASE WHEN dirty_generation = $2 THEN 0 ELSE plan_due END WHERE id = $1";
 /// Calendar and event id; the document beside them.
 const EVENTS: Bulk = Bulk {
     before: "INSERT INTO mirror_events (calendar_id, event_id, event) VALUES",
@@ -206,11 +209,16 @@ fn ledger_values(target: CalendarId, row: &LedgerRow) -> Result<Vec<Val>, StoreE
 }
 
 async fn put_hold(tx: &mut Tx, target: CalendarId, hold: Option<&Hold>) -> Result<(), StoreError> {
-    tx.exec("DELETE FROM holds WHERE target = $1", vals![target]).await?;
-    let Some(hold) = hold else { return Ok(()) };
+    let Some(hold) = hold else {
+        return tx.exec("DELETE FROM holds WHERE target = $1", vals![target]).await.map(drop);
+    };
+    // A yes that was said while the plan was made is kept, if it was said to the same removals.
     tx.exec(
         "INSERT INTO holds (target, reason, deletions, digest, since, last_agreed_at, agreed, approved) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (target) DO UPDATE SET reason = excluded.reason, \
+         deletions = excluded.deletions, digest = excluded.digest, since = excluded.since, \
+         last_agreed_at = excluded.last_agreed_at, agreed = excluded.agreed, approved = \
+         CASE WHEN holds.digest = excluded.digest AND holds.approved = 1 THEN 1 ELSE excluded.approved END",
         vals![
             target,
             hold.reason.as_str(),

@@ -282,7 +282,9 @@ impl Sequence {
                 "apply_pull"
             }
             2 | 3 => {
-                let plan = self.plan(calendar);
+                let known = m.calendar(calendar).await.unwrap().map_or(0, |c| c.dirty_generation);
+                let seen_generation = known - i64::from(!self.often());
+                let plan = Enqueue { seen_generation, ..self.plan(calendar) };
                 let answer = both!(self, m, r, enqueue(&lease, &plan));
                 self.learn(&lease, &answer);
                 "enqueue"
