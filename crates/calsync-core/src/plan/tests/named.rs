@@ -164,22 +164,68 @@ fn orphans_go_but_not_while_a_series_is_unreadable() {
     assert!(pair.world.plan(1).actions.iter().all(|a| a.reason != Reason::Orphan));
 }
 
+/// Puts another block of the only event there, under the id of this generation.
+fn second_block(pair: &mut Pair, generation: u32) -> EventId {
+    let row = pair.target().ledger.values().next().unwrap().clone();
+    let id = block_event_id(row.correlation, generation);
+    let marker = IDENTITY.marker(row.correlation, &id);
+    assert_eq!(IDENTITY.origin(&id, Some(&marker)), Origin::Ours(row.correlation));
+    let mut second = pair.block();
+    (second.event.id, second.marker) = (id.clone(), Some(marker));
+    pair.target().cloud.made.insert(id.clone());
+    pair.target().cloud.place(second);
+    id
+}
+
 /// Two blocks for one event (two writers, once): one goes, and the one that the ledger names stays.
 #[test]
 fn a_second_block_of_the_same_event_goes() {
     let mut pair = Pair::of_meetings(1);
     let first = pair.block();
-    let row = pair.target().ledger.values().next().unwrap().clone();
-    let id = block_event_id(row.correlation, 7);
-    let marker = IDENTITY.marker(row.correlation, &id);
-    assert_eq!(IDENTITY.origin(&id, Some(&marker)), Origin::Ours(row.correlation));
-    let mut second = first.clone();
-    (second.event.id, second.marker) = (id.clone(), Some(marker));
-    pair.target().cloud.made.insert(id);
-    pair.target().cloud.place(second);
+    second_block(&mut pair, 7);
     pair.run();
     assert_eq!(pair.block().event.id, first.event.id);
     assert_eq!(pair.target().ledger.values().next().unwrap().state, LedgerState::Live);
+}
+
+/// While the one block is changed the other waits: a block has one write at a time.
+#[test]
+fn a_second_block_waits_while_the_first_is_written() {
+    let mut pair = Pair::of_meetings(1);
+    second_block(&mut pair, 7);
+    pair.put(meeting("m0", 40));
+    assert_eq!(only(&pair.plan()).reason, Reason::SourceChanged);
+    pair.run();
+    assert_eq!(pair.blocks().len(), 1);
+}
+
+/// Somebody removes the block that the ledger names: that the other one stands does not hide it.
+#[test]
+fn a_second_block_does_not_stand_in_for_a_removed_one() {
+    let mut pair = Pair::of_meetings(1);
+    let first = pair.block().event.id;
+    second_block(&mut pair, 7);
+    pair.target().cloud.remove(&first);
+    assert_eq!(only(&pair.plan()).reason, Reason::PutBackRemoved);
+    pair.run();
+    assert_eq!(pair.blocks().len(), 1);
+}
+
+/// A block moves into the window, the answer is lost, and its event is cancelled: the block goes all the same.
+#[test]
+fn a_block_whose_move_was_never_answered_is_found_where_it_went() {
+    let mut pair = Pair::of_meetings(1);
+    pair.world.now = pair.world.now.plus(jiff::SignedDuration::from_hours(24 * 7));
+    pair.run();
+    pair.put(meeting("m0", 96 * 8));
+    let plan = pair.enqueue();
+    let Some(WriteOp::Update { id, version, content, marker, .. }) = &only(&plan).write else {
+        panic!("{plan:#?}")
+    };
+    pair.target().cloud.update(id, version.as_ref(), content, marker).unwrap();
+    pair.remove("m0");
+    pair.run();
+    assert!(pair.blocks().is_empty());
 }
 
 /// An event that comes back gets a new id: the old one stays taken for ever.
@@ -201,10 +247,17 @@ fn a_block_that_comes_back_has_the_next_generation() {
 #[test]
 fn generations_survive_the_loss_of_the_ledger() {
     let mut pair = Pair::of_meetings(1);
-    for _ in 0..3 {
+    for generation in 1..=3 {
         let id = pair.block().event.id;
+        assert_eq!(
+            id,
+            block_event_id(pair.target().ledger.values().next().unwrap().correlation, generation - 1)
+        );
         pair.target().cloud.remove(&id);
+        let writes = pair.target().cloud.writes;
         pair.run();
+        assert_eq!(pair.target().cloud.writes, writes + 1);
+        assert_eq!(pair.target().ledger.values().next().unwrap().generation, generation);
     }
     pair.target().ledger.clear();
     pair.run();
@@ -214,6 +267,23 @@ fn generations_survive_the_loss_of_the_ledger() {
     let writes = pair.target().cloud.writes;
     pair.run();
     assert_eq!(pair.target().cloud.writes, writes + 1, "found at the first try");
+}
+
+/// The same where the event is gone meanwhile, and its block with it as an orphan: should the event come back, its
+/// block gets an id that is free.
+#[test]
+fn generations_survive_an_orphan() {
+    let mut pair = Pair::of_meetings(1);
+    let id = pair.block().event.id;
+    pair.target().cloud.remove(&id);
+    pair.run();
+    pair.target().ledger.clear();
+    pair.remove("m0");
+    pair.run();
+    assert!(pair.blocks().is_empty());
+    pair.put(meeting("m0", 0));
+    let plan = pair.plan();
+    assert!(matches!(only(&plan).write, Some(WriteOp::Create { generation: 2, .. })), "{plan:#?}");
 }
 
 /// A stranger sits under the id that we are about to use: it is left alone, and we take the next one.
