@@ -75,6 +75,13 @@ impl Identity {
         Identity { key }
     }
 
+    /// The identity under which blocks of this calendar are named and marked. Two accounts that see one shared calendar
+    /// get two: neither takes the other's blocks for its own.
+    #[must_use]
+    pub fn for_calendar(&self, calendar: &CalendarRef) -> Identity {
+        Identity { key: self.mac("calendar", &[&calendar.provider, &calendar.account, &calendar.calendar]) }
+    }
+
     fn mac(&self, purpose: &str, parts: &[&str]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
         mac.update(purpose.as_bytes());
@@ -332,6 +339,19 @@ mod tests {
         assert!(!looks_like_block_id(&"cs1ordinaryeventofsomebody".into()));
         assert_ne!(id, block_event_id(a, 4));
         assert_eq!((generation_of(&id), generation_of(&"cs1x".into())), (Some(3), None));
+    }
+
+    #[test]
+    fn another_accounts_view_of_a_shared_calendar_does_not_own_its_blocks() {
+        let installation = Identity::new([7; 32]);
+        let shared = calendar("shared");
+        let (hers, his) = (shared.clone(), CalendarRef { account: "2".into(), ..shared });
+        let alice = installation.for_calendar(&hers);
+        let correlation = alice.correlation(&calendar("a"), &key("e"), &hers);
+        let id = block_event_id(correlation, 0);
+        let marker = alice.marker(correlation, &id);
+        assert_eq!(installation.for_calendar(&hers).origin(&id, Some(&marker)), Origin::Ours(correlation));
+        assert_eq!(installation.for_calendar(&his).origin(&id, Some(&marker)), Origin::SomebodysBlock);
     }
 
     #[test]

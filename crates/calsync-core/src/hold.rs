@@ -72,7 +72,9 @@ impl Removals {
         if self.emptied_sources > 0 {
             Some(format!("a source calendar fell from more than {SOURCE_EMPTIED_FROM} events to none"))
         } else if count > limit {
-            Some(format!("{count} of {standing} blocks would be removed at once (limit {limit})"))
+            Some(format!(
+                "{count} of {standing} blocks would be removed, or written anew, at once (limit {limit})"
+            ))
         } else {
             None
         }

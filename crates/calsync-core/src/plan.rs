@@ -209,7 +209,11 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         (end < now, start, a.row.correlation)
     });
     let removals = removals(input, &actions, &wanted.blocks);
-    let listed_since = input.rules.iter().map(|r| r.source.last_full_sync).min().flatten();
+    // Without a source there is nothing to read again: the target's own looks must do.
+    let listed_since = match input.rules.as_slice() {
+        [] => Some(now),
+        rules => rules.iter().map(|r| r.source.last_full_sync).min().flatten(),
+    };
     let verdict = hold::decide(input.target.id, &removals, input.hold, listed_since, now);
     let mut skips = wanted.skips;
     skips.extend(outcome.skips);
@@ -235,7 +239,10 @@ fn removals(
     let decided: BTreeSet<CorrelationId> =
         input.ledger.iter().filter(decided).map(|r| r.correlation).collect();
     let counted = |a: &&Action| {
-        a.kind == ActionKind::Delete && a.reason.rests_on_absence() && !decided.contains(&a.row.correlation)
+        let removed = a.kind == ActionKind::Delete && a.reason.rests_on_absence();
+        // Many blocks gone at once may be a reading that did not show them: writing them anew would double each.
+        let vanished = a.reason == Reason::PutBackRemoved;
+        (removed || vanished) && !decided.contains(&a.row.correlation)
     };
     let blocks: Vec<_> = actions.iter().filter(counted).map(|a| a.row.correlation).collect();
     // Blocks of former times stand there too; a share of them would be no brake.
@@ -243,7 +250,7 @@ fn removals(
     let standing = input.ledger.iter().filter(stands).filter(in_window).count();
     let still_wanted: BTreeSet<CalendarId> = wanted.values().map(|d| d.rule.source).collect();
     let mut removed_from: BTreeMap<CalendarId, usize> = BTreeMap::new();
-    for action in actions.iter().filter(counted) {
+    for action in actions.iter().filter(counted).filter(|a| a.kind == ActionKind::Delete) {
         *removed_from.entry(action.row.source).or_default() += 1;
     }
     let emptied_sources = removed_from

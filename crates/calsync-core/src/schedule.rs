@@ -18,6 +18,9 @@ const WAIT_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// Moments over which the full listings of a fleet are spread.
 const SPREAD_STEPS: i32 = 1024;
 
+/// How far ahead of ours a stamp may lie before the clock that made it is taken for wrong.
+const CLOCK_SLACK: SignedDuration = SignedDuration::from_hours(1);
+
 /// How a calendar is kept up to date (spec §6). Never two at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Method {
@@ -66,8 +69,9 @@ pub fn method(calendar: &Calendar, active: Option<&Subscription>, now: Ts) -> Me
 
 /// When its next full listing is due: within the last quarter of the interval, each calendar at its own time, so that
 /// a fleet that started in one minute does not list in one minute.
-fn full_due_at(calendar: &Calendar, intervals: &Intervals) -> Option<Ts> {
-    let last = calendar.last_full_sync?;
+fn full_due_at(calendar: &Calendar, intervals: &Intervals, now: Ts) -> Option<Ts> {
+    // A stamp from the future was made by a clock that was wrong: then it is as if there were none.
+    let last = calendar.last_full_sync.filter(|last| *last <= now.plus(CLOCK_SLACK))?;
     let quarter = intervals.full / 4;
     let earlier = quarter / SPREAD_STEPS * spread(calendar.id);
     Some(last.plus(intervals.full).minus(earlier))
@@ -89,7 +93,10 @@ pub fn reading(
     if !calendar.sync_enabled || calendar.missing {
         return None;
     }
-    let full_due = full_due_at(calendar, intervals).is_none_or(|at| now >= at);
+    if read_not_before(calendar, now).is_some_and(|at| now < at) {
+        return None;
+    }
+    let full_due = full_due_at(calendar, intervals, now).is_none_or(|at| now >= at);
     if calendar.cursor.is_none() || calendar.full_due || full_due {
         return Some(RunKind::Full);
     }
@@ -99,6 +106,14 @@ pub fn reading(
     (now >= poll_due_at(calendar, active, intervals, now)?).then_some(RunKind::Polling)
 }
 
+/// After failures in a row: not before this time, whatever else asks for the calendar. New changes wait as well: the
+/// provider has just failed for this very calendar.
+pub fn read_not_before(calendar: &Calendar, now: Ts) -> Option<Ts> {
+    let streak = usize::try_from(calendar.webhook_failure_streak).unwrap_or(usize::MAX);
+    let last = calendar.last_webhook_failure.filter(|at| streak > 0 && *at <= now)?;
+    Some(last.plus(RETRY_STEPS[(streak - 1).min(RETRY_STEPS.len() - 1)]))
+}
+
 /// When it is polled next; `None` where its channel tells.
 fn poll_due_at(
     calendar: &Calendar,
@@ -106,7 +121,7 @@ fn poll_due_at(
     intervals: &Intervals,
     now: Ts,
 ) -> Option<Ts> {
-    let last = calendar.last_synced_at.unwrap_or(Ts::MIN);
+    let last = calendar.last_synced_at.map_or(Ts::MIN, |last| last.min(now));
     match method(calendar, active, now) {
         Method::Webhook => {
             // When it falls silent for too long, somebody must look whether it is quiet or dead (spec §6).
@@ -131,13 +146,13 @@ pub fn next_due(
     }
     // A provider that hands out no cursor is read in full each time, but not all the time.
     let unread = calendar.cursor.is_none() && calendar.last_full_sync.is_none();
+    let not_before = read_not_before(calendar, now).unwrap_or(now);
     if calendar.is_dirty() || calendar.full_due || unread {
-        return Some(now);
+        return Some(not_before.max(now));
     }
-    [poll_due_at(calendar, active, intervals, now), full_due_at(calendar, intervals)]
-        .into_iter()
-        .flatten()
-        .min()
+    let polled = poll_due_at(calendar, active, intervals, now);
+    let due = [polled, full_due_at(calendar, intervals, now)].into_iter().flatten().min();
+    due.map(|due| due.max(not_before))
 }
 
 /// Waits before a write is tried again: a block that is missing can cost its owner a double booking, so the first tries

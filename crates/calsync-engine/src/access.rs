@@ -6,7 +6,6 @@ use std::sync::Arc;
 use calsync_core::calendar::{Account, AccountStatus, Calendar};
 use calsync_core::ids::AccountId;
 use calsync_core::ports::{ErrorClass, ProviderAccount, ProviderError, StoreError};
-use calsync_core::run::{Alert, AlertLevel};
 
 use crate::Engine;
 
@@ -34,7 +33,7 @@ impl Engine {
         for account in accounts.iter().filter(|a| a.status == AccountStatus::Active) {
             let result = self.providers.open(account).await;
             if let Err(error) = &result {
-                self.note_account_error(account.id, &account.email, error).await?;
+                self.note_account_error(account, error).await?;
             }
             opened.insert(account.id, result);
         }
@@ -44,27 +43,13 @@ impl Engine {
     /// An error that only the account's owner can mend changes the account's state, once, and says what to do.
     pub(crate) async fn note_account_error(
         &self,
-        account: AccountId,
-        email: &str,
+        account: &Account,
         error: &ProviderError,
     ) -> Result<(), StoreError> {
         if error.class != ErrorClass::Unauthorized {
             return Ok(());
         }
-        let now = self.clock.now();
-        self.store.set_account_status(account, AccountStatus::NeedsReconnect, Some(&error.detail)).await?;
-        let alert = Alert {
-            kind: "account_needs_reconnect".to_owned(),
-            subject: account.to_string(),
-            level: AlertLevel::Error,
-            message: format!("The account {email} can no longer be used: {}", error.detail),
-            action: "Connect the account again.".to_owned(),
-            first_seen: now,
-            last_seen: now,
-            resolved_at: None,
-            deliveries: serde_json::json!({}),
-        };
-        self.store.open_alert(&alert).await?;
-        Ok(())
+        self.store.set_account_status(account.id, AccountStatus::NeedsReconnect, Some(&error.detail)).await?;
+        self.alert_reconnect(account, error).await
     }
 }

@@ -4,7 +4,9 @@
 //! each call one method here and render what it answers.
 
 mod access;
+mod alerts;
 mod calls;
+mod due;
 mod error;
 mod inspect;
 mod pull;
@@ -17,6 +19,7 @@ mod subscriptions;
 mod target;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use calsync_core::block::Identity;
 use calsync_core::hold;
@@ -72,6 +75,8 @@ pub struct Engine {
     ids: Arc<dyn IdGen>,
     identity: Identity,
     config: Arc<EngineConfig>,
+    /// Steps under way are to end soon; shared by all clones.
+    ending: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -84,7 +89,13 @@ impl Engine {
         identity: Identity,
         config: EngineConfig,
     ) -> Engine {
-        Engine { store, providers, clock, ids, identity, config: Arc::new(config) }
+        Engine { store, providers, clock, ids, identity, config: Arc::new(config), ending: Arc::default() }
+    }
+
+    /// Steps under way end with the batch that they are writing: the process is about to stop. What is left waits in the
+    /// outbox, and its users are given back, so that the next process goes on at once.
+    pub fn end_soon(&self) {
+        self.ending.store(true, Ordering::Relaxed);
     }
 
     /// The store, for faces that only show what is there.

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use calsync_core::calendar::{Calendar, Cursor};
 use calsync_core::event::TextPolicy;
+use calsync_core::hold::{DELETIONS_FREE, DELETIONS_PERCENT};
 use calsync_core::ids::CalendarId;
-use calsync_core::mirror::{FoldContext, Listed, MirrorDelta};
+use calsync_core::mirror::{FoldContext, Listed, Mirror, MirrorDelta};
 use calsync_core::ports::{
     ErrorClass, FullListing, Lease, ListFrom, ListRequest, Listing, NextPage, ProviderAccount, ProviderError,
     PullApply, RemoteItem,
@@ -50,8 +51,9 @@ impl Engine {
         let mirror = self.store.mirror(work.calendar.id).await?;
         let ledger = self.store.ledger(work.calendar.id).await?;
         let our_blocks: BTreeSet<_> = ledger.into_iter().filter_map(|row| row.block).collect();
+        let identity = self.identity.for_calendar(&work.calendar.remote);
         let context = FoldContext {
-            identity: &self.identity,
+            identity: &identity,
             our_blocks: &our_blocks,
             texts: work.texts,
             forget_before: self.window().from,
@@ -61,6 +63,16 @@ impl Engine {
         if delta.exceptions_in_doubt && reading.listed == Listed::Changes {
             reading = self.read_everything(lease, work.calendar, account).await?;
             delta = mirror.fold(&reading.items, reading.listed, &context);
+        }
+        if loses_much(&mirror, &reading, &delta) {
+            // Providers have answered "nothing" without an error. Only a second reading that agrees makes it true.
+            let second = self.read_everything(lease, work.calendar, account).await?;
+            let again = mirror.fold(&second.items, second.listed, &context);
+            if (&again.gone, &again.blocks_gone) != (&delta.gone, &delta.blocks_gone) {
+                let detail = "two readings of the calendar in a row disagree on what is gone";
+                return Err(ProviderError::new(ErrorClass::Transient, detail).into());
+            }
+            (reading, delta) = (second, again);
         }
         let counts = counts(&reading, &delta);
         let apply = apply(work, reading, delta, self.clock.now());
@@ -147,6 +159,16 @@ impl Engine {
         self.store.renew_lease(lease, now.plus(self.config.lease)).await?;
         Ok(())
     }
+}
+
+/// Whether a full listing makes much of what we know disappear: all of it, or more than the brake lets go at once.
+fn loses_much(mirror: &Mirror, reading: &Reading, delta: &MirrorDelta) -> bool {
+    let known = mirror.events.len() + mirror.blocks.len();
+    let lost = delta.gone.len() + delta.blocks_gone.len();
+    let everything = matches!(reading.listed, Listed::Everything(_));
+    everything
+        && known > 0
+        && (reading.items.is_empty() || lost > DELETIONS_FREE.max(known * DELETIONS_PERCENT / 100))
 }
 
 fn counts(reading: &Reading, delta: &MirrorDelta) -> RunCounts {

@@ -1,6 +1,8 @@
 //! Push: carry out the writes that wait for one target, a few at a time, and settle each batch in one transaction.
 //! What is cut short here is found in the outbox again, and asked for again without harm.
 
+use std::sync::atomic::Ordering;
+
 use calsync_core::calendar::Calendar;
 use calsync_core::ledger::{Outcome, Settlement, Write, WriteOp};
 use calsync_core::plan::ActionKind;
@@ -10,11 +12,14 @@ use futures_util::{StreamExt, stream};
 use crate::settle::{Next, after_error, after_look};
 use crate::{Engine, EngineError};
 
-/// Writes taken from the outbox at once.
-const BATCH: u32 = 32;
+/// Writes taken from the outbox at once, and settled in one transaction.
+const BATCH: u32 = 16;
 /// Writes for one target in one step: a first fill of thousands, at the few writes a second that providers allow into one
 /// calendar, must not keep its user's other changes waiting.
-const WRITES_PER_STEP: usize = 64;
+const WRITES_PER_STEP: usize = 240;
+
+/// A lease is prolonged when this part of it has passed.
+const KEEP_PART: i32 = 3;
 
 /// What pushing did.
 #[derive(Default)]
@@ -23,6 +28,8 @@ pub(crate) struct Pushed {
     pub(crate) done: Vec<(Write, ActionKind)>,
     /// The first thing that went wrong, in words.
     pub(crate) error: Option<String>,
+    /// A refusal that will not pass by itself.
+    pub(crate) refused: Option<String>,
     /// An error that concerns the whole account.
     pub(crate) account_error: Option<ProviderError>,
     /// What stands there is not what the plan took it for.
@@ -45,7 +52,7 @@ impl Engine {
     ) -> Result<Pushed, EngineError> {
         let mut pushed = Pushed::default();
         let mut taken = 0;
-        while taken < WRITES_PER_STEP && pushed.account_error.is_none() {
+        while taken < WRITES_PER_STEP && pushed.account_error.is_none() && !self.ending.load(Ordering::Relaxed) {
             let writes = self.store.due_writes(target.id, self.clock.now(), BATCH).await?;
             if writes.is_empty() {
                 break;
@@ -71,10 +78,21 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let at_once = usize::from(account.capabilities().concurrent_calls.max(1));
         let sending = writes.into_iter().map(|write| async move {
-            let sent = self.send(&target.remote.calendar, &write, account).await;
+            let sent = self.send(target, &write, account).await;
             (write, sent)
         });
-        let answers: Vec<_> = stream::iter(sending).buffered(at_once).collect().await;
+        let mut sent = stream::iter(sending).buffered(at_once);
+        let mut answers = Vec::new();
+        let mut kept_at = self.clock.now();
+        while let Some(answer) = sent.next().await {
+            answers.push(answer);
+            // A provider that takes its time must not make us look dead: others would do the same work again.
+            if self.clock.now().since(kept_at) >= self.config.lease / KEEP_PART {
+                self.keep_lease(lease).await?;
+                kept_at = self.clock.now();
+            }
+        }
+        drop(sent);
         let mut settlements = Vec::with_capacity(answers.len());
         for (write, sent) in answers {
             match sent {
@@ -95,7 +113,8 @@ impl Engine {
         Ok(())
     }
 
-    async fn send(&self, calendar: &str, write: &Write, account: &dyn ProviderAccount) -> Sent {
+    async fn send(&self, target: &Calendar, write: &Write, account: &dyn ProviderAccount) -> Sent {
+        let calendar = target.remote.calendar.as_str();
         let error = match self.call(calendar, write, account).await {
             Ok(outcome) => return Sent::Settled(outcome, None),
             Err(error) => error,
@@ -104,10 +123,11 @@ impl Engine {
             Next::Stop => Sent::Stopped(error),
             Next::Settled(outcome) => Sent::Settled(outcome, Some(error)),
             Next::Look(id) => match account.get_block(calendar, &id).await {
-                Ok(standing) => Sent::Settled(
-                    after_look(write, &id, standing, &self.identity, self.clock.now()),
-                    Some(error),
-                ),
+                Ok(standing) => {
+                    let identity = self.identity.for_calendar(&target.remote);
+                    let outcome = after_look(write, &error, standing, &identity, self.clock.now());
+                    Sent::Settled(outcome, Some(error))
+                }
                 Err(error) => match after_error(write, &error, self.clock.now()) {
                     Next::Stop => Sent::Stopped(error),
                     Next::Settled(outcome @ Outcome::Postponed { .. }) => Sent::Settled(outcome, Some(error)),
@@ -167,8 +187,10 @@ impl Pushed {
             }
             Outcome::Replan { .. } => self.replan = true,
             Outcome::Postponed { .. } => {
-                if let Some(error) = error {
-                    self.error.get_or_insert_with(|| error.to_string());
+                let Some(error) = error else { return };
+                self.error.get_or_insert_with(|| error.to_string());
+                if !error.class.passes() {
+                    self.refused.get_or_insert_with(|| error.to_string());
                 }
             }
         }

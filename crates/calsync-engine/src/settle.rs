@@ -50,22 +50,33 @@ pub(crate) fn after_error(write: &Write, error: &ProviderError, now: Ts) -> Next
     }
 }
 
-/// What is known after a look.
+/// What is known after a look that `error` made necessary.
 pub(crate) fn after_look(
     write: &Write,
-    id: &EventId,
+    error: &ProviderError,
     standing: Standing,
     identity: &Identity,
     now: Ts,
 ) -> Outcome {
+    let later = || {
+        let attempts = write.attempts.saturating_add(1);
+        let not_before = schedule::after_write_error(error, attempts, now).unwrap_or(now.plus(REFUSED_WAIT));
+        Outcome::Postponed {
+            attempts,
+            not_before: not_before.max(now.plus(DOUBT_WAIT)),
+            error: error.to_string(),
+        }
+    };
     let created = match &write.op {
         WriteOp::Create { generation, .. } => Some(*generation),
         _ => None,
     };
     let next_generation = Outcome::Replan { observed: None, generation: created.map(|g| g + 1) };
     match (standing, created) {
+        // Exactly what the plan took it for: the provider failed, and planning again would find nothing new.
+        (Standing::Present(remote), None) if remote.event.version.as_deref() == guard(&write.op) => later(),
         (Standing::Present(remote), _) => {
-            let ours = is_ours(identity, write.correlation, id, remote.marker.as_ref());
+            let ours = is_ours(identity, write.correlation, &remote.event.id, remote.marker.as_ref());
             match remote.as_block() {
                 // A create met something under its id: ours by its signed marker, else a stranger to keep away from.
                 Some(block) if created.is_none() || ours => {
@@ -81,11 +92,7 @@ pub(crate) fn after_look(
             _ => Outcome::Replan { observed: None, generation: None },
         },
         // It never arrived, or a replica does not know it yet: ask again in a moment, under the same id.
-        (Standing::Nothing, Some(_)) => Outcome::Postponed {
-            attempts: write.attempts.saturating_add(1),
-            not_before: now.plus(DOUBT_WAIT),
-            error: "it is not known whether the block was created".to_owned(),
-        },
+        (Standing::Nothing, Some(_)) => later(),
     }
 }
 
@@ -96,6 +103,14 @@ fn is_ours(
     marker: Option<&calsync_core::block::Marker>,
 ) -> bool {
     identity.origin(id, marker) == Origin::Ours(correlation)
+}
+
+/// The version that a write insists on. `None` also for one that insists on none: nothing was expected of it.
+fn guard(op: &WriteOp) -> Option<&str> {
+    match op {
+        WriteOp::Create { .. } => None,
+        WriteOp::Update { version, .. } | WriteOp::Delete { version, .. } => version.as_deref(),
+    }
 }
 
 /// The id that a write is about, where it is known beforehand.

@@ -3,24 +3,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use calsync_core::calendar::{AccountStatus, Calendar};
+use calsync_core::calendar::Calendar;
 use calsync_core::event::TextPolicy;
 use calsync_core::ids::{CalendarId, RunId, UserId};
 use calsync_core::notification::{AfterFailure, Served, Worth, after_failure};
 use calsync_core::plan::ActionKind;
 use calsync_core::ports::{
-    Blame, ClaimedUser, ErrorClass, Lease, NextDue, NotificationsEnd, ProviderError, RunBegun, RunEnd,
-    UserState, Wish,
+    Blame, ClaimedUser, ErrorClass, Lease, NotificationsEnd, ProviderError, RunBegun, RunEnd, UserState, Wish,
 };
 use calsync_core::rule::{self, Rule};
 use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
 use calsync_core::schedule;
-use calsync_core::subscription::Subscription;
 use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
 
 use crate::access::Accounts;
+use crate::alerts;
 use crate::calls::Counted;
+use crate::due::{Retry, account_is_active, active_subscription};
 use crate::pull::PullWork;
 use crate::report::{CalendarReport, StepReport};
 use crate::target::TargetDone;
@@ -37,12 +37,6 @@ struct ReadCalendar {
     begun: RunBegun,
     result: Result<RunCounts, ProviderError>,
     calls: u32,
-}
-
-/// A calendar that was not served, and when it is tried again; `None`: never by itself.
-struct Retry {
-    seen_generation: i64,
-    at: Option<Ts>,
 }
 
 impl Engine {
@@ -77,19 +71,21 @@ impl Engine {
         let accounts = self.open_accounts(&state.accounts).await?;
         let read = self.read_due(&lease, &state, &accounts).await?;
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
-        let (targets, refused) = self.work_targets(&lease, &state, &accounts).await?;
+        let targets = self.work_targets(&lease, &state, &accounts).await?;
         let mut report = StepReport {
             user,
             read: Vec::new(),
             blocks: Vec::new(),
             held: targets.iter().filter(|(_, t)| t.held).map(|(id, _)| *id).collect(),
             waiting: 0,
-            errors: refused,
+            errors: Vec::new(),
         };
+        let stuck: BTreeSet<CalendarId> =
+            targets.iter().filter(|(_, t)| t.stuck).map(|(id, _)| *id).collect();
         let retries = self.close_books(&lease, &state, read, targets, &mut report).await?;
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
         report.waiting = state.waiting_writes.len() as u64;
-        let next = self.next_due(&state, &retries);
+        let next = self.next_due(&state, &retries, &stuck);
         self.store.release(&lease, &next).await?;
         Ok(report)
     }
@@ -120,18 +116,6 @@ impl Engine {
             read.push(result?);
         }
         Ok(read)
-    }
-
-    /// Sources of held targets whose second look is due.
-    fn sources_to_recheck(&self, state: &UserState, rules: &[Rule], now: Ts) -> BTreeSet<CalendarId> {
-        let ripe = |h: &&calsync_core::hold::Hold| {
-            !h.approved && now >= h.last_agreed_at.plus(self.config.hold_recheck)
-        };
-        let targets: BTreeSet<_> = state.holds.iter().filter(ripe).map(|h| h.target).collect();
-        let usable = |id: &CalendarId| {
-            state.calendars.iter().any(|c| c.id == *id && !c.missing && account_is_active(state, c))
-        };
-        rules.iter().filter(|r| targets.contains(&r.target)).map(|r| r.source).filter(usable).collect()
     }
 
     async fn read_one(
@@ -180,7 +164,7 @@ impl Engine {
         lease: &Lease,
         state: &UserState,
         accounts: &Accounts,
-    ) -> Result<(Vec<(CalendarId, TargetDone)>, Vec<String>), EngineError> {
+    ) -> Result<Vec<(CalendarId, TargetDone)>, EngineError> {
         let now = self.clock.now();
         let due = state.calendars.iter().filter(|calendar| {
             let writes = state.waiting_writes.iter().find(|(id, _)| *id == calendar.id);
@@ -188,31 +172,30 @@ impl Engine {
             let writable = !calendar.missing && account_is_active(state, calendar);
             writable && (calendar.plan_due || ripe)
         });
-        let working = due.filter_map(|target| {
-            let account = accounts.of(target).ok()?;
-            Some(async move {
-                let account = Counted::new(account);
-                let done = self.work_target(lease, state, target, &account).await;
-                (target, done, account.take_calls())
-            })
+        let working = due.map(|target| async move {
+            match accounts.of(target) {
+                Err(error) => {
+                    let (error, stuck) = (Some(error.to_string()), true);
+                    (target, Ok(TargetDone { error, stuck, ..TargetDone::default() }), 0)
+                }
+                Ok(account) => {
+                    let account = Counted::new(account);
+                    let done = self.work_target(lease, state, target, &account).await;
+                    (target, done, account.take_calls())
+                }
+            }
         });
         let results: Vec<_> = stream::iter(working.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
-        let (mut targets, mut refused) = (Vec::new(), Vec::new());
+        let mut targets = Vec::new();
         for (target, done, calls) in results {
-            match done {
-                Ok(done) => {
-                    if let (Some(error), Some(account)) =
-                        (&done.account_error, state.accounts.iter().find(|a| a.id == target.account))
-                    {
-                        self.note_account_error(account.id, &account.email, error).await?;
-                    }
-                    targets.push((target.id, TargetDone { calls, ..done }));
-                }
-                Err(error @ EngineError::PlanRefused { .. }) => refused.push(error.to_string()),
-                Err(error) => return Err(error),
+            let done = done?;
+            let account = state.accounts.iter().find(|a| a.id == target.account);
+            if let (Some(error), Some(account)) = (&done.account_error, account) {
+                self.note_account_error(account, error).await?;
             }
+            targets.push((target.id, TargetDone { calls, ..done }));
         }
-        Ok((targets, refused))
+        Ok(targets)
     }
 
     /// Ends the runs. Blocks are booked to the run of the calendar whose time they hold, else to that of the calendar
@@ -277,6 +260,9 @@ impl Engine {
         let (status, notifications, retry) = match &one.result {
             Ok(read) => {
                 counts = merge(counts, read);
+                if one.calendar.webhook_failure_streak > 0 {
+                    self.resolve(alerts::UNREADABLE, one.calendar.id).await?;
+                }
                 let served = Served {
                     calendars_synced: 1,
                     events_processed: read.events_seen,
@@ -294,12 +280,18 @@ impl Engine {
             }
             Err(error) => {
                 if let Some(account) = state.accounts.iter().find(|a| a.id == one.calendar.account) {
-                    self.note_account_error(account.id, &account.email, error).await?;
+                    self.note_account_error(account, error).await?;
                 }
                 let retry = schedule::after_error(error, one.calendar.webhook_failure_streak + 1, now);
                 let worth = if retry.is_some() { Worth::Retrying } else { Worth::GivingUp };
                 report.errors.push(format!("{}: {error}", one.calendar.id));
-                let end = NotificationsEnd::Failed { items: failures(worth), blame: Blame::Calendar };
+                let owners = matches!(error.class, ErrorClass::Unauthorized | ErrorClass::Misconfigured);
+                if retry.is_none() && !owners {
+                    self.alert_unreadable(&one.calendar, error).await?;
+                }
+                // A dead grant or a wrong client is no fault of this calendar or its channel.
+                let blame = if owners { Blame::Target } else { Blame::Calendar };
+                let end = NotificationsEnd::Failed { items: failures(worth), blame };
                 let retry = retry.or_else(|| self.retry_hopeless(error, now));
                 (RunStatus::Failed { error: error.to_string() }, end, Some(retry))
             }
@@ -325,34 +317,6 @@ impl Engine {
         self.store.end_run(lease, &end).await?;
         Ok(retry)
     }
-
-    /// When to look again at a calendar that no retry can mend: a calendar may come back, so it is asked now and then; a
-    /// dead grant only its owner can mend, so it is not.
-    fn retry_hopeless(&self, error: &ProviderError, now: Ts) -> Option<Ts> {
-        (error.class != ErrorClass::Unauthorized).then(|| now.plus(self.config.intervals.full))
-    }
-
-    fn next_due(&self, state: &UserState, retries: &BTreeMap<CalendarId, Retry>) -> Vec<NextDue> {
-        let now = self.clock.now();
-        let next = |calendar: &Calendar| {
-            let active = active_subscription(state, calendar.id);
-            let usable = account_is_active(state, calendar) && !calendar.missing;
-            let by_itself = match retries.get(&calendar.id) {
-                // What arrived while the reading failed has not had its chance yet.
-                Some(retry) if calendar.dirty_generation > retry.seen_generation => Some(now),
-                Some(retry) => retry.at,
-                None => schedule::next_due(calendar, active, &self.config.intervals, now),
-            };
-            let hold = state.holds.iter().find(|h| h.target == calendar.id);
-            let recheck = hold.map(|h| h.last_agreed_at.plus(self.config.hold_recheck));
-            let plan = (calendar.plan_due && hold.is_none()).then_some(now);
-            let waiting = state.waiting_writes.iter().find(|(id, _)| *id == calendar.id);
-            let write = waiting.map(|(_, not_before)| not_before.unwrap_or(now));
-            let due_at = [by_itself, recheck, plan, write].into_iter().flatten().min().filter(|_| usable);
-            NextDue { calendar: calendar.id, seen_generation: calendar.dirty_generation, due_at }
-        };
-        state.calendars.iter().map(next).collect()
-    }
 }
 
 fn retry_at(after: AfterFailure) -> Option<Ts> {
@@ -364,14 +328,6 @@ fn retry_at(after: AfterFailure) -> Option<Ts> {
 
 /// The channel to rely on. One whose opening the provider has not confirmed may never have been opened (we died over
 /// it): until that is known, the calendar is polled.
-fn active_subscription(state: &UserState, calendar: CalendarId) -> Option<&Subscription> {
-    state.subscriptions.iter().find(|s| s.calendar == calendar && !s.resource_id.is_empty())
-}
-
-fn account_is_active(state: &UserState, calendar: &Calendar) -> bool {
-    state.accounts.iter().any(|a| a.id == calendar.account && a.status == AccountStatus::Active)
-}
-
 fn trigger(calendar: &Calendar, kind: RunKind) -> &'static str {
     match kind {
         RunKind::Full if calendar.last_full_sync.is_none() => "first reading",

@@ -83,7 +83,7 @@ impl Engine {
         let session = match self.providers.open(&account).await {
             Ok(session) => session,
             Err(error) => {
-                self.note_account_error(account.id, &account.email, &error).await?;
+                self.note_account_error(&account, &error).await?;
                 return Ok(Opened::No);
             }
         };
@@ -162,7 +162,7 @@ impl Engine {
             Err(error) => {
                 tracing::warn!(calendar = %calendar.id, %error, "no push channel could be opened");
                 self.store.abandon_subscription(row.id, old.map(|o| o.id), self.clock.now()).await?;
-                self.note_account_error(account.id, &account.email, &error).await?;
+                self.note_account_error(account, &error).await?;
                 if error.class != ErrorClass::Unsupported {
                     return Ok(Opened::No);
                 }

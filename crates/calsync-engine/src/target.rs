@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use calsync_core::block::Identity;
 use calsync_core::calendar::Calendar;
 use calsync_core::hold::Verdict;
 use calsync_core::ids::{CalendarId, CorrelationId};
@@ -11,8 +12,8 @@ use calsync_core::mirror::Mirror;
 use calsync_core::plan::{self, Plan, PlanInput, RuleInput};
 use calsync_core::ports::{Capabilities, Lease, ProviderAccount, UserState};
 use calsync_core::rule::{self, Rule};
-use calsync_core::run::{Alert, AlertLevel};
 
+use crate::alerts;
 use crate::push::Pushed;
 use crate::report::BlockChange;
 use crate::{Engine, EngineError};
@@ -25,6 +26,8 @@ const ROUNDS_MAX: usize = 4;
 pub(crate) struct TargetDone {
     pub(crate) blocks: Vec<BlockChange>,
     pub(crate) held: bool,
+    /// It was tried and led nowhere: it is due no sooner than after a wait, whatever else says so.
+    pub(crate) stuck: bool,
     pub(crate) calls: u32,
     pub(crate) error: Option<String>,
     pub(crate) account_error: Option<calsync_core::ports::ProviderError>,
@@ -35,6 +38,7 @@ pub(crate) struct TargetData {
     mirrors: BTreeMap<CalendarId, Mirror>,
     ledger: Vec<LedgerRow>,
     rules: Vec<Rule>,
+    identity: Identity,
 }
 
 impl TargetData {
@@ -55,7 +59,7 @@ impl TargetData {
             rules: self.rules.iter().filter_map(rule_input).collect(),
             mirror: &self.mirrors[&target.id],
             ledger: &self.ledger,
-            identity: &engine.identity,
+            identity: &self.identity,
             capabilities,
             window: engine.window(),
             hold: state.holds.iter().find(|h| h.target == target.id),
@@ -81,7 +85,8 @@ impl Engine {
                 mirrors.insert(id, self.store.mirror(id).await?);
             }
         }
-        Ok(TargetData { mirrors, ledger: self.store.ledger(target.id).await?, rules })
+        let identity = self.identity.for_calendar(&target.remote);
+        Ok(TargetData { mirrors, ledger: self.store.ledger(target.id).await?, rules, identity })
     }
 
     /// Brings one target up to date.
@@ -98,7 +103,15 @@ impl Engine {
             let mut sources = BTreeMap::new();
             if to_plan {
                 let data = self.load_target(state, target).await?;
-                let plan = self.plan_and_enqueue(lease, state, target, account, &data).await?;
+                let plan = match self.plan_and_enqueue(lease, state, target, account, &data).await {
+                    Err(EngineError::PlanRefused { violation, .. }) => {
+                        self.alert_audit(target, &violation.to_string()).await?;
+                        done.error = Some(format!("the plan for {} was refused: {violation}", target.id));
+                        done.stuck = true;
+                        return Ok(done);
+                    }
+                    planned => planned?,
+                };
                 done.held = matches!(plan.verdict, Verdict::Hold(_));
                 sources.extend(plan.actions.into_iter().map(|a| (a.row.correlation, a.row)));
             }
@@ -107,7 +120,7 @@ impl Engine {
             }
             let pushed = self.push(lease, target, account).await?;
             to_plan = pushed.replan;
-            self.note_pushed(target, pushed, &sources, &mut done).await?;
+            self.note_pushed(state, target, pushed, &sources, &mut done).await?;
             if !to_plan || done.account_error.is_some() {
                 break;
             }
@@ -129,47 +142,37 @@ impl Engine {
             tracing::error!(target = %target.id, %violation, "a plan was refused by its audit; nothing was written");
             return Err(EngineError::PlanRefused { calendar: target.id, violation });
         }
-        self.note_hold(target, &plan).await?;
+        self.note_hold(state, target, &plan).await?;
         self.store.enqueue(lease, &plan.enqueue()).await?;
         Ok(plan)
     }
 
-    async fn note_hold(&self, target: &Calendar, plan: &Plan) -> Result<(), EngineError> {
-        const KIND: &str = "deletions_held";
-        let now = self.clock.now();
+    async fn note_hold(&self, state: &UserState, target: &Calendar, plan: &Plan) -> Result<(), EngineError> {
+        let was_held = state.holds.iter().any(|h| h.target == target.id);
         match &plan.verdict {
-            Verdict::Go => {
-                self.store.resolve_alert(KIND, &target.id.to_string(), now).await?;
-            }
-            Verdict::Hold(hold) => {
-                let alert = Alert {
-                    kind: KIND.to_owned(),
-                    subject: target.id.to_string(),
-                    level: AlertLevel::Error,
-                    message: format!("Nothing is written to calendar {}: {}.", target.id, hold.reason),
-                    action: format!(
-                        "Look at the calendars it mirrors. If the events are really gone: calendar-sync approve {}. \
-                         Otherwise wait: it goes on by itself when two later full readings agree.",
-                        target.id
-                    ),
-                    first_seen: hold.since,
-                    last_seen: now,
-                    resolved_at: None,
-                    deliveries: serde_json::json!({}),
-                };
-                self.store.open_alert(&alert).await?;
-            }
+            Verdict::Hold(hold) => self.alert_held(hold).await?,
+            Verdict::Go if was_held => self.resolve(alerts::HELD, target.id).await?,
+            Verdict::Go => {}
         }
         Ok(())
     }
 
     async fn note_pushed(
         &self,
+        state: &UserState,
         target: &Calendar,
         pushed: Pushed,
         planned: &BTreeMap<CorrelationId, LedgerRow>,
         done: &mut TargetDone,
     ) -> Result<(), EngineError> {
+        let waited = state.waiting_writes.iter().any(|(id, _)| *id == target.id);
+        match &pushed.refused {
+            Some(error) => self.alert_refused(target, error).await?,
+            // Only what waited before can have been refused before.
+            None if waited && !pushed.done.is_empty() => self.resolve(alerts::REFUSED, target.id).await?,
+            None => {}
+        }
+        done.stuck |= pushed.account_error.is_some();
         let mut known: Option<BTreeMap<CorrelationId, LedgerRow>> = None;
         for (write, kind) in pushed.done {
             // A write left over from an earlier step is not in this plan: its row tells whose it is.
@@ -184,6 +187,9 @@ impl Engine {
             }
         }
         done.error = done.error.take().or(pushed.error);
+        if let Some(error) = &pushed.account_error {
+            done.error.get_or_insert_with(|| error.to_string());
+        }
         done.account_error = done.account_error.take().or(pushed.account_error);
         Ok(())
     }

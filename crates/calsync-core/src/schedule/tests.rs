@@ -203,10 +203,10 @@ fn full_listings_are_spread_over_the_last_quarter_of_the_day() {
     let mut by_hour = [0; 6];
     for id in 0..1024u128 {
         let calendar = Calendar { id: CalendarId(Uuid::from_u128(id)), ..read_at(0) };
-        let due = full_due_at(&calendar, &INTERVALS()).unwrap();
+        let due = full_due_at(&calendar, &INTERVALS(), at(1)).unwrap();
         assert!(at(18) < due && due <= at(24), "{due}");
         by_hour[usize::try_from(due.since(at(18)).as_hours().min(5)).unwrap()] += 1;
-        assert_eq!(full_due_at(&calendar, &INTERVALS()), Some(due), "the same every time");
+        assert_eq!(full_due_at(&calendar, &INTERVALS(), at(1)), Some(due), "the same every time");
     }
     assert!(by_hour.iter().all(|n| (150..200).contains(n)), "{by_hour:?}");
 }
@@ -243,4 +243,33 @@ fn every_error_class_has_its_wait() {
         let expected = wait.map(|w| at(5).plus(w));
         assert_eq!(after_error(&error, streak, at(5)), expected, "{class:?} {retry_after:?} {streak}");
     }
+}
+
+#[test]
+fn after_failures_a_calendar_is_left_alone_for_a_while_whatever_asks() {
+    let failed = |streak| Calendar {
+        webhook_failure_streak: streak,
+        last_webhook_failure: Some(at(10)),
+        dirty_generation: 5,
+        ..read_at(9)
+    };
+    for (streak, minutes) in [(1, 1), (2, 5), (3, 15), (4, 15), (u32::MAX, 15)] {
+        let wait = SignedDuration::from_mins(minutes);
+        let (before, after) = (at(10).plus(wait).minus(SignedDuration::from_secs(1)), at(10).plus(wait));
+        assert_eq!(reading(&failed(streak), None, &INTERVALS(), before), None, "{streak}");
+        assert_eq!(reading(&failed(streak), None, &INTERVALS(), after), Some(RunKind::Polling), "{streak}");
+        assert_eq!(next_due(&failed(streak), None, &INTERVALS(), at(10)), Some(after), "never a hot loop");
+    }
+    assert_eq!(reading(&failed(0), None, &INTERVALS(), at(10)), Some(RunKind::Polling));
+    // A failure stamped by a clock that was ahead holds nothing up.
+    assert_eq!(reading(&failed(3), None, &INTERVALS(), at(9)), Some(RunKind::Polling));
+}
+
+#[test]
+fn stamps_of_a_clock_that_was_ahead_stop_no_safety_net() {
+    let calendar = read_at(24 * 30);
+    assert_eq!(reading(&calendar, Some(&heard(10)), &INTERVALS(), at(11)), Some(RunKind::Full));
+    let polled = Calendar { last_full_sync: Some(at(10)), ..read_at(24 * 30) };
+    let due = next_due(&polled, None, &INTERVALS(), at(11)).unwrap();
+    assert!(due <= at(12), "{due}");
 }

@@ -342,3 +342,39 @@ fn dying_at_every_point_loses_nothing() {
         });
     }
 }
+
+/// Two people of one installation see one shared calendar, each through their own account: neither takes the other's
+/// blocks for its own.
+#[test]
+fn a_shared_calendar_keeps_both_owners_blocks() {
+    block_on(async {
+        let mut world = world(13).await;
+        let (ada, grace) = (world.life.people[0].clone(), world.life.people[1].clone());
+        let shared = ada.calendars[1].clone();
+        let now = world.clock.now();
+        world.cloud.with(|c| {
+            c.share(&shared, &grace.email, Some(calsync_sim::cloud::calendar::AccessRole::Writer), now)
+                .unwrap();
+            c.edit_list(&grace.email, &shared, now, |_| ()).unwrap();
+        });
+        let before = standing(&world, &shared);
+        assert!(before > 0);
+        let state = world.store.user_state(world.users[1]).await.unwrap().unwrap();
+        world.engine().refresh_calendars(state.accounts[0].id, world.users[1]).await.unwrap();
+        for calendar in world.calendars_of(world.users[1]).await {
+            let on = calsync_core::ports::CalendarChange::SyncEnabled(calsync_core::ports::Switch::On);
+            world.store.change_calendar(calendar, on, now).await.unwrap();
+        }
+        for _ in 0..4 {
+            world.deliver_and_work().await;
+            read_everything(&mut world).await;
+            world.clock.advance(RECHECK_AFTER);
+        }
+        let deleted = world.cloud.with(|c| {
+            let gone = c.journal().entries().filter(|e| e.op == calsync_sim::cloud::journal::Op::Delete);
+            gone.filter(|e| e.calendar == shared).count()
+        });
+        assert_eq!(deleted, 0, "nobody's block was removed");
+        assert!(standing(&world, &shared) > before, "Grace's blocks came beside Ada's");
+    });
+}
