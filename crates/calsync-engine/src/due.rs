@@ -1,0 +1,108 @@
+//! When each calendar of a user is due next, after a step: by the clock, by what waits, and never sooner than it makes
+//! sense to try again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use calsync_core::calendar::{AccountStatus, Calendar};
+use calsync_core::hold::Hold;
+use calsync_core::ids::CalendarId;
+use calsync_core::ports::{ErrorClass, NextDue, ProviderError, UserState};
+use calsync_core::rule::Rule;
+use calsync_core::schedule;
+use calsync_core::subscription::Subscription;
+use calsync_core::time::Ts;
+use jiff::SignedDuration;
+
+use crate::Engine;
+
+/// A target that was tried and led nowhere (its account can't be used, its plan was refused) is tried again after this.
+const STUCK_WAIT: SignedDuration = SignedDuration::from_mins(1);
+
+/// A calendar that was not served, and when it is tried again; `None`: never by itself.
+pub(crate) struct Retry {
+    pub(crate) seen_generation: i64,
+    pub(crate) at: Option<Ts>,
+}
+
+impl Engine {
+    /// When each calendar is due next.
+    pub(crate) fn next_due(
+        &self,
+        state: &UserState,
+        retries: &BTreeMap<CalendarId, Retry>,
+        stuck: &BTreeSet<CalendarId>,
+    ) -> Vec<NextDue> {
+        let now = self.clock.now();
+        let next = |calendar: &Calendar| {
+            let active = active_subscription(state, calendar.id);
+            let by_itself = match retries.get(&calendar.id) {
+                // What arrived while the reading failed has not had its chance yet.
+                Some(retry) if calendar.dirty_generation > retry.seen_generation => {
+                    Some(schedule::read_not_before(calendar, now).unwrap_or(now))
+                }
+                Some(retry) => retry.at,
+                None => schedule::next_due(calendar, active, &self.config.intervals, now),
+            };
+            let hold = state.holds.iter().find(|h| h.target == calendar.id);
+            let planned = (calendar.plan_due && hold.is_none()).then_some(now);
+            let waiting = state.waiting_writes.iter().find(|(id, _)| *id == calendar.id);
+            let write = waiting.map(|(_, not_before)| not_before.unwrap_or(now)).filter(|_| hold.is_none());
+            let patience = if stuck.contains(&calendar.id) { now.plus(STUCK_WAIT) } else { Ts::MIN };
+            let work = [planned, write].into_iter().flatten().min().map(|at| at.max(patience));
+            let looked_again = hold.map(|hold| self.next_look(hold));
+            let usable = account_is_active(state, calendar) && !calendar.missing;
+            let due_at = [by_itself, looked_again, work].into_iter().flatten().min().filter(|_| usable);
+            NextDue { calendar: calendar.id, seen_generation: calendar.dirty_generation, due_at }
+        };
+        state.calendars.iter().map(next).collect()
+    }
+
+    /// When a held plan is looked at again. A look that has just been taken and did not agree (a source could not be
+    /// read) is not repeated at once.
+    fn next_look(&self, hold: &Hold) -> Ts {
+        let now = self.clock.now();
+        let agreed = hold.last_agreed_at.plus(self.config.hold_recheck);
+        if agreed > now { agreed } else { now.plus(self.config.hold_recheck) }
+    }
+
+    /// Sources of held targets whose second look is due.
+    pub(crate) fn sources_to_recheck(
+        &self,
+        state: &UserState,
+        rules: &[Rule],
+        now: Ts,
+    ) -> BTreeSet<CalendarId> {
+        let due = |id: CalendarId| {
+            state.calendars.iter().any(|c| c.id == id && c.due_at.is_some_and(|at| at <= now))
+        };
+        let ripe = |h: &&Hold| {
+            !h.approved && now >= h.last_agreed_at.plus(self.config.hold_recheck) && due(h.target)
+        };
+        let targets: BTreeSet<_> = state.holds.iter().filter(ripe).map(|h| h.target).collect();
+        let usable = |id: &CalendarId| {
+            let readable = |c: &Calendar| {
+                let may = schedule::read_not_before(c, now).is_none_or(|at| now >= at);
+                may && !c.missing && account_is_active(state, c)
+            };
+            state.calendars.iter().any(|c| c.id == *id && readable(c))
+        };
+        rules.iter().filter(|r| targets.contains(&r.target)).map(|r| r.source).filter(usable).collect()
+    }
+
+    /// When to look again at a calendar that no retry can mend: a calendar may come back, so it is asked now and then; a
+    /// dead grant only its owner can mend, so it is not.
+    pub(crate) fn retry_hopeless(&self, error: &ProviderError, now: Ts) -> Option<Ts> {
+        (error.class != ErrorClass::Unauthorized).then(|| now.plus(self.config.intervals.full))
+    }
+}
+
+/// The channel to rely on. One whose opening the provider has not confirmed may never have been opened (we died over
+/// it): until that is known, the calendar is polled.
+pub(crate) fn active_subscription(state: &UserState, calendar: CalendarId) -> Option<&Subscription> {
+    state.subscriptions.iter().find(|s| s.calendar == calendar && !s.resource_id.is_empty())
+}
+
+/// Whether a calendar's account can be used.
+pub(crate) fn account_is_active(state: &UserState, calendar: &Calendar) -> bool {
+    state.accounts.iter().any(|a| a.id == calendar.account && a.status == AccountStatus::Active)
+}
