@@ -75,6 +75,11 @@ pub async fn a_confirmation_raises_nothing(store: Arc<dyn Store>) {
     assert_eq!(w.store.record_notification(confirmation).await.unwrap(), Recorded::New);
     assert_eq!(w.get(w.a).await, before);
     assert_eq!(w.subscription(&s).await.last_notification_at, Some(t(50)));
+    // Nothing will ever process it.
+    let done = w.store.notifications(ProcessingStatus::Completed, 10).await.unwrap();
+    assert_eq!(done.len(), 1);
+    assert_eq!((done[0].processing_completed_at, done[0].processing_time_ms), (Some(t(50)), Some(0)));
+    assert_eq!(w.store.backlog(t(1_000)).await.unwrap(), 0);
 }
 
 /// An unknown subscription and an endless id are refused, and the good ones beside them are not.

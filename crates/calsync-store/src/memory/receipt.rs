@@ -38,7 +38,7 @@ impl State {
         subscription.failure_count = 0;
         self.deliveries.insert(key, new.id);
         let (calendar, received_at, wants) = (new.calendar, new.received_at, new.wants);
-        self.notifications.insert(new.id, pending(new));
+        self.notifications.insert(new.id, stored(new));
         if wants == Wants::Sync {
             self.raise(&[calendar], Wish::Changes, received_at)?;
         }
@@ -46,7 +46,12 @@ impl State {
     }
 }
 
-fn pending(new: NewNotification) -> Notification {
+/// Nothing will ever process a confirmation: it is finished as it arrives.
+fn stored(new: NewNotification) -> Notification {
+    let (status, finished) = match new.wants {
+        Wants::Sync => (ProcessingStatus::Pending, false),
+        Wants::Confirmation => (ProcessingStatus::Completed, true),
+    };
     Notification {
         id: new.id,
         subscription: new.subscription,
@@ -54,10 +59,10 @@ fn pending(new: NewNotification) -> Notification {
         received_at: new.received_at,
         headers: new.headers,
         payload: new.payload,
-        status: ProcessingStatus::Pending,
+        status,
         processing_started_at: None,
-        processing_completed_at: None,
-        processing_time_ms: None,
+        processing_completed_at: finished.then_some(new.received_at),
+        processing_time_ms: finished.then_some(0),
         error_message: None,
         retry_count: 0,
         next_retry_at: None,

@@ -117,7 +117,8 @@ async fn store(db: &Db, news: &[NewNotification]) -> Vec<Answer> {
 }
 
 const INSERT: &str = "INSERT INTO webhook_notifications \
-    (id, subscription_id, notification_id, received_at, headers, payload, processing_status) VALUES";
+    (id, subscription_id, notification_id, received_at, headers, payload, processing_status, \
+    processing_completed_at, processing_time_ms) VALUES";
 const STORE: Bulk = Bulk { before: INSERT, after: "ON CONFLICT DO NOTHING" };
 /// Tells the new from the duplicates.
 const SORT: Bulk = Bulk { before: INSERT, after: "ON CONFLICT DO NOTHING RETURNING id" };
@@ -171,6 +172,11 @@ fn rows(news: &[NewNotification]) -> Result<Vec<Vec<Val>>, StoreError> {
 }
 
 fn values(new: &NewNotification) -> Result<Vec<Val>, StoreError> {
+    // Nothing will ever process a confirmation: it is finished as it arrives.
+    let (status, finished) = match new.wants {
+        Wants::Sync => ("pending", None),
+        Wants::Confirmation => ("completed", Some(new.received_at)),
+    };
     Ok(vals![
         new.id,
         new.subscription,
@@ -178,7 +184,9 @@ fn values(new: &NewNotification) -> Result<Vec<Val>, StoreError> {
         new.received_at,
         Val::json(&new.headers)?,
         Val::json(&new.payload)?,
-        "pending",
+        status,
+        finished,
+        Val::Int(finished.map(|_| 0)),
     ])
 }
 
