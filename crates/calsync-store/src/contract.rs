@@ -41,7 +41,8 @@ macro_rules! store_contract {
             people: a_user_is_unique, removing_a_user_takes_everything, an_account_reconnected_keeps_its_id,
                 credentials_are_replaced_only_from_the_version_read, an_account_status_tells_what_to_do,
                 removing_an_account_replans_the_others, settings_are_initialised_once, a_user_state_is_whole;
-            calendars: a_calendar_list_never_deletes, a_listed_calendar_keeps_what_is_ours,
+            calendars: a_calendar_list_never_deletes, a_calendar_that_comes_back_is_read_in_full,
+                a_calendar_switched_off_is_forgotten, a_listed_calendar_keeps_what_is_ours,
                 raising_counts_and_brings_forward, switching_sync_replans_everybody,
                 push_switches_make_the_calendar_due;
             rules: one_rule_per_pair, a_rule_raises_both_ends, wider_or_narrower_texts_ask_for_a_full_listing,
@@ -62,7 +63,7 @@ macro_rules! store_contract {
                 a_postponed_write_stays, a_surprise_is_planned_again, a_long_slice_is_one_fact,
                 the_order_of_settlements_counts, settling_a_strangers_calendar_changes_nothing;
             runs: a_run_serves_all_that_waits, orphans_are_picked_up, the_third_failure_is_tried_again,
-                success_clears_the_counters, failure_counts_once_per_run, a_targets_failure_blames_nobody,
+                success_answers_what_waits_for_another_try, success_clears_the_counters, failure_counts_once_per_run, a_targets_failure_blames_nobody,
                 polling_and_success_are_dated, the_run_log_is_newest_first, a_replaced_channel_is_served_too;
             subscriptions: one_active_per_calendar_and_provider, a_refused_replacement_reinstates_the_old,
                 confirming_renews, the_silent_ones_are_found_even_if_never_heard, ending_ones_soonest_first,

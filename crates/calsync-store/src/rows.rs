@@ -7,11 +7,15 @@ use calsync_core::ids::{CalendarId, UserId};
 use calsync_core::ledger::WriteOp;
 use calsync_core::ports::{Lease, StoreError};
 use calsync_core::rule::Rule;
+use calsync_core::time::Ts;
 
 /// Longest provider id that is stored (spec §2).
 pub(crate) const REMOTE_ID_MAX: usize = 255;
 /// What the lease on a user is called, before the id.
 const USER_PREFIX: &str = "user:";
+
+/// A time to be due at when nobody says what time it is: at once, and before everybody else.
+pub(crate) const AT_ONCE: Ts = Ts::from_secs(0);
 
 /// The resource of the lease on a user.
 pub(crate) fn user_resource(user: UserId) -> String {

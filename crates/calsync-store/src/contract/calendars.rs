@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use calsync_core::calendar::{Access, ListedCalendar};
+use calsync_core::calendar::{Access, Cursor, ListedCalendar};
 use calsync_core::ids::CalendarId;
-use calsync_core::ports::{CalendarChange, Store, StoreError, Switch, Wish};
+use calsync_core::ports::{CalendarChange, FullListing, PullApply, Store, StoreError, Switch, Wish};
+use calsync_core::time::{Ts, Window};
 
 use super::world::*;
 
@@ -24,6 +25,48 @@ pub async fn a_calendar_list_never_deletes(store: Arc<dyn Store>) {
     assert_eq!(w.store.calendar(CalendarId(id(77))).await.unwrap(), None);
     let nobody = w.store.update_calendar_list(calsync_core::ids::AccountId(id(78)), &[]).await;
     assert!(matches!(nobody, Err(StoreError::Conflict(_))));
+}
+
+/// What changed while it was away was not told: it is read in full, at once. Nobody else is.
+pub async fn a_calendar_that_comes_back_is_read_in_full(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    w.store.update_calendar_list(w.account, &[(w.a, listed("a"))]).await.unwrap();
+    assert_eq!(w.store.next_due().await.unwrap(), None, "to be away is no reason to read");
+    let (a, b, c) = (w.get(w.a).await, w.get(w.b).await, w.get(w.c).await);
+    let list = [(w.a, listed("a")), (w.b, listed("b"))];
+    w.store.update_calendar_list(w.account, &list).await.unwrap();
+    assert_eq!((w.get(w.a).await, w.get(w.c).await), (a, c));
+    let back = w.get(w.b).await;
+    assert_eq!((back.missing, back.full_due, back.due_at), (false, true, Some(Ts::from_secs(0))));
+    assert_eq!(back.dirty_generation, b.dirty_generation + 1, "a run under way must not answer for it");
+    w.store.update_calendar_list(w.account, &list).await.unwrap();
+    assert_eq!(w.get(w.b).await, back, "once");
+}
+
+/// Copied titles do not stay; the blocks do, for ours must be found to be removed. Enabling starts anew.
+pub async fn a_calendar_switched_off_is_forgotten(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let lease = w.lease(20).await;
+    for calendar in [w.a, w.b] {
+        let cursor = Cursor { token: "one".to_owned(), params: "p".to_owned(), covers: Window::ALL };
+        let listing = PullApply {
+            events: vec![event("e1", 1)],
+            blocks: vec![block("b1", 1)],
+            cursor: Some(cursor),
+            full: Some(FullListing { began_at: t(30) }),
+            ..pull(calendar, 31)
+        };
+        w.store.apply_pull(&lease, &listing).await.unwrap();
+    }
+    let kept = w.store.mirror(w.b).await.unwrap();
+    w.store.change_calendar(w.a, CalendarChange::SyncEnabled(Switch::Off), t(70)).await.unwrap();
+    let mirror = w.store.mirror(w.a).await.unwrap();
+    assert!(mirror.events.is_empty());
+    assert_eq!(mirror.blocks, kept.blocks);
+    let a = w.get(w.a).await;
+    assert_eq!((a.cursor, a.last_full_sync, a.full_due), (None, None, true));
+    assert_eq!(w.store.mirror(w.b).await.unwrap(), kept);
+    assert_eq!(w.get(w.b).await.last_full_sync, Some(t(30)));
 }
 
 /// The provider's words are taken over, our switches are not touched.

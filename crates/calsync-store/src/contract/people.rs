@@ -102,6 +102,8 @@ pub async fn removing_an_account_replans_the_others(store: Arc<dyn Store>) {
     assert_eq!(w.store.calendar(d).await.unwrap(), None);
     assert_eq!(w.store.credentials(AccountId(id(3))).await.unwrap(), None);
     assert!(w.get(w.a).await.plan_due && w.get(w.b).await.plan_due);
+    assert!(w.get(w.a).await.is_dirty(), "a run under way must not answer for it");
+    assert_eq!(w.get(w.a).await.due_at, Some(calsync_core::time::Ts::from_secs(0)), "at once");
     w.store.remove_account(AccountId(id(3))).await.unwrap();
 }
 

@@ -109,6 +109,38 @@ pub async fn the_third_failure_is_tried_again(store: Arc<dyn Store>) {
     assert_eq!(given_up.error_message.as_deref(), Some("the provider did not answer"));
 }
 
+/// A run that succeeds has read all that was told before it began, also what was to wait for another try.
+pub async fn success_answers_what_waits_for_another_try(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let (s, other) = (w.watch(20, w.a).await, w.watch(21, w.b).await);
+    w.store.record_notification(delivery(30, &s, 20)).await.unwrap();
+    w.store.record_notification(delivery(31, &other, 20)).await.unwrap();
+    let lease = w.lease(20).await;
+    for (n, calendar, given) in [(50, w.a, 30), (51, w.b, 31)] {
+        let lose = run(n, calendar, RunKind::Webhook, 21);
+        w.store.begin_run(&lease, &lose).await.unwrap();
+        let items = vec![(NotificationId(id(given)), AfterFailure::RetryAt(t(900)))];
+        let ended = end(&lose, 22, failed(), NotificationsEnd::Failed { items, blame: Blame::Calendar });
+        w.store.end_run(&lease, &ended).await.unwrap();
+    }
+    let win = run(52, w.a, RunKind::Polling, 40);
+    assert_eq!(w.store.begin_run(&lease, &win).await.unwrap().notifications, [], "it was not due");
+    // One was on its way for a while, the other came after the beginning.
+    w.store.record_notification(delivery(32, &s, 39)).await.unwrap();
+    w.store.record_notification(delivery(33, &s, 40)).await.unwrap();
+    let completed = NotificationsEnd::Completed(SERVED);
+    w.store.end_run(&lease, &end(&win, 41, RunStatus::Succeeded, completed)).await.unwrap();
+    let done = w.store.notifications(ProcessingStatus::Completed, 10).await.unwrap();
+    assert_eq!(done.iter().map(|n| n.id.0).collect::<Vec<_>>(), [id(30), id(32)]);
+    for n in &done {
+        assert_eq!((n.run, n.next_retry_at, n.served), (Some(win.id), None, SERVED));
+        assert_eq!((n.processing_started_at, n.processing_completed_at), (Some(t(40)), Some(t(41))));
+    }
+    assert_eq!(only(&w, ProcessingStatus::Retrying).await.subscription, other.id, "another calendar's");
+    assert_eq!(only(&w, ProcessingStatus::Pending).await.id.0, id(33));
+    assert_eq!(w.get(w.a).await.webhook_last_activity, Some(t(41)));
+}
+
 /// Of the subscription and the calendar; activity only where something was delivered.
 pub async fn success_clears_the_counters(store: Arc<dyn Store>) {
     let w = World::new(store).await;

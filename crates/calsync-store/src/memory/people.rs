@@ -12,7 +12,7 @@ use calsync_core::time::Ts;
 use serde_json::Value;
 
 use super::{State, conflict, raise};
-use crate::rows::{missing, texts_of, user_resource};
+use crate::rows::{AT_ONCE, missing, texts_of, user_resource};
 
 impl State {
     pub(super) fn add_user(&mut self, user: &User) -> Result<(), StoreError> {
@@ -149,10 +149,10 @@ impl State {
         let Some(user) = self.accounts.get(&account).map(|a| a.user) else { return Ok(()) };
         self.drop_account(account);
         // Blocks that stand for its events must go from the other calendars.
-        self.calendars
-            .values_mut()
-            .filter(|c| c.user == user && c.sync_enabled)
-            .for_each(|c| c.plan_due = true);
+        self.calendars.values_mut().filter(|c| c.user == user && c.sync_enabled).for_each(|c| {
+            c.plan_due = true;
+            raise(c, AT_ONCE);
+        });
         Ok(())
     }
 
@@ -227,6 +227,13 @@ impl State {
                 if !calendar.sync_enabled {
                     calendar.plan_due = true;
                     raise(calendar, now);
+                    // Copied titles must not stay, and enabling starts from the calendar as it is then.
+                    calendar.cursor = None;
+                    calendar.last_full_sync = None;
+                    calendar.full_due = true;
+                    if let Some(mirror) = self.mirrors.get_mut(&id) {
+                        mirror.events.clear();
+                    }
                 }
             }
             CalendarChange::WebhookEnabled(switch) => {
@@ -313,7 +320,12 @@ fn take_over(calendar: &mut Calendar, listed: &ListedCalendar) {
     calendar.colour = listed.colour.clone();
     calendar.access = listed.access;
     calendar.push_unsupported |= listed.push_unsupported;
-    calendar.missing = false;
+    // What changed while it was away was not told to anybody.
+    if calendar.missing {
+        calendar.missing = false;
+        calendar.full_due = true;
+        raise(calendar, AT_ONCE);
+    }
 }
 
 fn new_calendar(id: CalendarId, account: &Account, listed: &ListedCalendar) -> Calendar {

@@ -48,9 +48,9 @@ impl State {
         run.finished_at = Some(end.at);
         run.status = end.status.clone();
         run.counts = end.counts;
-        let kind = run.kind;
+        let (kind, began_at) = (run.kind, run.started_at);
         match &end.notifications {
-            NotificationsEnd::Completed(served) => self.complete(end, *served)?,
+            NotificationsEnd::Completed(served) => self.complete(end, began_at, *served)?,
             NotificationsEnd::Failed { items, blame } => self.fail(end, items, *blame)?,
         }
         let calendar = self.calendar_mut(end.calendar)?;
@@ -66,12 +66,22 @@ impl State {
         Ok(())
     }
 
-    fn complete(&mut self, end: &RunEnd, served: Served) -> Result<(), StoreError> {
+    /// What it was given, and whatever else was told before it began: it has read all of that.
+    fn complete(&mut self, end: &RunEnd, began_at: Ts, served: Served) -> Result<(), StoreError> {
+        use ProcessingStatus::{Pending, Processing, Retrying};
         let mut theirs = BTreeSet::new();
-        let at_work =
-            |n: &&mut Notification| n.run == Some(end.run) && n.status == ProcessingStatus::Processing;
-        for n in self.notifications.values_mut().filter(at_work) {
+        let ours: BTreeSet<SubscriptionId> =
+            self.subscriptions.values().filter(|s| s.calendar == end.calendar).map(|s| s.id).collect();
+        let answered = |n: &&mut Notification| {
+            let given = n.run == Some(end.run) && n.status == Processing;
+            let open = matches!(n.status, Pending | Processing | Retrying);
+            ours.contains(&n.subscription) && (given || open && n.received_at < began_at)
+        };
+        for n in self.notifications.values_mut().filter(answered) {
             n.status = ProcessingStatus::Completed;
+            n.processing_started_at = Some(began_at);
+            n.next_retry_at = None;
+            n.run = Some(end.run);
             n.processing_completed_at = Some(end.at);
             n.processing_time_ms = Some((end.at.micros() - n.received_at.micros()).max(0) / 1_000);
             n.error_message = None;

@@ -12,7 +12,7 @@ use super::columns::{self, select};
 use super::db::{Bulk, Tx};
 use super::people::say;
 use super::value::{Val, vals};
-use crate::rows::missing;
+use crate::rows::{AT_ONCE, missing};
 
 impl SqlStore {
     pub(super) async fn calendar(&self, calendar: CalendarId) -> Result<Option<Calendar>, StoreError> {
@@ -31,6 +31,8 @@ impl SqlStore {
         let mut tx = self.db.begin().await?;
         let user = tx.one("SELECT user_id FROM accounts WHERE id = $1", vals![account]).await?;
         let user: UserId = user.ok_or_else(|| missing("account"))?.id()?;
+        let back = listed.iter().map(|(_, item)| vals![account, item.remote_id.as_str(), AT_ONCE]);
+        tx.bulk(&BACK, back.collect()).await?;
         tx.exec("UPDATE calendars SET missing = 1 WHERE account_id = $1 AND missing = 0", vals![account])
             .await?;
         // A calendar that is listed twice is one calendar: the last word counts.
@@ -68,6 +70,9 @@ impl SqlStore {
             CalendarChange::SyncEnabled(switch) => {
                 let sql = "UPDATE calendars SET sync_enabled = $2, plan_due = 1 WHERE id = $1";
                 tx.exec(sql, vals![calendar, switch.is_on()]).await?;
+                if !switch.is_on() {
+                    forget(&mut tx, calendar).await?;
+                }
                 raised.extend(plan_all(&mut tx, user).await?);
             }
             CalendarChange::WebhookEnabled(switch) => {
@@ -103,6 +108,13 @@ const LISTED: Bulk = Bulk {
             CASE WHEN excluded.push_unsupported = 1 THEN 1 ELSE calendars.push_unsupported END",
 };
 
+/// What changed while a calendar was away was not told to anybody.
+const BACK: Bulk = Bulk {
+    before: "UPDATE calendars SET missing = 0, full_due = 1, dirty_generation = dirty_generation + 1, \
+             due_at = CASE WHEN due_at < v.column3 THEN due_at ELSE v.column3 END FROM (VALUES",
+    after: ") AS v WHERE calendars.account_id = v.column1 AND calendars.remote_id = v.column2 AND missing = 1",
+};
+
 /// Something outside a run is a reason to look at them: a run that is under way must not answer for it.
 pub(super) async fn raise(
     tx: &mut Tx,
@@ -122,6 +134,15 @@ pub(super) const RAISE: Bulk = Bulk {
              full_due = CASE WHEN v.column4 = 1 THEN 1 ELSE full_due END FROM (VALUES",
     after: ") AS v WHERE calendars.id = v.column1",
 };
+
+/// Copied titles must not stay stored, and enabling starts from the calendar as it is then. The blocks are needed to
+/// remove ours.
+async fn forget(tx: &mut Tx, calendar: CalendarId) -> Result<(), StoreError> {
+    tx.exec("DELETE FROM mirror_events WHERE calendar_id = $1", vals![calendar]).await?;
+    let sql = "UPDATE calendars SET cursor_token = NULL, cursor_params = NULL, cursor_from = NULL, cursor_to = NULL, \
+               last_full_sync = NULL, full_due = 1 WHERE id = $1";
+    tx.exec(sql, vals![calendar]).await.map(drop)
+}
 
 /// All calendars of a user that take part are planned again; which.
 pub(super) async fn plan_all(tx: &mut Tx, user: UserId) -> Result<Vec<CalendarId>, StoreError> {

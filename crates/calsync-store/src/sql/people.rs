@@ -10,7 +10,7 @@ use super::SqlStore;
 use super::columns::{self, select};
 use super::db::Tx;
 use super::value::{Row, Val, vals};
-use crate::rows::missing;
+use crate::rows::{AT_ONCE, missing};
 
 impl SqlStore {
     pub(super) async fn add_user(&self, user: &User) -> Result<(), StoreError> {
@@ -110,9 +110,10 @@ impl SqlStore {
         let mut tx = self.db.begin().await?;
         // Blocks that stand for its events must go from the other calendars.
         tx.exec(
-            "UPDATE calendars SET plan_due = 1 \
+            "UPDATE calendars SET plan_due = 1, dirty_generation = dirty_generation + 1, \
+             due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END \
              WHERE user_id = (SELECT user_id FROM accounts WHERE id = $1) AND sync_enabled = 1",
-            vals![account],
+            vals![account, AT_ONCE],
         )
         .await?;
         tx.exec("DELETE FROM accounts WHERE id = $1", vals![account]).await?;

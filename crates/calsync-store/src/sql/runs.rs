@@ -23,13 +23,14 @@ pub(super) const PICK: &str = "UPDATE webhook_notifications SET processing_statu
     AND processing_completed_at IS NULL \
     AND (next_retry_at IS NULL OR next_retry_at <= $2) RETURNING received_at, id, retry_count";
 
-/// Of the unfinished ones of a run, those without a time for another try are the ones at work.
+/// What the run was given (of its unfinished ones, those without a time for another try), and whatever else was told
+/// before it began: it has read all of that.
 pub(super) const COMPLETE: &str = "UPDATE webhook_notifications SET processing_status = 'completed', \
-    processing_completed_at = $3, error_message = NULL, \
+    processing_started_at = $7, processing_completed_at = $3, error_message = NULL, next_retry_at = NULL, run_id = $2, \
     processing_time_ms = CASE WHEN $3 > received_at THEN ($3 - received_at) / 1000 ELSE 0 END, \
     calendars_synced = $4, events_processed = $5, busy_blocks_updated = $6 \
     WHERE subscription_id IN (SELECT id FROM webhook_subscriptions WHERE calendar_id = $1) \
-    AND processing_completed_at IS NULL AND run_id = $2 AND next_retry_at IS NULL \
+    AND processing_completed_at IS NULL AND (received_at < $7 OR (run_id = $2 AND next_retry_at IS NULL)) \
     RETURNING subscription_id";
 
 pub(super) const FAIL: Bulk = Bulk {
@@ -72,9 +73,9 @@ impl SqlStore {
     pub(super) async fn end_run(&self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         fence(&mut tx, lease).await?;
-        let kind = update_run(&mut tx, end).await?;
+        let (kind, began_at) = update_run(&mut tx, end).await?;
         match &end.notifications {
-            NotificationsEnd::Completed(served) => complete(&mut tx, end, *served).await?,
+            NotificationsEnd::Completed(served) => complete(&mut tx, end, began_at, *served).await?,
             NotificationsEnd::Failed { items, blame } => fail(&mut tx, end, items, *blame).await?,
         }
         let synced = (end.status == RunStatus::Succeeded).then_some(end.at);
@@ -150,14 +151,14 @@ async fn insert_run(tx: &mut Tx, run: &Run) -> Result<(), StoreError> {
     .map_err(|e| say(e, "another run has this id already"))
 }
 
-async fn update_run(tx: &mut Tx, end: &RunEnd) -> Result<RunKind, StoreError> {
+async fn update_run(tx: &mut Tx, end: &RunEnd) -> Result<(RunKind, Ts), StoreError> {
     let (status, error) = status_values(&end.status);
     let c = end.counts;
     let row = tx
         .one(
             "UPDATE sync_runs SET finished_at = $2, status = $3, error = $4, events_seen = $5, events_created = $6, \
              events_updated = $7, events_deleted = $8, blocks_created = $9, blocks_updated = $10, \
-             blocks_deleted = $11, provider_calls = $12 WHERE id = $1 RETURNING kind",
+             blocks_deleted = $11, provider_calls = $12 WHERE id = $1 RETURNING kind, started_at",
             vec![
                 end.run.into(),
                 end.at.into(),
@@ -174,17 +175,25 @@ async fn update_run(tx: &mut Tx, end: &RunEnd) -> Result<RunKind, StoreError> {
             ],
         )
         .await?;
-    row.ok_or_else(|| missing("run"))?.word()
+    let mut row = row.ok_or_else(|| missing("run"))?;
+    Ok((row.word()?, row.ts()?))
 }
 
 fn ids(rows: Vec<Row>) -> Result<BTreeSet<SubscriptionId>, StoreError> {
     rows.into_iter().map(|mut row| row.id()).collect()
 }
 
-async fn complete(tx: &mut Tx, end: &RunEnd, served: Served) -> Result<(), StoreError> {
+async fn complete(tx: &mut Tx, end: &RunEnd, began_at: Ts, served: Served) -> Result<(), StoreError> {
     let Served { calendars_synced, events_processed, busy_blocks_updated } = served;
-    let counts =
-        vals![end.calendar, end.run, end.at, calendars_synced, events_processed, busy_blocks_updated];
+    let counts = vals![
+        end.calendar,
+        end.run,
+        end.at,
+        calendars_synced,
+        events_processed,
+        busy_blocks_updated,
+        began_at
+    ];
     let theirs = ids(tx.all(COMPLETE, counts).await?)?;
     let active_at = (!theirs.is_empty()).then_some(end.at);
     count_failures(tx, end.calendar, theirs, 0).await?;
