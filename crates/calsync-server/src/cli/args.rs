@@ -166,8 +166,7 @@ pub enum UsersCommand {
     List,
     /// Remove a user with all accounts, calendars and rules that are kept here
     ///
-    /// Blocks that stand in their calendars stay there: disable the calendars first, and let that be synchronised, if
-    /// they are to go as well.
+    /// Refuses while blocks stand in their calendars: disable the calendars first, and let that be synchronised.
     #[command(after_help = "Example:\n  calendar-sync users remove ada@example.com --yes")]
     Remove {
         /// E-mail address or id
@@ -175,6 +174,9 @@ pub enum UsersCommand {
         /// Really do it
         #[arg(long)]
         yes: bool,
+        /// Also while blocks stand in their calendars, which nobody can find afterwards
+        #[arg(long)]
+        leave_blocks: bool,
     },
 }
 

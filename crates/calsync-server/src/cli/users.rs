@@ -2,6 +2,7 @@
 
 use calsync_core::calendar::User;
 use calsync_core::ids::UserId;
+use calsync_core::ledger::LedgerState;
 use serde_json::json;
 
 use super::args::UsersCommand;
@@ -19,8 +20,10 @@ pub async fn run(command: &UsersCommand, context: &Context) -> Result<Exit, Fail
             add(context, email, if *staff { Role::Staff } else { Role::Person }).await
         }
         UsersCommand::List => list(context).await,
-        UsersCommand::Remove { user, yes } => {
-            remove(context, user, if *yes { Confirmed::Yes } else { Confirmed::No }).await
+        UsersCommand::Remove { user, yes, leave_blocks } => {
+            let confirmed = if *yes { Confirmed::Yes } else { Confirmed::No };
+            let left = if *leave_blocks { Left::Blocks } else { Left::Nothing };
+            remove(context, user, confirmed, left).await
         }
     }
 }
@@ -37,6 +40,13 @@ enum Role {
 enum Confirmed {
     Yes,
     No,
+}
+
+/// What may stay behind at the provider.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Left {
+    Nothing,
+    Blocks,
 }
 
 async fn add(context: &Context, email: &str, role: Role) -> Result<Exit, Failure> {
@@ -67,7 +77,7 @@ async fn list(context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-async fn remove(context: &Context, user: &str, confirmed: Confirmed) -> Result<Exit, Failure> {
+async fn remove(context: &Context, user: &str, confirmed: Confirmed, left: Left) -> Result<Exit, Failure> {
     let user = lookup::user(&*context.store, user).await?;
     let state = context.store.user_state(user.id).await?;
     let (accounts, calendars) = state.as_ref().map_or((0, 0), |s| (s.accounts.len(), s.calendars.len()));
@@ -81,6 +91,14 @@ async fn remove(context: &Context, user: &str, confirmed: Confirmed) -> Result<E
             "this would remove {theirs}; nothing was removed. Add --yes if you mean it"
         )));
     }
+    let standing = standing_blocks(context, &user).await?;
+    if standing > 0 && left == Left::Nothing {
+        return Err(Failure::failed(format!(
+            "{standing} blocks of calendar-sync stand in the calendars of {}, and nobody could find them afterwards. \
+             Disable the calendars and let that be synchronised first, or leave them there with --leave-blocks",
+            user.email
+        )));
+    }
     context.store.remove_user(user.id).await?;
     context.store.audit("command line", &format!("removed user {}", user.email), context.now()).await?;
     context.out.result(
@@ -88,6 +106,18 @@ async fn remove(context: &Context, user: &str, confirmed: Confirmed) -> Result<E
         &json!({"removed": user.id, "accounts": accounts, "calendars": calendars}),
     );
     Ok(Exit::Ok)
+}
+
+/// Blocks that stand in somebody's calendars, as far as the ledger knows.
+async fn standing_blocks(context: &Context, user: &User) -> Result<usize, Failure> {
+    let mut standing = 0;
+    if let Some(state) = context.store.user_state(user.id).await? {
+        for calendar in &state.calendars {
+            let rows = context.store.ledger(calendar.id).await?;
+            standing += rows.iter().filter(|row| row.state != LedgerState::Gone).count();
+        }
+    }
+    Ok(standing)
 }
 
 /// An address in the one form in which it is stored.

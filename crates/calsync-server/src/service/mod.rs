@@ -29,6 +29,9 @@ use directory::Directory;
 /// Told of every step that did something.
 pub type Observer = Arc<dyn Fn(&StepReport) + Send + Sync>;
 
+/// Rest before a task that broke is started again.
+const PAUSE_AFTER_PANIC: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// How long connecting to a provider may take.
 const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -112,24 +115,59 @@ impl Service {
         let stopping = CancellationToken::new();
         let tasks = TaskTracker::new();
         for _ in 0..self.settings.sync.workers {
-            tasks.spawn(workers::work(self.clone(), stopping.clone()));
+            let (service, told) = (self.clone(), stopping.clone());
+            tasks.spawn(kept_alive("worker", stopping.clone(), move || {
+                workers::work(service.clone(), told.clone())
+            }));
         }
-        tasks.spawn(jobs::keep_going(self.clone(), stopping.clone()));
+        let (service, told) = (self.clone(), stopping.clone());
+        tasks.spawn(kept_alive("jobs", stopping.clone(), move || {
+            jobs::keep_going(service.clone(), told.clone())
+        }));
         tasks.close();
         let grace = self.settings.server.shutdown;
         let app = http::app(Edge::new(&self.settings.server), http::routes(self.clone()));
+        let engine = self.engine.clone();
+        // Workers hear of it with the web server, not after it: both have the same time to finish.
+        let told = stopping.clone();
+        let stop = async move {
+            stop.await;
+            engine.end_soon();
+            told.cancel();
+        };
+        let told = stopping.clone();
+        let mut time_over = tokio::spawn(async move {
+            told.cancelled().await;
+            tokio::time::sleep(grace).await;
+        });
         let served = http::serve(listener, app, stop, grace).await;
         stopping.cancel();
-        if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
-            // Their leases run out; what they had not finished is taken over.
-            tracing::warn!(
-                seconds = grace.as_secs(),
-                "workers were still at work when the time to stop was over"
-            );
+        tokio::select! {
+            () = tasks.wait() => time_over.abort(),
+            _ = &mut time_over => {
+                // Their leases run out; what they had not finished is taken over.
+                tracing::warn!(
+                    seconds = grace.as_secs(),
+                    "workers were still at work when the time to stop was over"
+                );
+            }
         }
         self.flush_statistics().await;
         self.store.close().await;
         served
+    }
+}
+
+/// Starts a task again that ended before it was told to: a panic over one person's data must not stop everybody's.
+async fn kept_alive<F>(name: &'static str, stopping: CancellationToken, start: impl Fn() -> F + Send)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while !stopping.is_cancelled() {
+        if let Err(broken) = tokio::spawn(start()).await {
+            tracing::error!(task = name, %broken, "a task broke; it is started again");
+            tokio::time::sleep(PAUSE_AFTER_PANIC).await;
+        }
     }
 }
 
