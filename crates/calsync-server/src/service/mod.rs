@@ -29,6 +29,9 @@ use directory::Directory;
 /// Told of every step that did something.
 pub type Observer = Arc<dyn Fn(&StepReport) + Send + Sync>;
 
+/// How long one exchange with a provider may take: a write, and three looks at what became of it, fit into a lease.
+const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(12);
+
 /// Rest before a task that broke is started again.
 const PAUSE_AFTER_PANIC: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -198,6 +201,7 @@ fn google(
     config.token_url = at.token_url.clone();
     config.revoke_url = at.revoke_url.clone();
     config.userinfo_url = at.userinfo_url.clone();
+    config.timeout = CALL_TIMEOUT;
     config.api_base = at.api_base.parse().expect("the settings hold a URL that was parsed");
     // A write that was still connecting when time ran out never arrived: that must be told from one that may have.
     let http = reqwest::Client::builder()
