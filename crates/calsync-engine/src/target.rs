@@ -2,6 +2,7 @@
 //! something else than was thought.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use calsync_core::block::Identity;
 use calsync_core::calendar::Calendar;
@@ -81,8 +82,8 @@ impl Engine {
             .collect();
         let mut mirrors = BTreeMap::new();
         for id in rules.iter().map(|r| r.source).chain([target.id]) {
-            if !mirrors.contains_key(&id) {
-                mirrors.insert(id, self.store.mirror(id).await?);
+            if let Entry::Vacant(place) = mirrors.entry(id) {
+                place.insert(self.store.mirror(id).await?);
             }
         }
         let identity = self.identity.for_calendar(&target.remote);
