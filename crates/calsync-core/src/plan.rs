@@ -209,9 +209,9 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         (end < now, start, a.row.correlation)
     });
     let removals = removals(input, &actions, &wanted.blocks);
-    // Without a source there is nothing to read again: the target's own looks must do.
+    // Without a source there is nothing to read again but the target itself.
     let listed_since = match input.rules.as_slice() {
-        [] => Some(now),
+        [] => input.target.last_full_sync,
         rules => rules.iter().map(|r| r.source.last_full_sync).min().flatten(),
     };
     let verdict = hold::decide(input.target.id, &removals, input.hold, listed_since, now);

@@ -52,7 +52,10 @@ impl Engine {
     ) -> Result<Pushed, EngineError> {
         let mut pushed = Pushed::default();
         let mut taken = 0;
-        while taken < WRITES_PER_STEP && pushed.account_error.is_none() && !self.ending.load(Ordering::Relaxed) {
+        while taken < WRITES_PER_STEP
+            && pushed.account_error.is_none()
+            && !self.ending.load(Ordering::Relaxed)
+        {
             let writes = self.store.due_writes(target.id, self.clock.now(), BATCH).await?;
             if writes.is_empty() {
                 break;
