@@ -174,7 +174,7 @@ impl Engine {
             mode,
             content: content.clone(),
             marker: marker.clone(),
-            idempotency_key: write.correlation.to_string(),
+            idempotency_key: idempotency_key(write),
         };
         let block = account.put_block(calendar, &put).await?;
         let (wrote, span, at) = (content.fingerprint(), content.span, self.clock.now());
@@ -197,6 +197,14 @@ impl Pushed {
                 }
             }
         }
+    }
+}
+
+/// The same for every try of one create, another for the block that comes after it.
+fn idempotency_key(write: &Write) -> String {
+    match &write.op {
+        WriteOp::Create { generation, .. } => format!("{}-{generation}", write.correlation),
+        WriteOp::Update { .. } | WriteOp::Delete { .. } => write.correlation.to_string(),
     }
 }
 
