@@ -74,6 +74,8 @@ async fn assemble(
     observer: Observer,
     out: Out,
 ) -> Result<Arc<Service>, Failure> {
+    let sealed_before = identity::sealed(store.as_ref()).await?.is_some();
+    let missing = if sealed_before { Missing::Lost } else { missing };
     let keys = first_run::keyring(&loaded.settings, missing, &SystemRandom)?;
     for notice in &keys.notices {
         out.note(notice);

@@ -20,6 +20,8 @@ pub enum Missing {
     Create,
     /// Say so: for commands that work on what was sealed before.
     Refuse,
+    /// Say that it is lost: something was sealed with it, and a new one would open nothing.
+    Lost,
 }
 
 /// The keys, and where they come from.
@@ -54,6 +56,11 @@ pub enum NoKey {
         "there is no sealing key: neither secrets.key nor {0} exists (`calendar-sync serve` makes one, and so does `calendar-sync secrets generate`)"
     )]
     Missing(String),
+    /// Nothing configured and no key file, though there was one.
+    #[error(
+        "there is no sealing key any more: neither secrets.key nor {0} exists, but the database was sealed with one. Bring it back from its backup; no other key opens what is stored"
+    )]
+    Lost(String),
     /// A key file that can't be used.
     #[error("{0}")]
     Unusable(String),
@@ -87,8 +94,10 @@ pub fn keyring(settings: &Settings, missing: Missing, random: &dyn Random) -> Re
     let mut notices = Vec::new();
     let mut origin = KeyOrigin::Beside(path.clone());
     if !path.exists() {
-        if missing == Missing::Refuse {
-            return Err(NoKey::Missing(path.display().to_string()));
+        match missing {
+            Missing::Create => {}
+            Missing::Refuse => return Err(NoKey::Missing(path.display().to_string())),
+            Missing::Lost => return Err(NoKey::Lost(path.display().to_string())),
         }
         match keyfile::create(&path, &SealingKey::generate(random).expose(), random) {
             Ok(()) => {

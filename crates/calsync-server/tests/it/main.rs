@@ -6,6 +6,8 @@
 mod channels;
 mod durable;
 mod edge;
+mod kills;
+mod mistakes;
 mod path;
 mod place;
 mod receipt;

@@ -128,7 +128,6 @@ async fn a_confirmation_asks_for_nothing_and_a_change_for_a_look() {
 }
 
 #[tokio::test]
-#[ignore = "the store keeps a confirmation pending until its calendar is next read, which may be hours away"]
 async fn a_confirmation_waits_for_nothing() {
     let place = Place::new();
     let channel = seed(&place, 1).await.remove(0);

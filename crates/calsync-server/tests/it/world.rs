@@ -209,7 +209,12 @@ impl World {
 
     /// The oracle's word.
     pub(crate) fn judge(&self, pairs: &[(CalendarId, CalendarId)]) -> Judgement {
-        let window = Window::sliding(now(), 1, 90);
+        self.judge_within(pairs, 90)
+    }
+
+    /// The same, where blocks are kept for so many days ahead.
+    pub(crate) fn judge_within(&self, pairs: &[(CalendarId, CalendarId)], days: u16) -> Judgement {
+        let window = Window::sliding(now(), 1, days);
         self.sim.cloud().with(|cloud| oracle::judge(cloud, CLIENT, pairs, &window))
     }
 
