@@ -49,7 +49,7 @@ impl Engine {
             let write = waiting.map(|(_, not_before)| not_before.unwrap_or(now)).filter(|_| hold.is_none());
             let patience = if stuck.contains(&calendar.id) { now.plus(STUCK_WAIT) } else { Ts::MIN };
             let work = [planned, write].into_iter().flatten().min().map(|at| at.max(patience));
-            let looked_again = hold.map(|hold| self.next_look(hold));
+            let looked_again = hold.map(|hold| self.next_look(calendar, hold));
             let usable = account_is_active(state, calendar) && !calendar.missing;
             let due_at = [by_itself, looked_again, work].into_iter().flatten().min().filter(|_| usable);
             NextDue { calendar: calendar.id, seen_generation: calendar.dirty_generation, due_at }
@@ -58,11 +58,13 @@ impl Engine {
     }
 
     /// When a held plan is looked at again. A look that has just been taken and did not agree (a source could not be
-    /// read) is not repeated at once.
-    fn next_look(&self, hold: &Hold) -> Ts {
+    /// read) is not repeated at once; one that still lies ahead stays where it is, however often others are due.
+    fn next_look(&self, target: &Calendar, hold: &Hold) -> Ts {
         let now = self.clock.now();
         let agreed = hold.last_agreed_at.plus(self.config.hold_recheck);
-        if agreed > now { agreed } else { now.plus(self.config.hold_recheck) }
+        let later = now.plus(self.config.hold_recheck);
+        let ahead = target.due_at.filter(|due| *due > now).map_or(later, |due| due.min(later));
+        if agreed > now { agreed } else { ahead }
     }
 
     /// Sources of held targets whose second look is due.

@@ -126,6 +126,8 @@ pub const KEYS: &[Key] = &[
         "Where an account's id and address are asked for."),
     key("google", "api_base", Kind::ServiceUrl, "https://www.googleapis.com/calendar/v3",
         "The Calendar API."),
+    key("google", "writes_per_minute", whole(1, 600), "240",
+        "Most blocks written into one calendar in any minute. Google limits bursts into one calendar without saying where."),
     key("webhooks", "enabled", Kind::Flag, "true",
         "Whether push notifications are asked for and taken. Off: every calendar is polled."),
     key("webhooks", "max_body_bytes", whole(1024, 1024 * 1024), "10240",

@@ -94,6 +94,7 @@ pub struct GoogleSettings {
     pub userinfo_url: Url,
     /// Without a slash at its end.
     pub api_base: String,
+    pub writes_per_minute: u32,
 }
 
 /// An OAuth client.
@@ -222,6 +223,7 @@ impl Settings {
                 revoke_url: all.url("google.revoke_url"),
                 userinfo_url: all.url("google.userinfo_url"),
                 api_base: all.url("google.api_base").as_str().trim_end_matches('/').to_owned(),
+                writes_per_minute: all.number("google.writes_per_minute"),
             },
             webhooks: WebhookSettings {
                 enabled: all.flag("webhooks.enabled"),

@@ -202,6 +202,7 @@ fn google(
     config.revoke_url = at.revoke_url.clone();
     config.userinfo_url = at.userinfo_url.clone();
     config.timeout = CALL_TIMEOUT;
+    config.limits.per_calendar_writes = at.writes_per_minute;
     config.api_base = at.api_base.parse().expect("the settings hold a URL that was parsed");
     // A write that was still connecting when time ran out never arrived: that must be told from one that may have.
     let http = reqwest::Client::builder()

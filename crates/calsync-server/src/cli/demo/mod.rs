@@ -16,7 +16,7 @@ use score::Score;
 use stage::Stage;
 
 /// Longest wait for things to settle before the oracle is asked for the last time.
-const SETTLE_MAX: Duration = Duration::from_secs(60);
+const SETTLE_MAX: Duration = Duration::from_secs(120);
 /// Between two questions to the oracle.
 const SETTLE_STEP: Duration = Duration::from_millis(250);
 

@@ -311,6 +311,8 @@ fn settings(
         ("GOOGLE__USERINFO_URL", format!("{base}/v1/userinfo")),
         ("GOOGLE__API_BASE", format!("{base}/calendar/v3")),
         ("SYNC__HOLD_RECHECK_SECONDS", "1".to_owned()),
+        // As much as the simulated Google takes: a demo lives weeks in seconds.
+        ("GOOGLE__WRITES_PER_MINUTE", "600".to_owned()),
     ];
     let named = values.into_iter().map(|(key, value)| (format!("CALENDAR_SYNC__{key}"), value));
     Ok(config::load(&Sources::new(None, named))?.settings)
