@@ -76,7 +76,7 @@ impl Google {
     ) -> GoogleAccount {
         let budget = AccountBudget::new(self.config.limits, self.project.clone());
         let tokens = Tokens::new(account.id, credentials, keeper, self.clock.clone());
-        let transport = Transport { google: self.clone(), budget, tokens };
+        let transport = Transport::new(self.clone(), budget, tokens);
         GoogleAccount { email: account.email.clone(), transport }
     }
 }

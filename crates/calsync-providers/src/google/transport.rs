@@ -5,6 +5,7 @@
 //! that nothing was done. Everything else is the engine's.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use calsync_core::ports::{ErrorClass, ProviderError};
@@ -21,6 +22,8 @@ use crate::retry;
 use crate::tokens::Tokens;
 use crate::wire::Reply;
 
+/// Calls in a row whose fresh token is refused, from which the connection counts as dead.
+const REFUSED_FRESH_MAX: u32 = 4;
 /// The pause after a refusal that names none.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -32,6 +35,7 @@ pub(super) struct Transport {
     pub(super) google: Arc<Google>,
     pub(super) budget: AccountBudget,
     pub(super) tokens: Tokens,
+    refused_fresh: AtomicU32,
 }
 
 /// A call to be made.
@@ -64,16 +68,26 @@ impl From<ProviderError> for Failed {
 }
 
 impl Transport {
+    pub(super) fn new(google: Arc<Google>, budget: AccountBudget, tokens: Tokens) -> Transport {
+        Transport { google, budget, tokens, refused_fresh: AtomicU32::new(0) }
+    }
+
     /// Makes the call, within its bounds.
     pub(super) async fn run(&self, call: &Call<'_>) -> Result<Reply, ProviderError> {
         let mut tries = Tries::default();
         let mut token = self.tokens.get(self.google.as_ref(), None).await?;
         loop {
             let failed = match self.once(call, &token).await {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => {
+                    self.refused_fresh.store(0, Ordering::Relaxed);
+                    return Ok(reply);
+                }
                 Err(failed) => failed,
             };
             match tries.next(call.operation, call.if_match.is_some(), &failed) {
+                Next::GiveUp if tries.new_token && failed.status == Some(401) => {
+                    return Err(self.refused_twice(failed.error));
+                }
                 Next::GiveUp => return Err(failed.error),
                 Next::NewToken => token = self.tokens.get(self.google.as_ref(), Some(&token)).await?,
                 Next::Again => {
@@ -85,6 +99,15 @@ impl Transport {
                 }
             }
         }
+    }
+
+    /// A token bought a moment ago was refused as well. A grant that is dead says so when a token is bought, so this is
+    /// more likely Google's passing trouble: only when it happens call after call must the person come back.
+    fn refused_twice(&self, error: ProviderError) -> ProviderError {
+        if self.refused_fresh.fetch_add(1, Ordering::Relaxed) + 1 >= REFUSED_FRESH_MAX {
+            return error;
+        }
+        ProviderError { class: ErrorClass::Transient, ..error }
     }
 
     async fn once(&self, call: &Call<'_>, token: &Secret) -> Result<Reply, Failed> {

@@ -64,8 +64,27 @@ async fn a_refused_token_is_replaced_once() {
 
     let rig = Rig::new().await;
     rig.answers([refusal(401, "authError"), refusal(401, "authError")]);
-    assert_eq!(look(&rig).await.unwrap_err().class, ErrorClass::Unauthorized);
+    assert_eq!(look(&rig).await.unwrap_err().class, ErrorClass::Transient, "it may pass");
     assert_eq!((rig.token_calls().len(), rig.calls().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn fresh_tokens_refused_call_after_call_end_the_connection() {
+    let rig = Rig::new().await;
+    let call_fails = || [refusal(401, "authError"), refusal(401, "authError")];
+    rig.answers([call_fails(), call_fails()].concat());
+    for _ in 0..2 {
+        assert_eq!(look(&rig).await.unwrap_err().class, ErrorClass::Transient);
+    }
+    // One call that works, and the count begins anew.
+    rig.answers([nothing()]);
+    assert_eq!(look(&rig).await, Ok(Standing::Nothing));
+    rig.answers([call_fails(), call_fails(), call_fails(), call_fails()].concat());
+    for expected in
+        [ErrorClass::Transient, ErrorClass::Transient, ErrorClass::Transient, ErrorClass::Unauthorized]
+    {
+        assert_eq!(look(&rig).await.unwrap_err().class, expected);
+    }
 }
 
 #[tokio::test]
