@@ -3,13 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod busy_only;
 mod channels;
 mod durable;
 mod edge;
+mod full_disk;
 mod kills;
 mod mistakes;
 mod path;
 mod place;
 mod receipt;
+mod secret;
 mod web;
 mod world;

@@ -186,12 +186,9 @@ fn five_mistakes_in_the_configuration_are_named_at_once() {
     let mut place = Place::new();
     let file = "[server]\nbind = \"nowhere\"\n\n[sync]\nworker = 3\npoll_seconds = 0\n\n[google]\nclient_id = \"me\"\n";
     std::fs::write(place.path("calendar-sync.toml"), file).unwrap();
-    // What stands in the environment wins over the file: the address must come from there.
-    let mut command = Command::new(PROGRAM);
-    command.current_dir(place.dir.path()).env_clear();
-    command.env("CALENDAR_SYNC__SECRETS__KEY", "hunter2").env("CALENDAR_SYNC__LOG__LEVEL", "loud");
     for args in [["config", "check"], ["users", "list"]] {
-        let mut command = Command::new(command.get_program());
+        // Without the place's own settings: the environment would win over the file.
+        let mut command = Command::new(PROGRAM);
         command.current_dir(place.dir.path()).env_clear().args(args);
         command.env("CALENDAR_SYNC__SECRETS__KEY", "hunter2").env("CALENDAR_SYNC__LOG__LEVEL", "loud");
         let refused = finish(command).expect(3).says(&[
