@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use db::Db;
 use lite::{Lite, Missing};
+use lookups::Lookups;
 use receipts::Receipts;
 
 mod calendars;
@@ -32,6 +33,7 @@ mod figures;
 mod leases;
 mod limits;
 mod lite;
+mod lookups;
 mod migrate;
 mod notifications;
 mod people;
@@ -52,6 +54,7 @@ pub use migrate::Migrate;
 pub struct SqlStore {
     db: Arc<Db>,
     receipts: Receipts,
+    lookups: Lookups,
 }
 
 impl SqlStore {
@@ -64,7 +67,7 @@ impl SqlStore {
             Migrate::Check => migrate::check(&db).await?,
         }
         let db = Arc::new(db);
-        Ok(SqlStore { receipts: Receipts::start(db.clone()), db })
+        Ok(SqlStore { receipts: Receipts::start(db.clone()), lookups: Lookups::start(db.clone()), db })
     }
 
     /// The schema version that this program makes and understands.
@@ -74,6 +77,15 @@ impl SqlStore {
 
     async fn record_notification(&self, new: NewNotification) -> Result<Recorded, StoreError> {
         self.receipts.record(new).await
+    }
+
+    async fn find_subscription(
+        &self,
+        calendar: CalendarId,
+        provider: ProviderKind,
+        channel: &str,
+    ) -> Result<Option<Subscription>, StoreError> {
+        self.lookups.find(calendar, provider, channel).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -90,6 +102,7 @@ macro_rules! store_methods {
             })*
 
             async fn close(&self) {
+                self.lookups.close().await;
                 self.receipts.close().await;
                 self.db.close().await;
             }

@@ -54,6 +54,19 @@ impl Db {
         }
     }
 
+    /// Reads rows by one statement over as many rows of values: their number should be one of a few.
+    pub(super) async fn ask(&self, bulk: &Bulk, rows: Vec<Vec<Val>>) -> Result<Vec<Row>, StoreError> {
+        let sql = bulk.text(rows.len(), rows.first().map_or(0, Vec::len));
+        let vals = rows.into_iter().flatten().collect();
+        match self {
+            Db::Lite(lite) => {
+                let mut connection = lite.readers.acquire().await.map_err(lite::error)?;
+                // The text is made of our own constants and placeholders.
+                lite::all(&mut connection, AssertSqlSafe(sql), vals).await
+            }
+        }
+    }
+
     /// Reads the first row, if there is one.
     pub(super) async fn one(&self, sql: &'static str, vals: Vec<Val>) -> Result<Option<Row>, StoreError> {
         Ok(self.all(sql, vals).await?.into_iter().next())

@@ -1,6 +1,6 @@
 //! Subscriptions in SQL: one active per calendar and provider, older ones as history.
 
-use calsync_core::calendar::{Calendar, ProviderKind};
+use calsync_core::calendar::Calendar;
 use calsync_core::ids::{CalendarId, SubscriptionId};
 use calsync_core::ports::{StoreError, SubscriptionMetrics};
 use calsync_core::subscription::{
@@ -14,14 +14,6 @@ use super::people::say;
 use super::value::{Val, vals};
 use crate::rows::missing;
 
-/// By the channel's own id, else the newest: two walks down an index, whatever the length of the history.
-pub(super) const FIND: &str = select!(
-    subscription_columns,
-    "FROM webhook_subscriptions s WHERE s.id = coalesce( \
-     (SELECT x.id FROM webhook_subscriptions x WHERE x.provider = $2 AND x.subscription_id = $3 AND x.calendar_id = $1), \
-     (SELECT n.id FROM webhook_subscriptions n WHERE n.calendar_id = $1 AND n.provider = $2 \
-      ORDER BY n.created_at DESC, n.id DESC LIMIT 1))"
-);
 const OF_CALENDAR: &str = select!(
     subscription_columns,
     "FROM webhook_subscriptions s WHERE s.calendar_id = $1 ORDER BY s.created_at DESC, s.id DESC"
@@ -71,16 +63,6 @@ pub(super) const EXPIRE: &str =
 const TAKEN: &str = "the calendar has an active subscription already, or the channel id is taken or too long";
 
 impl SqlStore {
-    pub(super) async fn find_subscription(
-        &self,
-        calendar: CalendarId,
-        provider: ProviderKind,
-        channel: &str,
-    ) -> Result<Option<Subscription>, StoreError> {
-        let row = self.db.one(FIND, vals![calendar, provider.as_str(), channel]).await?;
-        row.map(columns::subscription).transpose()
-    }
-
     pub(super) async fn begin_subscription(
         &self,
         new: &Subscription,

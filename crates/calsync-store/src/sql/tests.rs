@@ -10,6 +10,7 @@ use super::value::vals;
 use super::{Migrate, SqlStore};
 use crate::contract::world::{World, delivery, event, pull};
 
+mod lookups;
 mod plans;
 
 async fn open() -> (TempDir, Arc<SqlStore>) {

@@ -1,6 +1,6 @@
 //! Query plans of what is asked often: along an index, never through a whole table, whatever stands in it.
 
-use super::super::{SqlStore, lite, notifications, runs, subscriptions, walk};
+use super::super::{SqlStore, lite, lookups, notifications, runs, subscriptions, walk};
 use super::open;
 
 /// The plan of a statement, one step per line.
@@ -37,8 +37,11 @@ async fn check(store: &SqlStore, sql: &str, indexes: &[&str]) {
 async fn what_is_asked_often_goes_by_an_index() {
     let (_dir, store) = open().await;
     let s = &store;
-    check(s, subscriptions::FIND, &["(provider=? AND subscription_id=?)", "webhook_subscriptions_calendar"])
-        .await;
+    for lookups in [1, 64] {
+        let by_key =
+            ["(provider=? AND subscription_id=?)", "webhook_subscriptions_calendar", "SEARCH s USING INDEX"];
+        check(s, &lookups::FIND.text(lookups, 4), &by_key).await;
+    }
     check(s, lite::NEXT_DUE_USER, &["calendars_due", "sqlite_autoindex_leases"]).await;
     check(s, "SELECT min(due_at) FROM calendars WHERE due_at IS NOT NULL", &["calendars_due"]).await;
     check(s, walk::DUE_WRITES, &["outbox_order"]).await;
