@@ -11,7 +11,7 @@ use crate::place::{PATIENCE, PROGRAM, Place, Serving, until};
 /// Where the tools of the system are.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// Size of the disk.
-const DISK: &str = "3m";
+const DISK: &str = "24m";
 
 /// How a disk can be made small on this machine.
 enum Means {
@@ -105,7 +105,6 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "after the first full disk the store's writer begins no transaction any more, until a restart"]
 async fn a_full_disk_is_told_nothing_is_lost_and_it_goes_on_with_space() {
     let mut place = Place::new();
     place.set("LOG__LEVEL", "warn");
@@ -139,6 +138,14 @@ async fn a_full_disk_is_told_nothing_is_lost_and_it_goes_on_with_space() {
     let log = small.holder.log();
     assert!(log.contains("the disk is full: free some space on it"), "{log}");
     small.make_space();
+    // The very next one may still meet the disk as it was; a provider tries again, and so do we.
+    let again = std::time::Instant::now();
+    let mut number = 4_000;
+    while channel.delivery(number).post(&small.place).await.status != 200 {
+        assert!(again.elapsed() < std::time::Duration::from_secs(10), "it goes on: {}", small.holder.log());
+        number += 1;
+    }
+    acknowledged.push(number);
     for number in 5_000..5_020 {
         let answer = channel.delivery(number).post(&small.place).await;
         assert_eq!(answer.status, 200, "it goes on without a restart: {}", small.holder.log());

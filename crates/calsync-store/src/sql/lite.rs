@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use calsync_core::ports::StoreError;
+use sqlx::Connection as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
@@ -88,7 +89,12 @@ impl Lite {
         let reading = options.pragma("cache_size", (-READER_KIB).to_string()).pragma("query_only", "1");
         let pool =
             SqlitePoolOptions::new().acquire_timeout(TURN).test_before_acquire(false).max_lifetime(None);
-        let writer = pool.clone().max_connections(1).idle_timeout(None);
+        // A full disk makes SQLite roll back by itself, and the connection goes on counting a transaction that is over: it
+        // would begin none any more. Such a connection is closed, and the next one is whole.
+        let writer = pool.clone().max_connections(1).idle_timeout(None).before_acquire(|connection, _| {
+            let whole = !connection.is_in_transaction();
+            Box::pin(async move { Ok(whole) })
+        });
         let writer = connect(writer, writing).await?;
         let readers = pool.max_connections(READERS).idle_timeout(READER_IDLE);
         Ok(Lite { writer, readers: readers.connect_lazy_with(reading) })
