@@ -2,11 +2,10 @@
 //! in every target. `CALSYNC_WORLD_SEEDS` says how many seeds (from `CALSYNC_WORLD_FROM`, default 1); a seed that fails
 //! prints itself.
 
-#[cfg(test)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of it is test code, its set-up included")]
+
 mod mortal;
-#[cfg(test)]
 mod scenarios;
-#[cfg(test)]
 mod world;
 
 use std::sync::Arc;
