@@ -30,7 +30,7 @@ const SETTLING: Duration = Duration::from_secs(4);
 ///
 /// Starts this program's own `serve` twice: on an empty database, and on one with so many calendars, four to a user, each
 /// with events and a push channel. The second one is sent notifications and reads the calendars that they name from a
-/// stand-in for the provider on loopback. Filling the database takes a while: about ten seconds for 10,000 calendars.
+/// stand-in for the provider on loopback. Filling the database is most of the work: a minute or two for 10,000 calendars.
 #[derive(Args, Debug, Clone)]
 #[command(after_help = "Example:\n  calendar-sync bench memory --calendars 100000")]
 pub struct MemoryArgs {
