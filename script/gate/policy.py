@@ -23,21 +23,25 @@ class Layer:
 
 
 CORE = frozenset({"calsync-core"})
+# Real servers, for tests.
+TESTBED = frozenset({"calsync-testbed"})
 
 LAYERS = {
     "calsync-core": Layer(never_reaches=RUNTIME + HTTP + SQL),
     "calsync-providers": Layer(members=CORE, for_tests=frozenset({"calsync-sim"}), never_reaches=SQL),
-    "calsync-store": Layer(members=CORE, never_reaches=HTTP),
+    "calsync-store": Layer(members=CORE, for_tests=TESTBED, never_reaches=HTTP),
     "calsync-engine": Layer(members=CORE, for_tests=frozenset({"calsync-store"}), never_reaches=SQL + HTTP),
     "calsync-sim": Layer(
-        members=CORE, for_tests=frozenset({"calsync-engine", "calsync-store"}), never_reaches=SQL
+        members=CORE, for_tests=frozenset({"calsync-engine", "calsync-store"}) | TESTBED, never_reaches=SQL
     ),
     "calsync-server": Layer(
         members=frozenset(
             {"calsync-core", "calsync-engine", "calsync-providers", "calsync-sim", "calsync-store"}
         ),
+        for_tests=TESTBED,
         never_names=SQL,
     ),
+    "calsync-testbed": Layer(never_reaches=RUNTIME + HTTP + SQL),
 }
 
 # Crates that tests may use as a second opinion, and that must not ship.

@@ -1,0 +1,1 @@
+//! A PostgreSQL server, run by an unprivileged user.
