@@ -198,13 +198,17 @@ class Layers(unittest.TestCase):
 
     def test_the_allowed_ways(self):
         core = {"calsync-core@0.1.0": NORMAL}
+        testbed = {"calsync-testbed@0.1.0": DEV}
         self.assertEqual(
             self.findings(
                 core={"uuid@1.0.0": NORMAL, "tokio@1.0.0": DEV},
-                store={**core, "sqlx-core@1.0.0": NORMAL, "tokio@1.0.0": NORMAL},
+                store={**core, **testbed, "sqlx-core@1.0.0": NORMAL, "tokio@1.0.0": NORMAL},
                 engine={**core, "calsync-store@0.1.0": DEV},
-                sim={**core, "calsync-engine@0.1.0": DEV, "axum@1.0.0": NORMAL},
-                server={f"{name}@0.1.0": NORMAL for name in policy.LAYERS if name != "calsync-server"},
+                sim={**core, **testbed, "calsync-engine@0.1.0": DEV, "axum@1.0.0": NORMAL},
+                server={
+                    **{f"{name}@0.1.0": NORMAL for name in policy.LAYERS if name != "calsync-server"},
+                    **testbed,
+                },
             ),
             [],
         )
@@ -220,6 +224,13 @@ class Layers(unittest.TestCase):
             ("engine", {"sqlx-core@1.0.0": NORMAL}),
             ("sim", {"calsync-engine@0.1.0": NORMAL}),
             ("server", {"sqlx-core@1.0.0": NORMAL}),
+            ("server", {"calsync-testbed@0.1.0": NORMAL}),
+            ("store", {"calsync-testbed@0.1.0": NORMAL}),
+            ("core", {"calsync-testbed@0.1.0": DEV}),
+            ("engine", {"calsync-testbed@0.1.0": DEV}),
+            ("providers", {"calsync-testbed@0.1.0": DEV}),
+            ("testbed", {"calsync-core@0.1.0": NORMAL}),
+            ("testbed", {"middle@1.0.0": NORMAL}),
         ]
         for name, needs in table:
             self.assertEqual(len(self.findings(**{name: needs})), 1, f"{name} {needs}")
