@@ -1,7 +1,10 @@
 //! Real servers for tests, each a process of its own on loopback with its data in a directory that goes with it. For
-//! tests only: nothing that ships may use it.
+//! tests only: nothing that ships may use it, and it never touches a server that it did not start.
 
 #![allow(clippy::unwrap_used, reason = "it is made of test fixtures: what can't be started fails the test")]
 
+mod account;
+mod port;
 pub mod postgres;
+mod process;
 pub mod redis;

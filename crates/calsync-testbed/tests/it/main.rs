@@ -1,0 +1,5 @@
+//! The servers themselves: that they start, die, come back and leave nothing behind. Never what is built on them.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod redis;
