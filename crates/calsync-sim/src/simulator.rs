@@ -15,7 +15,8 @@ use crate::cloud::names::{CalendarId, PersonId};
 use crate::cloud::{CloudError, Limits, SharedCloud};
 use crate::faults::{FaultPlan, Rates};
 use crate::google::push::{PushCounts, PushTimes};
-use crate::google::{GoogleConfig, GoogleFace, http, push};
+use crate::google::{GoogleConfig, GoogleFace, push};
+use crate::http;
 
 /// How long requests under way may take to end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);

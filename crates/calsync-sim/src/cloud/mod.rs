@@ -208,15 +208,25 @@ impl Cloud {
         self.version
     }
 
-    fn tell(&mut self, resource: &Resource, event: Option<&Event>, at: Ts) {
-        let change = watch::Change {
+    fn tell(&mut self, resource: &Resource, touched: Option<(watch::Change, &Arc<Event>)>, at: Ts) {
+        let event = touched.map(|(_, event)| event);
+        // What happens to one occurrence is, to some, something that happens to the series (microsoft.md §8.2).
+        let touched = touched.map(|(change, event)| match (event.series(), resource) {
+            (Some(series), Resource::Events(calendar)) => {
+                let master = self.calendars.get(calendar).and_then(|cal| cal.stored(series));
+                (watch::Change::Updated, Arc::clone(master.unwrap_or(event)))
+            }
+            _ => (change, Arc::clone(event)),
+        });
+        let news = watch::News {
             resource,
             event: event.map(|e| &e.id),
             event_type: event.map(|e| e.content.event_type),
+            touched,
             at,
         };
         let limits = self.watch_limits();
-        self.watch.tell(&change, &mut self.rng, limits);
+        self.watch.tell(&news, &mut self.rng, limits);
     }
 
     fn watch_limits(&self) -> WatchLimits {

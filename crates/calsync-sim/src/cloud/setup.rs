@@ -10,7 +10,7 @@ use calsync_core::zone;
 use super::calendar::{AccessRole, Calendar, ListEntry, NewCalendar, Origin, Person};
 use super::log::ChangeLog;
 use super::names::{CalendarId, PersonId};
-use super::watch::{Channel, NotOpened, Resource};
+use super::watch::{Channel, Lifecycle, NotOpened, Resource};
 use super::{Cloud, CloudError};
 
 impl Cloud {
@@ -207,9 +207,20 @@ impl Cloud {
         self.watch.open(channel, now, limits)
     }
 
-    /// Lets a channel live until `expires`, if there is such a channel.
-    pub fn renew_channel(&mut self, project: &str, id: &str, expires: Ts) -> Option<Arc<Channel>> {
-        self.watch.renew(project, id, expires)
+    /// Changes an open channel, if there is such a channel: to end later, or to lead elsewhere.
+    pub fn amend_channel(
+        &mut self,
+        project: &str,
+        id: &str,
+        edit: impl FnOnce(&mut Channel),
+    ) -> Option<Arc<Channel>> {
+        self.watch.amend(project, id, edit)
+    }
+
+    /// Tells a channel something about itself.
+    pub fn tell_channel(&mut self, channel: &Arc<Channel>, what: Lifecycle, now: Ts) {
+        let limits = self.watch_limits();
+        self.watch.tell_of(channel, what, now, limits);
     }
 
     /// Stops a channel; `None` if there is none.

@@ -1,17 +1,19 @@
-//! The cloud as several hands may hold it: the skins, the demo, a test that acts as the person. It adds a lock and a
-//! bell, and no behaviour.
+//! The cloud as several hands may hold it: the skins, the demo, a test that acts as the person. It adds a lock and a bell
+//! for each provider, and no behaviour.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::watch::Provider;
 use super::{Cloud, Limits};
 
 /// One cloud; clones are the same cloud.
 #[derive(Debug, Clone)]
 pub struct SharedCloud {
     cloud: Arc<Mutex<Cloud>>,
-    bell: Arc<Notify>,
+    bells: Arc<BTreeMap<Provider, Notify>>,
 }
 
 impl SharedCloud {
@@ -27,20 +29,27 @@ impl SharedCloud {
         // A panic of somebody else's test leaves the state as it was between two writes: go on with it.
         let mut cloud = self.cloud.lock().unwrap_or_else(PoisonError::into_inner);
         let result = act(&mut cloud);
-        if cloud.watch().waiting() > 0 {
-            self.bell.notify_one();
+        for (provider, bell) in self.bells.iter() {
+            if cloud.watch().waiting_for(*provider) > 0 {
+                bell.notify_one();
+            }
         }
         result
     }
 
-    /// Waits until there may be notices.
-    pub async fn rung(&self) {
-        self.bell.notified().await;
+    /// Waits until there may be notices of this provider.
+    pub async fn rung(&self, provider: Provider) {
+        match self.bells.get(&provider) {
+            Some(bell) => bell.notified().await,
+            // Every provider has a bell: see below.
+            None => std::future::pending().await,
+        }
     }
 }
 
 impl From<Cloud> for SharedCloud {
     fn from(cloud: Cloud) -> SharedCloud {
-        SharedCloud { cloud: Arc::new(Mutex::new(cloud)), bell: Arc::new(Notify::new()) }
+        let bells = Provider::ALL.map(|provider| (provider, Notify::new()));
+        SharedCloud { cloud: Arc::new(Mutex::new(cloud)), bells: Arc::new(bells.into()) }
     }
 }

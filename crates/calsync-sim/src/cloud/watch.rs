@@ -7,6 +7,7 @@ use std::sync::Arc;
 use calsync_core::time::Ts;
 
 use super::content::EventType;
+use super::event::Event;
 use super::names::{CalendarId, ClientId, EventId, PersonId};
 use crate::rng::Rng;
 
@@ -17,6 +18,11 @@ pub enum Provider {
     Google,
     /// Microsoft Graph.
     Microsoft,
+}
+
+impl Provider {
+    /// All of them.
+    pub const ALL: [Provider; 2] = [Provider::Google, Provider::Microsoft];
 }
 
 /// What can be watched (google.md §8).
@@ -57,6 +63,45 @@ pub struct Channel {
     pub expires: Ts,
     /// The only types of events it tells of; empty = all.
     pub event_types: Vec<EventType>,
+    /// What a Microsoft subscription says beside that.
+    pub terms: Option<Terms>,
+}
+
+/// The terms of a Microsoft subscription (microsoft.md §8).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The resource as it was asked for.
+    pub resource: String,
+    /// The only sorts of changes it tells of.
+    pub changes: BTreeSet<Change>,
+    /// `changeType` as it was asked for.
+    pub change_type: String,
+    /// Where lifecycle notices go, if anywhere.
+    pub lifecycle_address: Option<String>,
+    /// Whether its notices carry immutable ids.
+    pub immutable_ids: bool,
+}
+
+/// What happened to an event, as whoever watches the calendar sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// It came.
+    Created,
+    /// It, or one occurrence of it, is no longer as it was.
+    Updated,
+    /// It went.
+    Deleted,
+}
+
+/// What befell a subscription itself (microsoft.md §8.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lifecycle {
+    /// It ends soon, or its token does.
+    ReauthorizationRequired,
+    /// It is gone.
+    SubscriptionRemoved,
+    /// Notices were thrown away.
+    Missed,
 }
 
 /// Why there is a notice.
@@ -66,6 +111,8 @@ pub enum Cause {
     Opened,
     /// Something changed; of events, which.
     Changed(Option<EventId>),
+    /// Something befell the channel itself.
+    Lifecycle(Lifecycle),
 }
 
 /// Something to be told to one channel.
@@ -77,6 +124,8 @@ pub struct Notice {
     pub number: u64,
     /// Why.
     pub cause: Cause,
+    /// What happened to which event; of a series, all that happens to one occurrence happens to it.
+    pub touched: Option<(Change, Arc<Event>)>,
     /// When it arose.
     pub at: Ts,
 }
@@ -118,6 +167,11 @@ impl Watch {
         self.open.get(resource)?.iter().map(|open| &open.channel).find(|c| c.project == project && c.id == id)
     }
 
+    /// Notices of one provider that wait.
+    pub fn waiting_for(&self, provider: Provider) -> usize {
+        self.outbox.get(&provider).map_or(0, VecDeque::len)
+    }
+
     /// Notices that wait.
     pub fn waiting(&self) -> usize {
         self.outbox.values().map(VecDeque::len).sum()
@@ -152,17 +206,35 @@ impl Watch {
         self.where_is.insert(key, channel.resource.clone());
         let on_it = self.open.entry(channel.resource.clone()).or_default();
         on_it.push(Open { channel: Arc::clone(&channel), number: 1 });
-        let notice = Notice { channel: Arc::clone(&channel), number: 1, cause: Cause::Opened, at: now };
-        self.post(notice, limits.outbox);
+        // Microsoft asks beforehand whether anybody is there, and says nothing afterwards (microsoft.md §8.1).
+        if channel.provider == Provider::Google {
+            let (cause, touched) = (Cause::Opened, None);
+            let notice = Notice { channel: Arc::clone(&channel), number: 1, cause, touched, at: now };
+            self.post(notice, limits.outbox);
+        }
         Ok(channel)
     }
 
-    /// Makes a channel end later, as Microsoft's can.
-    pub(super) fn renew(&mut self, project: &str, id: &str, expires: Ts) -> Option<Arc<Channel>> {
+    /// Tells a channel something about itself.
+    pub(super) fn tell_of(&mut self, channel: &Arc<Channel>, what: Lifecycle, now: Ts, limits: WatchLimits) {
+        let cause = Cause::Lifecycle(what);
+        let notice = Notice { channel: Arc::clone(channel), number: 0, cause, touched: None, at: now };
+        self.post(notice, limits.outbox);
+    }
+
+    /// Changes an open channel, as Microsoft's can be: to end later, or to lead elsewhere.
+    pub(super) fn amend(
+        &mut self,
+        project: &str,
+        id: &str,
+        edit: impl FnOnce(&mut Channel),
+    ) -> Option<Arc<Channel>> {
         let resource = self.where_is.get(&(project.to_owned(), id.to_owned()))?;
         let open = self.open.get_mut(resource)?;
         let open = open.iter_mut().find(|o| o.channel.project == project && o.channel.id == id)?;
-        open.channel = Arc::new(Channel { expires, ..(*open.channel).clone() });
+        let mut channel = (*open.channel).clone();
+        edit(&mut channel);
+        open.channel = Arc::new(channel);
         Some(Arc::clone(&open.channel))
     }
 
@@ -177,7 +249,7 @@ impl Watch {
         Some(gone.channel)
     }
 
-    pub(super) fn tell(&mut self, change: &Change<'_>, rng: &mut Rng, limits: WatchLimits) {
+    pub(super) fn tell(&mut self, change: &News<'_>, rng: &mut Rng, limits: WatchLimits) {
         let Some(on_it) = self.open.get_mut(change.resource) else { return };
         let where_is = &mut self.where_is;
         on_it.retain(|open| {
@@ -193,11 +265,17 @@ impl Watch {
             if change.event_type.is_some_and(|t| !types.is_empty() && !types.contains(&t)) {
                 continue;
             }
+            let told = change.touched.as_ref().map(|(change, _)| *change);
+            let terms = open.channel.terms.as_ref();
+            if terms.is_some_and(|terms| told.is_some_and(|change| !terms.changes.contains(&change))) {
+                continue;
+            }
             // Numbers grow but are not consecutive (google.md §8): a gap must prove nothing.
             open.number += 1 + rng.below(3);
             let channel = Arc::clone(&open.channel);
             let cause = Cause::Changed(change.event.cloned());
-            notices.push(Notice { channel, number: open.number, cause, at: change.at });
+            let touched = change.touched.clone();
+            notices.push(Notice { channel, number: open.number, cause, touched, at: change.at });
         }
         for notice in notices {
             self.post(notice, limits.outbox);
@@ -223,9 +301,10 @@ pub(super) struct WatchLimits {
 
 /// Something that happened to a resource.
 #[derive(Debug)]
-pub(super) struct Change<'a> {
+pub(super) struct News<'a> {
     pub(super) resource: &'a Resource,
     pub(super) event: Option<&'a EventId>,
     pub(super) event_type: Option<EventType>,
+    pub(super) touched: Option<(Change, Arc<Event>)>,
     pub(super) at: Ts,
 }

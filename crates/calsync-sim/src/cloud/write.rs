@@ -11,7 +11,7 @@ use super::event::{Event, Kind};
 use super::journal::{By, Entry, Op};
 use super::names::{CalendarId, EventId};
 use super::rules::{check, guests_can_modify, leader, room, writable};
-use super::watch::Resource;
+use super::watch::{Change, Resource};
 use super::{Cloud, CloudError, series};
 
 /// Which version of an event a writer believes to change.
@@ -265,6 +265,7 @@ impl Cloud {
     /// Writes a checked event down and tells who watches.
     pub(super) fn commit(&mut self, calendar: &CalendarId, event: Event, now: Ts) -> Arc<Event> {
         let event = Arc::new(Event { version: self.next_version(), ..event });
+        let mut change = if event.cancelled { Change::Deleted } else { Change::Created };
         if let Some(cal) = self.calendars.get_mut(calendar) {
             cal.log.note(&event.id);
             cal.updated = now;
@@ -272,10 +273,13 @@ impl Cloud {
                 cal.uids.insert(Arc::clone(&event.ical_uid), event.id.clone());
             }
             if let Some(old) = cal.events.insert(event.id.clone(), Arc::clone(&event)) {
+                if !old.cancelled && !event.cancelled {
+                    change = Change::Updated;
+                }
                 cal.previous.insert(old.id.clone(), old);
             }
         }
-        self.tell(&Resource::Events(calendar.clone()), Some(&event), now);
+        self.tell(&Resource::Events(calendar.clone()), Some((change, &event)), now);
         event
     }
 

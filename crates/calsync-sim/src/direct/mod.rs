@@ -317,6 +317,7 @@ impl ProviderAccount for DirectAccount {
                 token: Some(request.token.expose().to_owned()),
                 expires,
                 event_types: Vec::new(),
+                terms: None,
             };
             self.skin.cloud.with(|cloud| {
                 let generated = cloud.calendar(&calendar).is_some_and(|c| c.origin == Origin::Generated);

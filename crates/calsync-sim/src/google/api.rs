@@ -4,13 +4,13 @@
 use calsync_core::time::Ts;
 use serde_json::Value;
 
+use super::GoogleFace;
 use super::errors::ApiError;
 use super::fields::Fields;
 use super::ids::version_of;
 use super::oauth::Access;
-use super::request::{Answer, ApiRequest, Reply};
 use super::scopes::{Need, Reach, reach};
-use super::{GoogleFace, token};
+use super::{Answer, ApiRequest, Reply};
 use crate::cloud::calendar::{AccessRole, Calendar};
 use crate::cloud::journal::By;
 use crate::cloud::names::{CalendarId, PersonId};
@@ -89,7 +89,7 @@ impl GoogleFace {
 
     /// Lets a request in, or says why not.
     fn admitted<'a>(&'a self, request: &'a ApiRequest, path: &[&str]) -> Result<Call<'a>, ApiError> {
-        let token = token::bearer(request).or_else(|| request.param("access_token"));
+        let token = request.bearer_token().or_else(|| request.param("access_token"));
         let token = token.ok_or_else(ApiError::no_token)?;
         if self.faults.strikes(Fault::TokenExpired) {
             self.oauth().expire(token);

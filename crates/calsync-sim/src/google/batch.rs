@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::GoogleFace;
 use super::errors::ApiError;
-use super::request::{Answer, ApiRequest, Reply};
+use super::{Answer, ApiRequest, Reply};
 
 /// Parts in one batch (§3).
 const PARTS_MAX: usize = 1_000;

@@ -5,14 +5,16 @@ use serde_json::{Value, json};
 use super::api::{Call, Success};
 use super::errors::ApiError;
 use super::event_json::{role_name, stamp};
-use super::ids::{etag, fingerprint, version_of};
-use super::list_params::size;
-use super::list_walk::{Key, Page, Place, SyncPoint};
+use super::ids::{etag, version_of};
+use super::list_params::{flag, size};
+use super::list_walk::{Place, SyncPoint};
 use super::scopes::Need;
 use crate::cloud::Cloud;
 use crate::cloud::calendar::{AccessRole, ListEntry, Person};
 use crate::cloud::names::CalendarId;
 use crate::faults::Fault;
+use crate::pages::{Key, Page};
+use crate::sealed::fingerprint;
 
 /// Page sizes of lists that are not of events.
 const SIZE_DEFAULT: usize = 100;
@@ -53,7 +55,7 @@ impl Call<'_> {
                 }
             }
         }
-        let (deleted_too, hidden_too) = (request.flag("showDeleted")?, request.flag("showHidden")?);
+        let (deleted_too, hidden_too) = (flag(request, "showDeleted")?, flag(request, "showHidden")?);
         let size = size(request, SIZE_DEFAULT, SIZE_MAX)?;
         let token_mark = fingerprint(&format!("list {}", self.person()));
         let walk_mark = fingerprint(&format!(

@@ -1,15 +1,12 @@
 //! The page on which a person lets a program in (google.md §2.1). A seeded person named by `login_hint` agrees at once;
 //! otherwise the page shows the seeded people to choose from. It asks for no password: nobody here has one.
 
-use std::fmt::Write as _;
-
 use super::GoogleFace;
-use super::oauth::{ChallengeMethod, Code, PREFIX, Scopes, scopes_of};
-use super::request::{Answer, ApiRequest};
+use super::oauth::{Code, PREFIX, Scopes, scopes_of};
+use super::{Answer, ApiRequest};
+use crate::account_page::{self, escape};
 use crate::cloud::names::PersonId;
-
-/// How many people the page shows.
-const SHOWN_MAX: usize = 50;
+use crate::pkce::{Challenge, Wrong};
 
 impl GoogleFace {
     /// `GET /o/oauth2/v2/auth`.
@@ -127,30 +124,8 @@ impl GoogleFace {
     }
 
     fn choice(&self, request: &ApiRequest, ask: &Ask) -> Answer {
-        let mut page = format!(
-            "<!doctype html><meta charset=utf-8><title>Choose an account</title><h1>Choose an account</h1>\
-             <p>to continue to {}, which asks for:</p><ul>",
-            escape(&ask.client)
-        );
-        for scope in &ask.scopes {
-            let _ = write!(page, "<li>{}</li>", escape(scope));
-        }
-        page.push_str("</ul><ul>");
-        let people: Vec<_> =
-            self.cloud.with(|c| c.people().take(SHOWN_MAX).map(|p| (p.id.clone(), p.name.clone())).collect());
-        for (id, name) in people {
-            let kept = request.query.iter().filter(|(k, _)| k != "login_hint" && k != "decision");
-            let mut query = url::form_urlencoded::Serializer::new(String::new());
-            query.extend_pairs(kept).append_pair("login_hint", id.as_str());
-            let query = query.finish();
-            let (name, id, query) = (escape(&name), escape(id.as_str()), escape(&query));
-            let _ = write!(
-                page,
-                "<li>{name} &lt;{id}&gt; <a href=\"?{query}\">Allow</a> <a href=\"?{query}&amp;decision=deny\">Deny</a></li>"
-            );
-        }
-        page.push_str("</ul>");
-        Answer::html(200, page)
+        let people = self.cloud.with(|c| account_page::people(c));
+        Answer::html(200, account_page::html(request, &ask.client, ask.scopes.iter(), &people))
     }
 }
 
@@ -162,34 +137,24 @@ struct Ask {
     redirect_uri: String,
     scopes: Scopes,
     state: Option<String>,
-    challenge: Option<(String, ChallengeMethod)>,
+    challenge: Option<Challenge>,
 }
 
 impl Ask {
     /// Back to the program, with `state` as it came.
     fn sent_back(&self, pairs: &[(&str, &str)]) -> Answer {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(self.state.iter().map(|s| ("state", s))).extend_pairs(pairs);
-        let mark = if self.redirect_uri.contains('?') { '&' } else { '?' };
-        Answer::redirect(format!("{}{mark}{}", self.redirect_uri, query.finish()))
+        account_page::sent_back(&self.redirect_uri, self.state.as_deref(), pairs)
     }
 }
 
 /// The PKCE challenge. Its method is `plain` when it is left out (§2.1).
-fn challenge(request: &ApiRequest) -> Result<Option<(String, ChallengeMethod)>, (&'static str, String)> {
-    let method = match request.param("code_challenge_method") {
-        None | Some("plain") => ChallengeMethod::Plain,
-        Some("S256") => ChallengeMethod::S256,
-        Some(other) => return Err(("invalid_request", format!("Invalid code_challenge_method: {other}"))),
-    };
-    let Some(text) = request.param("code_challenge") else { return Ok(None) };
-    if (43..=128).contains(&text.len()) {
-        Ok(Some((text.to_owned(), method)))
-    } else {
-        Err(("invalid_request", "code_challenge must have 43 to 128 characters.".into()))
-    }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+fn challenge(request: &ApiRequest) -> Result<Option<Challenge>, (&'static str, String)> {
+    let method = request.param("code_challenge_method");
+    Challenge::read(request.param("code_challenge"), method).map_err(|wrong| {
+        let why = match wrong {
+            Wrong::Method => format!("Invalid code_challenge_method: {}", method.unwrap_or("")),
+            Wrong::Length => "code_challenge must have 43 to 128 characters.".into(),
+        };
+        ("invalid_request", why)
+    })
 }

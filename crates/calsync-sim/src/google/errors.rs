@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::request::Answer;
+use super::Answer;
 use crate::cloud::CloudError;
 
 /// A refusal.

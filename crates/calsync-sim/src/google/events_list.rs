@@ -10,11 +10,12 @@ use super::api::{Call, Success};
 use super::errors::ApiError;
 use super::event_json::{View, role_name, stamp};
 use super::list_params::{LISTING, ListParams, Order};
-use super::list_walk::{Key, Page, Place, SyncPoint};
+use super::list_walk::{Place, SyncPoint};
 use crate::cloud::calendar::{AccessRole, Calendar};
 use crate::cloud::event::{Event, Kind};
 use crate::cloud::{Cloud, CloudError};
 use crate::faults::Fault;
+use crate::pages::{Key, Page};
 
 /// Occurrences of one series in a listing without an end: about two years of days. Google's own number is unknown;
 /// about 700 of a weekly series were seen (§4 rule 4).

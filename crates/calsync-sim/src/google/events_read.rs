@@ -10,10 +10,11 @@ use serde_json::Value;
 use super::api::{Call, Success};
 use super::errors::ApiError;
 use super::ids::{etag, version_of};
-use super::list_params::{instant, page_size};
-use super::list_walk::{Key, Page, Place};
+use super::list_params::{flag, instant, page_size};
+use super::list_walk::Place;
 use crate::cloud::event::{Event, Kind, slot_suffix};
 use crate::cloud::names::EventId;
+use crate::pages::{Key, Page};
 
 impl Call<'_> {
     /// events.get, with `If-None-Match` → 304 (§5).
@@ -56,7 +57,7 @@ impl Call<'_> {
         let window = Window { from, to: to.unwrap_or(Ts::MAX) };
         let size = page_size(self.request)?;
         let place = Place::simple(self.request, &format!("instances {calendar} {event}"))?;
-        let deleted_too = self.request.flag("showDeleted")?;
+        let deleted_too = flag(self.request, "showDeleted")?;
         self.face.cloud.with(|cloud| {
             let (cal, role) = self.readable(cloud, calendar)?;
             let id = EventId::from(event);

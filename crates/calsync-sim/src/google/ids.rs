@@ -1,10 +1,4 @@
-//! Names on Google's wire: which event and channel ids may be chosen, etags, and the opaque tokens of paging and sync.
-//! A token is a sealed value; whatever was not made here is refused.
-
-use data_encoding::BASE64URL_NOPAD;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use sha2::{Digest, Sha256};
+//! Names on Google's wire: which event and channel ids may be chosen, and etags. It makes no token: see `sealed`.
 
 /// A client's own event id: `^[a-v0-9]{5,1024}$` (google.md §5).
 pub(super) fn is_event_id(id: &str) -> bool {
@@ -28,30 +22,6 @@ pub(super) fn version_of(etag: &str) -> Option<u64> {
     let digits = etag.trim().trim_start_matches("W/").trim_matches('"');
     let number = digits.parse::<u64>().ok()?.checked_sub(3_500_000_000_000_000)?;
     (number.is_multiple_of(2)).then_some(number / 2)
-}
-
-/// How much of a digest seals a token: enough against an accident, not against an attacker.
-const SEAL: usize = 6;
-
-/// Seals a value into an opaque token.
-pub(super) fn seal(value: &impl Serialize) -> String {
-    // A plain struct of numbers and texts cannot fail to serialise; an empty token would be refused on its way back.
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    let mut sealed = Sha256::digest(&body)[..SEAL].to_vec();
-    sealed.extend(body);
-    BASE64URL_NOPAD.encode(&sealed)
-}
-
-/// Opens a token that [`seal`] made.
-pub(super) fn unseal<T: DeserializeOwned>(token: &str) -> Option<T> {
-    let sealed = BASE64URL_NOPAD.decode(token.trim_end_matches('=').as_bytes()).ok()?;
-    let (mark, body) = sealed.split_at_checked(SEAL)?;
-    (Sha256::digest(body)[..SEAL] == *mark).then(|| serde_json::from_slice(body).ok())?
-}
-
-/// A short fingerprint of some text.
-pub(super) fn fingerprint(text: &str) -> String {
-    BASE64URL_NOPAD.encode(&Sha256::digest(text.as_bytes())[..9])
 }
 
 #[cfg(test)]
@@ -78,13 +48,8 @@ mod tests {
     }
 
     #[test]
-    fn etags_and_tokens_come_back() {
+    fn etags_come_back() {
         assert_eq!(version_of(&etag(77)), Some(77));
         assert_eq!(version_of("\"junk\""), None);
-        let token = seal(&(1_u64, "x".to_owned()));
-        assert_eq!(unseal::<(u64, String)>(&token), Some((1, "x".to_owned())));
-        for bad in ["", "a", "Zm9v", &token[1..], "😀"] {
-            assert_eq!(unseal::<(u64, String)>(bad), None, "{bad}");
-        }
     }
 }

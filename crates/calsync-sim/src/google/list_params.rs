@@ -3,12 +3,12 @@
 use calsync_core::time::{Ts, Window};
 use jiff::tz::TimeZone;
 
+use super::ApiRequest;
 use super::errors::ApiError;
 use super::event_parse::EVENT_TYPES;
-use super::ids::fingerprint;
-use super::request::ApiRequest;
 use crate::cloud::content::{Content, EventType};
 use crate::cloud::event::Event;
+use crate::sealed::fingerprint;
 
 /// Page sizes (§4 `maxResults`).
 const SIZE_DEFAULT: usize = 250;
@@ -95,7 +95,7 @@ impl ListParams {
         {
             return Err(ApiError::time_range_empty("timeMax"));
         }
-        let (expanded, deleted_too) = (request.flag("singleEvents")?, request.flag("showDeleted")?);
+        let (expanded, deleted_too) = (flag(request, "singleEvents")?, flag(request, "showDeleted")?);
         let order = match request.param("orderBy") {
             None => Order::Unspecified,
             Some("updated") => Order::Updated,
@@ -114,7 +114,7 @@ impl ListParams {
             request.params("eventTypes").map(event_type).collect::<Result<_, _>>()?;
         types.sort_unstable();
         types.dedup();
-        let hidden = request.flag("showHiddenInvitations")?;
+        let hidden = flag(request, "showHiddenInvitations")?;
         let attendees = request.param("maxAttendees").unwrap_or("");
         let token_mark = format!("{whose}|{expanded}|{deleted_too}|{hidden}|{types:?}|{attendees}");
         let unlike_walks =
@@ -200,6 +200,15 @@ pub(super) fn instant(request: &ApiRequest, name: &'static str) -> Result<Option
     let Some(text) = request.param(name) else { return Ok(None) };
     let at: Ts = text.parse().map_err(|_| ApiError::bad_request("Bad Request"))?;
     Ok(Some(Ts::from_secs(at.micros().div_euclid(1_000_000))))
+}
+
+/// A query parameter that is `true` or `false`; false if it is not there.
+pub(super) fn flag(request: &ApiRequest, name: &'static str) -> Result<bool, ApiError> {
+    match request.param(name) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(ApiError::invalid_parameter(name, &format!("Invalid boolean value: '{other}'."))),
+    }
 }
 
 /// `maxResults` of a list of events.

@@ -3,13 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ApiRequest;
 use super::errors::ApiError;
-use super::ids::{fingerprint, seal, unseal};
-use super::request::ApiRequest;
-
-/// Where an item stands in its listing: the walk goes on after it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Key(pub(super) i64, pub(super) String);
+use crate::pages::Key;
+use crate::sealed::{fingerprint, seal, unseal};
 
 /// Where a walk stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,32 +75,10 @@ impl SyncPoint {
     }
 }
 
-/// One page of a listing.
-pub(super) struct Page<T> {
-    pub(super) items: Vec<T>,
-    /// Where to go on; nothing on the last page.
-    pub(super) next: Option<Key>,
-}
-
-impl<T> Page<T> {
-    /// Takes a page of at most `size` from what comes after the place.
-    pub(super) fn cut(rest: impl Iterator<Item = (Key, T)>, size: usize) -> Page<T> {
-        let mut rest = rest.peekable();
-        let (mut items, mut last) = (Vec::new(), None);
-        while items.len() < size
-            && let Some((key, item)) = rest.next()
-        {
-            items.push(item);
-            last = Some(key);
-        }
-        let next = if rest.peek().is_some() { last } else { None };
-        Page { items, next }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::Page;
 
     #[test]
     fn a_walk_goes_through_everything_once() {

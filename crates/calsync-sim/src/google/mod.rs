@@ -1,6 +1,6 @@
 //! Google's side of the cloud: OAuth, Calendar API v3 and push, as far as google.md describes them. One function takes
-//! a request and gives the reply; it needs no network and waits for nothing. Only `http` and `push` do I/O, and only
-//! with loopback addresses.
+//! a request and gives the reply; it needs no network and waits for nothing. Only `push` does I/O, and only with loopback
+//! addresses.
 
 mod api;
 mod batch;
@@ -14,13 +14,11 @@ mod events_read;
 mod events_write;
 mod fields;
 mod free_busy;
-pub(crate) mod http;
 mod ids;
 mod list_params;
 mod list_walk;
 mod oauth;
 pub mod push;
-mod request;
 mod robots;
 mod scopes;
 mod token;
@@ -36,12 +34,13 @@ use crate::clock::SimClock;
 use crate::cloud::SharedCloud;
 use crate::cloud::names::{CalendarId, EventId, PersonId};
 use crate::faults::FaultPlan;
+use crate::http::Face;
 use crate::quota::Quota;
 use oauth::{Access, Oauth};
 
+pub use crate::wire::{Answer, ApiRequest, Reply};
 pub use errors::ApiError;
 pub use oauth::{OauthClient, Scopes, Stage};
-pub use request::{Answer, ApiRequest, Reply};
 
 /// New events whose first reading may still fail (google.md §10 row 4): no more than this many are remembered.
 const LAGGING_MAX: usize = 1_000;
@@ -198,5 +197,11 @@ impl GoogleFace {
 
     fn lagging(&self) -> MutexGuard<'_, BTreeSet<(CalendarId, EventId)>> {
         self.lagging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Face for GoogleFace {
+    async fn serve(&self, request: &ApiRequest) -> Reply {
+        self.reply(request)
     }
 }

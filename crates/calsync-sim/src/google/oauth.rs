@@ -7,6 +7,8 @@ use calsync_core::time::Ts;
 use jiff::SignedDuration;
 
 use crate::cloud::names::PersonId;
+use crate::kept::Kept;
+use crate::pkce::Challenge;
 use crate::rng::Rng;
 
 /// What every scope of Google's begins with.
@@ -61,18 +63,9 @@ pub(super) struct Code {
     pub(super) client: String,
     pub(super) redirect_uri: String,
     pub(super) scopes: Scopes,
-    pub(super) challenge: Option<(String, ChallengeMethod)>,
+    pub(super) challenge: Option<Challenge>,
     pub(super) gives_refresh: bool,
     pub(super) made: Ts,
-}
-
-/// How a PKCE challenge was made from its verifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ChallengeMethod {
-    /// It is the verifier itself.
-    Plain,
-    /// It is the verifier's SHA-256.
-    S256,
 }
 
 /// An access token's meaning.
@@ -99,10 +92,8 @@ pub(super) struct Refresh {
 #[derive(Debug)]
 pub(super) struct Oauth {
     pub(super) clients: BTreeMap<String, OauthClient>,
-    codes: BTreeMap<String, Code>,
-    code_order: VecDeque<String>,
-    access: BTreeMap<String, Access>,
-    access_order: VecDeque<String>,
+    codes: Kept<Code>,
+    access: Kept<Access>,
     /// Tokens that were seeded: they neither expire by time nor are pushed out.
     fixed: BTreeMap<String, Access>,
     refresh: BTreeMap<String, Refresh>,
@@ -119,10 +110,8 @@ impl Oauth {
     pub(super) fn new(seed: u64, clients: Vec<OauthClient>) -> Oauth {
         Oauth {
             clients: clients.into_iter().map(|c| (c.id.clone(), c)).collect(),
-            codes: BTreeMap::new(),
-            code_order: VecDeque::new(),
-            access: BTreeMap::new(),
-            access_order: VecDeque::new(),
+            codes: Kept::of(KEPT_MAX),
+            access: Kept::of(KEPT_MAX),
             fixed: BTreeMap::new(),
             refresh: BTreeMap::new(),
             refresh_order: BTreeMap::new(),
@@ -143,18 +132,18 @@ impl Oauth {
         let grant = self.grants.entry((project.to_owned(), code.person.clone())).or_default();
         grant.extend(code.scopes.iter().cloned());
         let text = format!("4/0{}", self.rng.letters(70));
-        keep(&mut self.code_order, &mut self.codes, text.clone(), code);
+        self.codes.put(text.clone(), code);
         text
     }
 
     /// Takes a code: it works once.
     pub(super) fn redeem(&mut self, code: &str, now: Ts) -> Option<Code> {
-        self.codes.remove(code).filter(|c| now.since(c.made) < CODE_LIVES)
+        self.codes.take(code).filter(|c| now.since(c.made) < CODE_LIVES)
     }
 
     pub(super) fn new_access(&mut self, access: Access) -> String {
         let text = format!("ya29.{}", self.rng.letters(160));
-        keep(&mut self.access_order, &mut self.access, text.clone(), access);
+        self.access.put(text.clone(), access);
         text
     }
 
@@ -203,18 +192,18 @@ impl Oauth {
 
     /// Ends one access token before its time.
     pub(super) fn expire(&mut self, token: &str) {
-        self.access.remove(token);
+        self.access.take(token);
     }
 
     /// Ends all access tokens of a person, not their refresh tokens.
     pub(super) fn expire_all(&mut self, person: &PersonId) {
-        self.access.retain(|_, a| a.person != *person);
+        self.access.retain(|a| a.person != *person);
     }
 
     /// Ends everything that this person granted the project (§2.2 revoke).
     pub(super) fn revoke(&mut self, project: &str, person: &PersonId) {
         self.grants.remove(&(project.to_owned(), person.clone()));
-        self.access.retain(|_, a| a.project != project || a.person != *person);
+        self.access.retain(|a| a.project != project || a.person != *person);
         self.fixed.retain(|_, a| a.project != project || a.person != *person);
         let clients = &self.clients;
         let of_project = |client: &str| clients.get(client).is_some_and(|c| c.project == project);
@@ -230,17 +219,6 @@ impl Oauth {
         let refresh = self.refresh.get(token)?;
         Some((self.clients.get(&refresh.client)?.project.clone(), refresh.person.clone()))
     }
-}
-
-/// Keeps a value, and the number of values within its bound.
-fn keep<T>(order: &mut VecDeque<String>, values: &mut BTreeMap<String, T>, key: String, value: T) {
-    while order.len() >= KEPT_MAX {
-        if let Some(oldest) = order.pop_front() {
-            values.remove(&oldest);
-        }
-    }
-    order.push_back(key.clone());
-    values.insert(key, value);
 }
 
 /// Scopes as Google writes them back: `email` and `profile` in their long form (§2.2).

@@ -1,14 +1,14 @@
 //! The endpoints beside the consent page: token, revoke, tokeninfo, userinfo, certs (google.md §2.2 and §2.3). They
 //! never hand out anything for a code or a token that does not hold.
 
-use data_encoding::{BASE64, BASE64URL_NOPAD};
+use data_encoding::BASE64URL_NOPAD;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::GoogleFace;
-use super::oauth::{Access, ChallengeMethod, Code, OauthClient, PREFIX, Scopes, joined};
-use super::request::{Answer, ApiRequest};
+use super::oauth::{Access, Code, OauthClient, PREFIX, Scopes, joined};
+use super::{Answer, ApiRequest};
 use crate::cloud::names::PersonId;
 
 /// Which names userinfo gives its fields (§1).
@@ -34,7 +34,7 @@ impl GoogleFace {
     pub(super) fn token(&self, request: &ApiRequest) -> Answer {
         let form = request.form_pairs();
         let get = |name: &str| form.get(name).map(String::as_str).filter(|v| !v.is_empty());
-        let (id, secret) = match basic(request) {
+        let (id, secret) = match request.basic() {
             Some((id, secret)) => (Some(id), Some(secret)),
             None => (get("client_id").map(str::to_owned), get("client_secret").map(str::to_owned)),
         };
@@ -166,7 +166,7 @@ impl GoogleFace {
         let form = request.form_pairs();
         let token = request.param("access_token").or_else(|| form.get("access_token").map(String::as_str));
         // Google's own Node library names it in a header instead.
-        let token = token.or_else(|| bearer(request));
+        let token = token.or_else(|| request.bearer_token());
         let now = self.now();
         let Some(access) = token.and_then(|t| self.oauth().access(t, now).cloned()) else {
             return refuse(400, "invalid_token", "Invalid Value");
@@ -187,7 +187,7 @@ impl GoogleFace {
 
     /// `GET /v1/userinfo`, and `/oauth2/v2/userinfo` with its older names (§1).
     pub(super) fn userinfo(&self, request: &ApiRequest, names: Names) -> Answer {
-        let token = bearer(request);
+        let token = request.bearer_token();
         let now = self.now();
         let Some(access) = token.and_then(|t| self.oauth().access(t, now).cloned()) else {
             return super::errors::ApiError::auth().answer();
@@ -208,30 +208,13 @@ impl GoogleFace {
     }
 }
 
-/// The token of `Authorization: Bearer`.
-pub(super) fn bearer(request: &ApiRequest) -> Option<&str> {
-    let (kind, token) = request.headers.get("authorization")?.split_once(' ')?;
-    kind.eq_ignore_ascii_case("bearer").then_some(token.trim())
-}
-
-/// The client of `Authorization: Basic`.
-fn basic(request: &ApiRequest) -> Option<(String, String)> {
-    let (kind, text) = request.headers.get("authorization")?.split_once(' ')?;
-    let text = kind.eq_ignore_ascii_case("basic").then(|| BASE64.decode(text.trim().as_bytes()).ok())??;
-    let text = String::from_utf8(text).ok()?;
-    text.split_once(':').map(|(id, secret)| (id.to_owned(), secret.to_owned()))
-}
-
 fn verified(code: &Code, verifier: Option<&str>) -> Result<(), &'static str> {
-    let right = match (&code.challenge, verifier) {
-        (None, _) => true,
-        (Some(_), None) => return Err("Missing code verifier."),
-        (Some((challenge, ChallengeMethod::Plain)), Some(verifier)) => challenge == verifier,
-        (Some((challenge, ChallengeMethod::S256)), Some(verifier)) => {
-            BASE64URL_NOPAD.encode(&Sha256::digest(verifier.as_bytes())) == challenge.trim_end_matches('=')
-        }
-    };
-    if right { Ok(()) } else { Err("Invalid code verifier.") }
+    match (&code.challenge, verifier) {
+        (None, _) => Ok(()),
+        (Some(_), None) => Err("Missing code verifier."),
+        (Some(challenge), Some(verifier)) if challenge.fits(verifier) => Ok(()),
+        (Some(_), Some(_)) => Err("Invalid code verifier."),
+    }
 }
 
 fn encode(value: &Value) -> String {

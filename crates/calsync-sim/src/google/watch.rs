@@ -11,11 +11,12 @@ use super::api::{Call, Success};
 use super::errors::ApiError;
 use super::ids::is_channel_id;
 use super::list_params::{LISTING, event_type};
-use super::push::{loopback, resource_uri};
+use super::push::resource_uri;
 use super::scopes::Need;
 use crate::cloud::calendar::Origin;
 use crate::cloud::content::EventType;
 use crate::cloud::watch::{Channel, NotOpened, Provider, Resource};
+use crate::loopback_http::loopback;
 
 /// How long a channel lives if nobody says (§8 `params.ttl`).
 const TTL_DEFAULT: i64 = 604_800;
@@ -79,6 +80,7 @@ impl Call<'_> {
             token,
             expires,
             event_types,
+            terms: None,
         };
         let opened = self.face.cloud.with(|cloud| cloud.open_channel(channel, self.now));
         let channel = opened.map_err(|refused| match refused {

@@ -301,6 +301,7 @@ fn a_channel_is_told_of_everything_until_it_ends() {
         token: None,
         expires: ts("2026-11-08T08:00:00Z"),
         event_types: Vec::new(),
+        terms: None,
     };
     cloud.open_channel(channel("one"), now()).unwrap();
     let event = cloud.create_event(&cal, meeting(), now()).unwrap();

@@ -1,4 +1,4 @@
-//! The look-alike on a port: bytes to requests and replies to bytes. It decides nothing.
+//! A look-alike on a port: bytes to requests and replies to bytes. It decides nothing.
 
 use std::sync::Arc;
 
@@ -8,19 +8,23 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
-use super::GoogleFace;
-use super::errors::ApiError;
-use super::request::{Answer, ApiRequest, Reply};
+use crate::wire::{Answer, ApiRequest, Reply};
 
 /// The largest body that is read: a full batch of large events.
 const BODY_MAX: usize = 8 * 1_024 * 1_024;
 
-/// The routes: one for everything.
-pub(crate) fn router(face: Arc<GoogleFace>) -> Router {
-    Router::new().fallback(handle).with_state(face)
+/// A provider's side of the cloud, as whoever serves it sees it.
+pub(crate) trait Face: Send + Sync + 'static {
+    /// The reply to any request.
+    fn serve(&self, request: &ApiRequest) -> impl Future<Output = Reply> + Send;
 }
 
-async fn handle(State(face): State<Arc<GoogleFace>>, request: Request) -> Response {
+/// The routes: one for everything.
+pub(crate) fn router<F: Face>(face: Arc<F>) -> Router {
+    Router::new().fallback(handle::<F>).with_state(face)
+}
+
+async fn handle<F: Face>(State(face): State<Arc<F>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_MAX).await else {
         return respond(Answer::empty(413));
@@ -33,7 +37,7 @@ async fn handle(State(face): State<Arc<GoogleFace>>, request: Request) -> Respon
             api.headers.insert(name.as_str().to_owned(), value.to_owned());
         }
     }
-    match face.reply(&api) {
+    match face.serve(&api).await {
         Reply::Answer(answer) => respond(answer),
         Reply::Dropped => broken(),
     }
@@ -59,6 +63,6 @@ fn broken() -> Response {
     let failure =
         futures_util::stream::once(async { Err::<Vec<u8>, _>(std::io::Error::other("dropped by a fault")) });
     let mut response = Response::new(Body::from_stream(failure));
-    *response.status_mut() = StatusCode::from_u16(ApiError::backend(0).status).unwrap_or_default();
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response
 }

@@ -1,9 +1,9 @@
-//! A request and an answer as plain values, so that the whole look-alike is a function that needs no network: the HTTP
-//! server, the batch endpoint and tests all call the same one.
+//! A request and an answer as plain values, so that a look-alike is a function that needs no network: the HTTP server,
+//! batch endpoints and tests all call the same one. It knows no provider.
 
 use std::collections::BTreeMap;
 
-use super::errors::ApiError;
+use data_encoding::BASE64;
 
 /// One request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,15 +76,19 @@ impl ApiRequest {
         self.path.iter().map(String::as_str).collect()
     }
 
-    /// A query parameter that is `true` or `false`; false if it is not there.
-    pub(crate) fn flag(&self, name: &'static str) -> Result<bool, ApiError> {
-        match self.param(name) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(other) => {
-                Err(ApiError::invalid_parameter(name, &format!("Invalid boolean value: '{other}'.")))
-            }
-        }
+    /// The token of `Authorization: Bearer`.
+    pub(crate) fn bearer_token(&self) -> Option<&str> {
+        let (kind, token) = self.headers.get("authorization")?.split_once(' ')?;
+        kind.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    }
+
+    /// Name and password of `Authorization: Basic`.
+    pub(crate) fn basic(&self) -> Option<(String, String)> {
+        let (kind, text) = self.headers.get("authorization")?.split_once(' ')?;
+        let text =
+            kind.eq_ignore_ascii_case("basic").then(|| BASE64.decode(text.trim().as_bytes()).ok())??;
+        let text = String::from_utf8(text).ok()?;
+        text.split_once(':').map(|(name, password)| (name.to_owned(), password.to_owned()))
     }
 }
 
