@@ -2,7 +2,8 @@
 //! everything as `nobody`, else as who we are. It never changes who this process is.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -52,6 +53,14 @@ pub(crate) fn give(path: &Path) {
     if let Some(Nobody { uid, gid }) = nobody() {
         chown(path, Some(uid), Some(gid)).unwrap();
     }
+}
+
+/// Writes a file that the servers may read, and no other user: PostgreSQL insists on that for keys.
+pub(crate) fn write(path: &Path, text: &str) {
+    let mut file =
+        fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    give(path);
 }
 
 /// A new directory of the servers' own, which goes with the value.

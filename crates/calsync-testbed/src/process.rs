@@ -50,12 +50,20 @@ impl Process {
         signal(name, &[self.pid()]);
     }
 
+    /// Waits for its end. False if that takes too long.
+    pub(crate) fn ends_within(&mut self, patience: Duration) -> bool {
+        within(patience, || !self.runs())
+    }
+
     /// Stops it and its children in their tracks: they keep their connections, and answer nothing.
     pub(crate) fn pause(&self) {
         self.signal("STOP");
         // Not at once: until then it may have another child.
-        assert!(within(PATIENCE, || state(self.pid()) == Some('T')), "process {} does not stop", self.pid());
-        signal("STOP", &descendants(self.pid()));
+        let stands = |pid: &u32| matches!(state(*pid), None | Some('T' | 'Z' | 'X'));
+        assert!(within(PATIENCE, || stands(&self.pid())), "process {} does not stop", self.pid());
+        let children = descendants(self.pid());
+        signal("STOP", &children);
+        assert!(within(PATIENCE, || children.iter().all(stands)), "a child of {} does not stop", self.pid());
     }
 
     /// Lets them go on.

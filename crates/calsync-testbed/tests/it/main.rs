@@ -2,4 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod bouncer;
+mod cluster;
+mod database;
 mod redis;
+mod standby;
+mod tls;
