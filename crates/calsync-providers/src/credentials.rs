@@ -28,9 +28,30 @@ pub struct NotKept(
     pub String,
 );
 
+/// What became of credentials that were to be stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kept {
+    /// They are stored.
+    Stored,
+    /// Others stand there by now: the person connected the account anew, or another instance was faster. Theirs stay.
+    Outrun,
+}
+
 /// Stores credentials that a provider changed by itself. Called while other calls of the account wait: be quick.
 #[async_trait]
 pub trait CredentialKeeper: Send + Sync {
     /// Stores them, durably. A failure is tried again before the account's next call.
     async fn keep(&self, account: AccountId, new: &Credentials) -> Result<(), NotKept>;
+
+    /// Stores `new` in place of `old`, the ones that `new` was bought with, and of no others: compare and set. A keeper that
+    /// does not compare is as good as its [`CredentialKeeper::keep`].
+    async fn replace(
+        &self,
+        account: AccountId,
+        old: &Credentials,
+        new: &Credentials,
+    ) -> Result<Kept, NotKept> {
+        let _ = old;
+        self.keep(account, new).await.map(|()| Kept::Stored)
+    }
 }

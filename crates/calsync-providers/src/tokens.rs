@@ -12,7 +12,7 @@ use calsync_core::time::Ts;
 use jiff::SignedDuration;
 use tokio::sync::Mutex;
 
-use crate::credentials::{CredentialKeeper, Credentials};
+use crate::credentials::{CredentialKeeper, Credentials, Kept};
 
 /// A token is no longer used this long before its end: clocks differ, and a call takes its time.
 const MARGIN: SignedDuration = SignedDuration::from_secs(120);
@@ -48,7 +48,8 @@ pub(crate) struct Tokens {
 struct State {
     credentials: Credentials,
     access: Option<(Secret, Ts)>,
-    unsaved: bool,
+    /// The ones that are stored, while those in use are not yet.
+    replaces: Option<Credentials>,
     last_failure: Option<ProviderError>,
 }
 
@@ -59,7 +60,7 @@ impl Tokens {
         keeper: Arc<dyn CredentialKeeper>,
         clock: Arc<dyn Clock>,
     ) -> Tokens {
-        let state = State { credentials, access: None, unsaved: false, last_failure: None };
+        let state = State { credentials, access: None, replaces: None, last_failure: None };
         Tokens { account, keeper, clock, failures: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
@@ -101,8 +102,9 @@ impl Tokens {
         state.access = Some((bought.access.clone(), good_until));
         state.last_failure = None;
         if let Some(rotated) = bought.rotated {
-            state.credentials = rotated;
-            state.unsaved = true;
+            let used = std::mem::replace(&mut state.credentials, rotated);
+            // Where the ones before were not stored either, what is stored is older still.
+            state.replaces.get_or_insert(used);
             self.save(state).await;
         }
         bought.access
@@ -111,11 +113,13 @@ impl Tokens {
     /// Hands over rotated credentials. A failure is no reason to fail the call: they are in memory, and it is tried
     /// again before the next one.
     async fn save(&self, state: &mut State) {
-        if !state.unsaved {
-            return;
-        }
-        match self.keeper.keep(self.account, &state.credentials).await {
-            Ok(()) => state.unsaved = false,
+        let Some(old) = &state.replaces else { return };
+        match self.keeper.replace(self.account, old, &state.credentials).await {
+            Ok(Kept::Stored) => state.replaces = None,
+            Ok(Kept::Outrun) => {
+                tracing::info!(account = %self.account, "newer credentials stand: they stay as they are");
+                state.replaces = None;
+            }
             Err(error) => {
                 tracing::warn!(account = %self.account, %error, "rotated credentials wait to be stored")
             }

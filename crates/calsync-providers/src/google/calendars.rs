@@ -3,13 +3,12 @@
 
 use calsync_core::calendar::ListedCalendar;
 use calsync_core::ports::{ErrorClass, ProviderError};
-use reqwest::Method;
 
 use super::GoogleAccount;
 use super::error::Operation;
 use super::normalize;
 use super::resource::{CalendarResource, CalendarsPage};
-use super::transport::Call;
+use crate::transport::Call;
 
 /// Entries asked for per page: Google's cap.
 const PAGE_SIZE: &str = "250";
@@ -27,10 +26,7 @@ impl GoogleAccount {
                 // A calendar hidden in Google's own list still holds its owner's time.
                 .append_pair("showHidden", "true")
                 .extend_pairs(page_token.as_deref().map(|token: &str| ("pageToken", token)));
-            let operation = Operation::ListCalendars;
-            let call =
-                Call { operation, method: Method::GET, url, body: None, if_match: None, writes_to: None };
-            let reply = self.transport.run(&call).await?;
+            let reply = self.transport.run(&Call::get(Operation::ListCalendars, url)).await?;
             let page = parse(&reply.body)?;
             calendars.extend(page.items.unwrap_or_default().into_iter().filter_map(listed));
             match page.next_page_token.filter(|token| !token.is_empty()) {

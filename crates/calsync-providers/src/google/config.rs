@@ -5,6 +5,7 @@ use std::time::Duration;
 use calsync_core::secret::Secret;
 use url::Url;
 
+use crate::address;
 use crate::budget::Limits;
 
 /// Google, as this process knows it.
@@ -64,22 +65,7 @@ impl GoogleConfig {
     /// A method of the Calendar API. Each part is one path segment: calendar ids carry `@` and `#`, and `primary` is
     /// an alias (google.md §1). `None` for a part that no id can be.
     pub(super) fn api(&self, parts: &[&str]) -> Option<Url> {
-        let mut text = self.api_base.as_str().trim_end_matches('/').to_owned();
-        for part in parts {
-            if part.is_empty() || *part == "." || *part == ".." {
-                return None;
-            }
-            text.push('/');
-            for byte in part.bytes() {
-                match byte {
-                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                        text.push(char::from(byte))
-                    }
-                    _ => text.push_str(&format!("%{byte:02X}")),
-                }
-            }
-        }
-        let mut url = Url::parse(&text).ok()?;
+        let mut url = address::below(&self.api_base, parts)?;
         url.query_pairs_mut().append_pair("prettyPrint", "false");
         Some(url)
     }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::budget::Throttled;
 use crate::retry;
+use crate::transport::{Operate, Refused};
 use crate::wire::Effect;
 
 /// How long we pause when the account itself may not write any more ("hours to months", google.md §9).
@@ -76,8 +77,18 @@ impl Operation {
             _ => 1,
         }
     }
+}
 
-    pub(crate) const fn effect(self) -> Effect {
+impl Operate for Operation {
+    fn name(self) -> &'static str {
+        self.as_str()
+    }
+
+    fn units(self) -> u32 {
+        Operation::units(self)
+    }
+
+    fn effect(self) -> Effect {
         match self {
             Operation::InsertEvent | Operation::UpdateEvent | Operation::DeleteEvent | Operation::Watch => {
                 Effect::Writes
@@ -86,25 +97,25 @@ impl Operation {
         }
     }
 
-    /// Whether this status is an answer to it rather than a refusal: what is already gone is gone (google.md §11 row 7).
-    pub const fn is_answered_by(self, status: u16) -> bool {
+    /// What is already gone is gone (google.md §11 row 7).
+    fn is_answered_by(self, status: u16) -> bool {
         match self {
             Operation::GetEvent | Operation::DeleteEvent => matches!(status, 404 | 410),
             Operation::Stop => status == 404,
             _ => false,
         }
     }
-}
 
-/// A refusal, read once.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Refused {
-    /// HTTP status.
-    pub status: u16,
-    /// What to tell the engine.
-    pub error: ProviderError,
-    /// Whose limit it was about, if any.
-    pub throttled: Option<Throttled>,
+    fn may_repeat(self, class: ErrorClass) -> bool {
+        match self {
+            Operation::ListCalendars | Operation::ListEvents | Operation::GetEvent | Operation::UserInfo => {
+                class == ErrorClass::Transient
+            }
+            // Never without an id of ours: see `write`.
+            Operation::InsertEvent => matches!(class, ErrorClass::Transient | ErrorClass::Ambiguous),
+            Operation::UpdateEvent | Operation::DeleteEvent | Operation::Watch | Operation::Stop => false,
+        }
+    }
 }
 
 /// What a refusal means.

@@ -2,15 +2,10 @@
 //! mistake and a passing fault, and never repeat a description.
 
 use calsync_core::ports::{ErrorClass, ProviderError};
-use calsync_core::secret::Secret;
 use calsync_core::time::Ts;
-use jiff::SignedDuration;
-use serde::{Deserialize, Deserializer};
 
+use crate::oauth::{Exchange, Tokens, tame};
 use crate::retry;
-
-/// The life of an access token that does not say how long it lives: short, so that it is soon replaced.
-const UNSTATED_LIFE: SignedDuration = SignedDuration::from_mins(5);
 
 /// What a person must do about a dead grant. Seven days are Google's for consent screens in status "Testing" (§2.3).
 const DEAD_GRANT: &str = "Google no longer accepts this account's connection: access was removed, or it expired. \
@@ -19,39 +14,6 @@ const DEAD_GRANT: &str = "Google no longer accepts this account's connection: ac
 /// What a person must do about a code that is not taken.
 const DEAD_CODE: &str = "Google does not accept this sign-in: it was used before, took too long, or the server's clock \
     is wrong. Start connecting again";
-
-/// Which exchange an answer belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Exchange {
-    /// A code for tokens.
-    Code,
-    /// A refresh token for an access token.
-    Refresh,
-}
-
-/// Tokens, as answered.
-#[derive(Deserialize)]
-pub(super) struct Tokens {
-    pub(super) access_token: Secret,
-    #[serde(default, deserialize_with = "seconds")]
-    pub(super) expires_in: Option<SignedDuration>,
-    #[serde(default)]
-    pub(super) refresh_token: Option<Secret>,
-    /// What was granted.
-    #[serde(default)]
-    pub(super) scope: Option<String>,
-    #[serde(default)]
-    pub(super) id_token: Option<Secret>,
-    /// Only for grants that end by themselves.
-    #[serde(default, deserialize_with = "seconds")]
-    pub(super) refresh_token_expires_in: Option<SignedDuration>,
-}
-
-impl Tokens {
-    pub(super) fn life(&self) -> SignedDuration {
-        self.expires_in.unwrap_or(UNSTATED_LIFE)
-    }
-}
 
 /// Reads an answer of the token endpoint.
 pub(super) fn read(
@@ -62,10 +24,7 @@ pub(super) fn read(
     now: Ts,
 ) -> Result<Tokens, ProviderError> {
     if (200..300).contains(&status) {
-        let unreadable =
-            || ProviderError::new(ErrorClass::Transient, "token endpoint: an answer without tokens");
-        let tokens: Tokens = serde_json::from_slice(body).map_err(|_| unreadable())?;
-        return if tokens.access_token.expose().is_empty() { Err(unreadable()) } else { Ok(tokens) };
+        return Tokens::read(body);
     }
     let code = error_code(body);
     let (class, words) = meaning(exchange, status, code.as_deref());
@@ -132,17 +91,6 @@ fn error_code(body: &[u8]) -> Option<String> {
     body["error"].as_str().map(tame).filter(|code| !code.is_empty())
 }
 
-fn tame(code: &str) -> String {
-    code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(64).collect()
-}
-
-/// A number of seconds, which Google also sends as a string (google.md §2.2).
-fn seconds<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SignedDuration>, D::Error> {
-    let value = serde_json::Value::deserialize(d)?;
-    let seconds = value.as_f64().or_else(|| value.as_str().and_then(|text| text.trim().parse().ok()));
-    Ok(seconds.filter(|s| *s > 0.0).and_then(|s| SignedDuration::try_from_secs_f64(s).ok()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,18 +136,5 @@ mod tests {
         assert_eq!(consent_refused("access_denied").class, C::Unauthorized);
         assert_eq!(consent_refused("redirect_uri_mismatch").class, C::Misconfigured);
         assert!(!consent_refused("<script>alert").detail.contains('<'));
-    }
-
-    #[test]
-    fn lives_come_as_numbers_and_as_text() {
-        let life = |value: &str| {
-            let body = format!("{{\"access_token\":\"t\",\"expires_in\":{value}}}");
-            read(Exchange::Refresh, 200, body.as_bytes(), None, NOW).unwrap().life()
-        };
-        assert_eq!(life("3599"), SignedDuration::from_secs(3_599));
-        assert_eq!(life("\"3599\""), SignedDuration::from_secs(3_599));
-        for odd in ["null", "\"soon\"", "-5", "{}"] {
-            assert_eq!(life(odd), UNSTATED_LIFE, "{odd}");
-        }
     }
 }

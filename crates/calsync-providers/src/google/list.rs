@@ -4,13 +4,13 @@
 use calsync_core::calendar::Cursor;
 use calsync_core::ports::{ChangePage, ErrorClass, ListFrom, ListRequest, NextPage, ProviderError};
 use calsync_core::time::Window;
-use reqwest::Method;
 
 use super::GoogleAccount;
 use super::error::Operation;
 use super::normalize::{self, Surroundings};
 use super::resource::EventsPage;
-use super::transport::Call;
+use crate::items;
+use crate::transport::Call;
 
 /// Fingerprint of a listing's parameters (google.md §4 rules 2 and 8). Raise the number when the parameters change.
 fn params(page_size: u16) -> String {
@@ -22,7 +22,7 @@ impl GoogleAccount {
         &self,
         request: ListRequest<'_>,
     ) -> Result<ChangePage, ProviderError> {
-        let config = &self.transport.google.config;
+        let config = &self.transport.remote.config;
         let params = params(config.page_size);
         let mut url = self.api(&["calendars", request.calendar, "events"])?;
         // `showDeleted` stays away: with `singleEvents=false` cancelled occurrences come anyhow, deltas always tell of
@@ -41,9 +41,7 @@ impl GoogleAccount {
         if let Some(page) = request.page {
             url.query_pairs_mut().append_pair("pageToken", page);
         }
-        let operation = Operation::ListEvents;
-        let call = Call { operation, method: Method::GET, url, body: None, if_match: None, writes_to: None };
-        let reply = self.transport.run(&call).await?;
+        let reply = self.transport.run(&Call::get(Operation::ListEvents, url)).await?;
         read_page(&reply.body, request, &self.email, params)
     }
 }
@@ -65,7 +63,7 @@ fn read_page(
             Err(bad) => match bad.id {
                 Some(id) => {
                     tracing::warn!(why = bad.why, "an event can't be read: its blocks stay as they are");
-                    normalize::stand_in(id, bad.why)
+                    items::stand_in(id, bad.why)
                 }
                 None => {
                     let detail = format!("events.list: an item can't even be named ({})", bad.why);

@@ -14,7 +14,6 @@ pub mod notification;
 mod oauth;
 mod resource;
 mod scope;
-mod transport;
 mod watch;
 mod write;
 
@@ -23,7 +22,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use calsync_core::block::ObservedBlock;
-use calsync_core::calendar::{Account, ListedCalendar};
+use calsync_core::calendar::{Account, ListedCalendar, ProviderKind};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, Clock, ErrorClass, IdGen, Ids, ListRequest, Listing, ProviderAccount,
@@ -35,22 +34,22 @@ use crate::budget::{AccountBudget, Bucket};
 use crate::credentials::{CredentialKeeper, Credentials};
 use crate::stats::CallRecorder;
 use crate::tokens::Tokens;
-use transport::Transport;
+use crate::transport::{Edge, Remote, Transport};
+use crate::wire::Reply;
 
+pub use crate::items::Malformed;
+pub use crate::oauth::{Authorization, Connected, Person};
+pub use crate::transport::Refused;
 pub use config::GoogleConfig;
-pub use error::{Operation, Refused, classify};
+pub use error::{Operation, classify};
 pub use grant::consent_refused;
-pub use normalize::{Malformed, Surroundings, item as normalize_item};
-pub use oauth::{Authorization, Connected, Person};
+pub use normalize::{Surroundings, item as normalize_item};
 pub use scope::Consent;
 
 /// Google, as one process knows it.
 pub struct Google {
     config: GoogleConfig,
-    http: reqwest::Client,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn IdGen>,
-    recorder: Arc<CallRecorder>,
+    edge: Edge,
     project: Arc<Bucket>,
 }
 
@@ -64,7 +63,10 @@ impl Google {
         recorder: Arc<CallRecorder>,
     ) -> Google {
         let project = AccountBudget::project_bucket(&config.limits);
-        Google { config, http, clock, ids, recorder, project }
+        let (timeout, body_limit) = (config.timeout, config.body_limit);
+        let provider = ProviderKind::Google;
+        let edge = Edge { provider, http, clock, ids, recorder, timeout, body_limit };
+        Google { config, edge, project }
     }
 
     /// An account, ready to be used. Makes no call.
@@ -75,9 +77,22 @@ impl Google {
         keeper: Arc<dyn CredentialKeeper>,
     ) -> GoogleAccount {
         let budget = AccountBudget::new(self.config.limits, self.project.clone());
-        let tokens = Tokens::new(account.id, credentials, keeper, self.clock.clone());
+        let tokens = Tokens::new(account.id, credentials, keeper, self.edge.clock.clone());
         let transport = Transport::new(self.clone(), budget, tokens);
         GoogleAccount { email: account.email.clone(), transport }
+    }
+}
+
+impl Remote for Google {
+    type Operation = Operation;
+
+    fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
+    fn read_refusal(&self, operation: Operation, reply: &Reply) -> Refused {
+        let header = reply.header("retry-after");
+        classify(operation, reply.status, &reply.body, header, self.edge.clock.now())
     }
 }
 
@@ -90,7 +105,7 @@ impl fmt::Debug for Google {
 /// One person's account at Google.
 pub struct GoogleAccount {
     email: String,
-    transport: Transport,
+    transport: Transport<Google>,
 }
 
 impl fmt::Debug for GoogleAccount {
@@ -101,7 +116,7 @@ impl fmt::Debug for GoogleAccount {
 
 impl GoogleAccount {
     fn api(&self, parts: &[&str]) -> Result<Url, ProviderError> {
-        let url = self.transport.google.config.api(parts);
+        let url = self.transport.remote.config.api(parts);
         url.ok_or_else(|| ProviderError::new(ErrorClass::Invalid, "no calendar or event has such an id"))
     }
 }
@@ -113,7 +128,7 @@ impl ProviderAccount for GoogleAccount {
             chooses_ids: Ids::Client,
             push: Some(Push { life: watch::LIFE, renewal: Renewal::Replace }),
             tentative: Tentativeness::Shown,
-            concurrent_calls: self.transport.google.config.limits.concurrent,
+            concurrent_calls: self.transport.remote.config.limits.concurrent,
             listing: Listing::Unbounded,
         }
     }

@@ -6,7 +6,7 @@
 
 use calsync_core::block::{MARKER_NAME, Marker, Visibility};
 use calsync_core::calendar::Access;
-use calsync_core::event::{Event, EventKind, EventText, Response, Series, ShowAs, Status, When};
+use calsync_core::event::{Event, EventKind, Response, Series, ShowAs, Status, When};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{RemoteEvent, RemoteItem};
 use calsync_core::recurrence::{OriginalStart, Recurrence};
@@ -15,13 +15,8 @@ use calsync_core::zone;
 use jiff::civil::{Date, DateTime};
 
 use super::resource::{AttendeeResource, EventResource, NamedResource, TimeResource};
+use crate::items::{Malformed, bounded, event_id, same_address, text};
 
-/// Longest event id taken. Ids that we choose end at 1024 (google.md §5); instance ids add a suffix.
-const ID_MAX: usize = 2_048;
-/// Longest title or location kept, in bytes.
-const LINE_MAX: usize = 4 * 1024;
-/// Longest description kept, in bytes.
-const DESCRIPTION_MAX: usize = 64 * 1024;
 /// Longest marker kept: Google cuts property values here (google.md §6).
 const MARKER_MAX: usize = 1_024;
 /// Group, import and holiday calendars; anything else with an `@` is a person's or a resource's main calendar.
@@ -36,15 +31,6 @@ pub struct Surroundings<'a> {
     pub email: &'a str,
     /// The calendar's zone, as the page tells it.
     pub zone: Option<&'a str>,
-}
-
-/// An item that can't be read.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Malformed {
-    /// Its id, if at least that can be read.
-    pub id: Option<EventId>,
-    /// What is wrong. Never an event's text.
-    pub why: &'static str,
 }
 
 /// One item of a listing, or the answer to a read or write of one event.
@@ -62,30 +48,6 @@ pub fn item(json: &str, around: &Surroundings<'_>) -> Result<RemoteItem, Malform
     convert(&id, resource, around).map_err(|why| Malformed { id: Some(id), why })
 }
 
-/// What stands in for an item of which only the id can be read: see the head of this file.
-pub(super) fn stand_in(id: EventId, why: &str) -> RemoteItem {
-    let day = Date::constant(1970, 1, 1);
-    let event = Event {
-        id,
-        version: None,
-        updated: None,
-        ical_uid: None,
-        when: Some(When::AllDay { start: day, end: Date::constant(1970, 1, 2) }),
-        series: Series::Master { recurrence: Recurrence { lines: vec![format!("unreadable event: {why}")] } },
-        status: Status::Confirmed,
-        show_as: ShowAs::Busy,
-        response: None,
-        kind: EventKind::Default,
-        text: None,
-    };
-    RemoteItem::Present(Box::new(RemoteEvent {
-        event,
-        marker: None,
-        visibility: Visibility::Private,
-        colour: None,
-    }))
-}
-
 /// What a role allows. New roles appear (google.md §3): an unknown one may read.
 pub(super) fn access(role: &str) -> Access {
     match role {
@@ -94,10 +56,6 @@ pub(super) fn access(role: &str) -> Access {
         "owner" => Access::Owner,
         _ => Access::Read,
     }
-}
-
-fn event_id(id: String) -> Option<EventId> {
-    (!id.is_empty() && id.len() <= ID_MAX).then_some(EventId(id))
 }
 
 fn convert(id: &EventId, r: EventResource, around: &Surroundings<'_>) -> Result<RemoteItem, &'static str> {
@@ -150,20 +108,6 @@ fn marker(value: &serde_json::Value) -> Marker {
     // Whatever its form, it says that somebody marked this event.
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     Marker(bounded(text, MARKER_MAX))
-}
-
-fn text(title: Option<String>, description: Option<String>, location: Option<String>) -> Option<EventText> {
-    let text = EventText {
-        title: title.map(|t| bounded(t, LINE_MAX)),
-        description: description.map(|t| bounded(t, DESCRIPTION_MAX)),
-        location: location.map(|t| bounded(t, LINE_MAX)),
-    };
-    (text != EventText::default()).then_some(text)
-}
-
-fn bounded(mut text: String, max: usize) -> String {
-    text.truncate(text.floor_char_boundary(max));
-    text
 }
 
 fn series(id: &EventId, r: &EventResource, around: &Surroundings<'_>) -> Result<Series, &'static str> {
@@ -273,10 +217,6 @@ fn response(guests: &[AttendeeResource], around: &Surroundings<'_>) -> Option<Re
 fn is_somebody_elses(around: &Surroundings<'_>) -> bool {
     let calendar = around.calendar;
     calendar.contains('@') && !calendar.ends_with(GROUP_CALENDARS) && !same_address(calendar, around.email)
-}
-
-fn same_address(a: &str, b: &str) -> bool {
-    !a.is_empty() && a.to_lowercase() == b.to_lowercase()
 }
 
 /// A block's time as we write it: instants in UTC, dates as dates.

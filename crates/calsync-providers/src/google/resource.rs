@@ -3,9 +3,10 @@
 //! Fields on which time and identity hang are read strictly; a wrong type in any other is taken for absence, so that a
 //! novelty at Google costs no event.
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use crate::items::loose;
 
 /// A page of `events.list`. Items are kept as text, so that one bad item costs only itself.
 #[derive(Deserialize)]
@@ -185,9 +186,4 @@ pub(super) struct RemindersResource {
 #[derive(Serialize)]
 pub(super) struct MarkerResource<'a> {
     pub(super) private: std::collections::BTreeMap<&'static str, &'a str>,
-}
-
-/// A wrong type is taken for absence.
-fn loose<'de, D: Deserializer<'de>, T: DeserializeOwned>(d: D) -> Result<Option<T>, D::Error> {
-    Ok(serde_json::from_value(serde_json::Value::deserialize(d)?).ok())
 }

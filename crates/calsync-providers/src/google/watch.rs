@@ -9,7 +9,7 @@ use serde_json::json;
 use super::GoogleAccount;
 use super::error::Operation;
 use super::resource::ChannelResource;
-use super::transport::Call;
+use crate::transport::Call;
 
 /// The longest life worth asking for: Google's own default (`params.ttl`).
 pub(super) const LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);

@@ -12,7 +12,7 @@ use super::GoogleAccount;
 use super::error::Operation;
 use super::normalize::{self, Surroundings};
 use super::resource::{BlockResource, MarkerResource, RemindersResource};
-use super::transport::Call;
+use crate::transport::Call;
 
 /// Shortest and longest id that may be chosen, and its letters: base32hex (google.md §5).
 const ID_LENGTHS: std::ops::RangeInclusive<usize> = 5..=1_024;
@@ -72,15 +72,8 @@ impl GoogleAccount {
     /// What stands under an id. A block just made can be missing for a moment (google.md §10 row 4): whether to look again
     /// is the caller's to say.
     pub(super) async fn get(&self, calendar: &str, id: &EventId) -> Result<Standing, ProviderError> {
-        let call = Call {
-            operation: Operation::GetEvent,
-            method: Method::GET,
-            url: self.api(&["calendars", calendar, "events", id.as_str()])?,
-            body: None,
-            if_match: None,
-            writes_to: None,
-        };
-        let reply = self.transport.run(&call).await?;
+        let url = self.api(&["calendars", calendar, "events", id.as_str()])?;
+        let reply = self.transport.run(&Call::get(Operation::GetEvent, url)).await?;
         match reply.status {
             404 => return Ok(Standing::Nothing),
             410 => return Ok(Standing::Deleted),

@@ -307,7 +307,7 @@ fn malformed_items_are_named_where_they_can_be() {
 #[test]
 fn a_stand_in_keeps_what_stands_for_it() {
     use calsync_core::time::Window;
-    let RemoteItem::Present(remote) = stand_in("abc".into(), "no start") else { panic!() };
+    let RemoteItem::Present(remote) = crate::items::stand_in("abc".into(), "no start") else { panic!() };
     let mut mirror = calsync_core::mirror::Mirror::default();
     mirror.events.insert(remote.event.id.clone(), remote.event);
     let found = mirror.occurrences(&Window::ALL, &jiff::tz::TimeZone::UTC);

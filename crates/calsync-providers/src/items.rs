@@ -1,0 +1,86 @@
+//! What every provider's normaliser needs: bounded ids and texts, fields whose type may change without notice, and what
+//! stands in for an item that can't be read. Pure.
+
+use calsync_core::block::Visibility;
+use calsync_core::event::{Event, EventKind, EventText, Series, ShowAs, Status, When};
+use calsync_core::ids::EventId;
+use calsync_core::ports::{RemoteEvent, RemoteItem};
+use calsync_core::recurrence::Recurrence;
+use jiff::civil::Date;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+/// Longest event id taken. Google's end at 1024 and a suffix (google.md §5), Microsoft's at some 300.
+const ID_MAX: usize = 2_048;
+/// Longest title or location kept, in bytes.
+const LINE_MAX: usize = 4 * 1024;
+/// Longest description kept, in bytes.
+const DESCRIPTION_MAX: usize = 64 * 1024;
+
+/// An item that can't be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Malformed {
+    /// Its id, if at least that can be read.
+    pub id: Option<EventId>,
+    /// What is wrong. Never an event's text.
+    pub why: &'static str,
+}
+
+/// What stands in for an item of which only the id can be read: an event whose repetition is unreadable. The planner then
+/// removes nothing that stands for it, makes nothing new, and says so in `explain`.
+pub(crate) fn stand_in(id: EventId, why: &str) -> RemoteItem {
+    let day = Date::constant(1970, 1, 1);
+    let event = Event {
+        id,
+        version: None,
+        updated: None,
+        ical_uid: None,
+        when: Some(When::AllDay { start: day, end: Date::constant(1970, 1, 2) }),
+        series: Series::Master { recurrence: Recurrence { lines: vec![format!("unreadable event: {why}")] } },
+        status: Status::Confirmed,
+        show_as: ShowAs::Busy,
+        response: None,
+        kind: EventKind::Default,
+        text: None,
+    };
+    RemoteItem::Present(Box::new(RemoteEvent {
+        event,
+        marker: None,
+        visibility: Visibility::Private,
+        colour: None,
+    }))
+}
+
+/// An id that can be one.
+pub(crate) fn event_id(id: String) -> Option<EventId> {
+    (!id.is_empty() && id.len() <= ID_MAX).then_some(EventId(id))
+}
+
+/// Texts within their bounds; `None` where there is none at all.
+pub(crate) fn text(
+    title: Option<String>,
+    description: Option<String>,
+    location: Option<String>,
+) -> Option<EventText> {
+    let text = EventText {
+        title: title.map(|t| bounded(t, LINE_MAX)),
+        description: description.map(|t| bounded(t, DESCRIPTION_MAX)),
+        location: location.map(|t| bounded(t, LINE_MAX)),
+    };
+    (text != EventText::default()).then_some(text)
+}
+
+pub(crate) fn bounded(mut text: String, max: usize) -> String {
+    text.truncate(text.floor_char_boundary(max));
+    text
+}
+
+/// Whether two addresses are one person's.
+pub(crate) fn same_address(a: &str, b: &str) -> bool {
+    !a.is_empty() && a.to_lowercase() == b.to_lowercase()
+}
+
+/// For serde: a wrong type is taken for absence.
+pub(crate) fn loose<'de, D: Deserializer<'de>, T: DeserializeOwned>(d: D) -> Result<Option<T>, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(d)?).ok())
+}
