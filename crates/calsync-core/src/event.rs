@@ -111,7 +111,13 @@ pub enum Series {
         /// How it repeats.
         recurrence: Recurrence,
     },
-    /// One occurrence that differs from the pattern, or that the provider enumerated.
+    /// One occurrence of a series whose provider enumerates them and keeps the pattern to itself. Its own id is its
+    /// identity: it stays the same when the occurrence is moved, and says nothing of where it stood (microsoft.md §4.3).
+    Occurrence {
+        /// The series it belongs to; no event of this id is ever told.
+        master: EventId,
+    },
+    /// One occurrence that differs from the pattern.
     Instance {
         /// The series it belongs to.
         master: EventId,

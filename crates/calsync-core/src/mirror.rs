@@ -41,7 +41,8 @@ pub struct MirrorDelta {
     /// Blocks gone.
     pub blocks_gone: Vec<EventId>,
     /// A series with known exceptions was edited. Providers drop such exceptions without a word (google.md §7), so only
-    /// a full listing tells which of them still stand.
+    /// a full listing tells which of them still stand. Likewise where a series is enumerated, and its tombstone came
+    /// without one for each of its occurrences.
     pub exceptions_in_doubt: bool,
 }
 
@@ -84,6 +85,7 @@ impl Mirror {
         let mut fold = Fold {
             mirror: self,
             exceptions: OnceCell::new(),
+            series_gone: Vec::new(),
             dragged: Vec::new(),
             delta: MirrorDelta::default(),
         };
@@ -93,10 +95,13 @@ impl Mirror {
                 None => fold.gone(id),
             }
         }
+        for (master, (shown, covers)) in &next.enumerated {
+            fold.not_enumerated(master, shown, covers);
+        }
         if let Listed::Everything(window) = listed {
             fold.absent(&next.items, &window);
         }
-        fold.finish(&next.items)
+        fold.finish(&next)
     }
 
     /// Takes a delta over.
@@ -119,8 +124,10 @@ impl Mirror {
 /// One listing on its way into the mirror.
 struct Fold<'a> {
     mirror: &'a Mirror,
-    /// Exceptions by series; only some listings ask for them.
+    /// Exceptions and enumerated occurrences by series; only some listings ask for them.
     exceptions: OnceCell<BTreeMap<&'a EventId, Vec<&'a EventId>>>,
+    /// Series that we know occurrences of, and that are told to be none (any more).
+    series_gone: Vec<EventId>,
     /// Exceptions of series that are gone.
     dragged: Vec<EventId>,
     delta: MirrorDelta,
@@ -164,6 +171,9 @@ impl<'a> Fold<'a> {
         if known.is_some_and(|known| older(remote.event.updated, known.updated)) {
             return;
         }
+        if remote.event.series == Series::Single {
+            self.no_series(id);
+        }
         let mut event = remote.event.clone();
         event.text = context.texts.strip(event.text);
         if event.status == Status::Cancelled && !matches!(event.series, Series::Instance { .. }) {
@@ -188,7 +198,7 @@ impl<'a> Fold<'a> {
         let by_series = self.exceptions.get_or_init(|| {
             let mut by_series: BTreeMap<&EventId, Vec<&EventId>> = BTreeMap::new();
             for event in mirror.events.values() {
-                if let Series::Instance { master, .. } = &event.series {
+                if let Series::Instance { master, .. } | Series::Occurrence { master } = &event.series {
                     by_series.entry(master).or_default().push(&event.id);
                 }
             }
@@ -201,14 +211,47 @@ impl<'a> Fold<'a> {
         if self.mirror.blocks.contains_key(id) {
             self.delta.blocks_gone.push(id.clone());
         }
-        if let Some(event) = self.mirror.events.get(id) {
+        let mirror = self.mirror;
+        if let Some(event) = mirror.events.get(id) {
             self.delta.gone.push(id.clone());
             // A series that is gone takes its exceptions with it: the provider sends no item for each (google.md §7).
             if matches!(event.series, Series::Master { .. }) {
                 let exceptions: Vec<EventId> = self.exceptions_of(id).iter().map(|e| (*e).clone()).collect();
                 self.dragged.extend(exceptions);
             }
+        } else {
+            self.no_series(id);
         }
+    }
+
+    /// What was an enumerated series is one no longer.
+    fn no_series(&mut self, id: &EventId) {
+        let mirror = self.mirror;
+        let enumerated = |id: &&EventId| {
+            mirror.events.get(*id).is_some_and(|e| matches!(e.series, Series::Occurrence { .. }))
+        };
+        if self.exceptions_of(id).iter().any(enumerated) {
+            self.series_gone.push(id.clone());
+        }
+    }
+
+    /// Of an enumerated series, what is not among its occurrences does not take place; nor does itself, which may have
+    /// been a single event until now.
+    fn not_enumerated(&mut self, master: &EventId, shown: &BTreeSet<EventId>, covers: &Window) {
+        if self.mirror.events.contains_key(master) {
+            self.delta.gone.push(master.clone());
+        }
+        if self.mirror.blocks.contains_key(master) {
+            self.delta.blocks_gone.push(master.clone());
+        }
+        let utc = jiff::tz::TimeZone::UTC;
+        let inside = |event: &Event| event.when.as_ref().is_none_or(|when| when.span().touches(covers, &utc));
+        let known = self.exceptions_of(master).iter().filter(|id| !shown.contains(**id));
+        let gone: Vec<EventId> = known
+            .filter(|id| self.mirror.events.get(**id).is_some_and(inside))
+            .map(|id| (*id).clone())
+            .collect();
+        self.delta.gone.extend(gone);
     }
 
     /// What a complete listing does not show is gone, as far as the listing reached.
@@ -220,7 +263,7 @@ impl<'a> Fold<'a> {
             (_, Some(when)) => when.span().touches(window, &utc),
             // A cancelled occurrence tells no time but the one it had.
             (Series::Instance { original, .. }, None) => place(original).touches(window, &utc),
-            (Series::Single, None) => true,
+            (Series::Single | Series::Occurrence { .. }, None) => true,
         };
         let absent = self.mirror.events.values().filter(|e| !seen.contains_key(&e.id) && covered(e));
         for event in absent {
@@ -233,8 +276,14 @@ impl<'a> Fold<'a> {
 
     /// Puts the answer in order. An exception that this very listing shows is not dragged away by its series: which of
     /// the two words is the later one only a full listing can tell.
-    fn finish(mut self, seen: &BTreeMap<EventId, Option<Box<RemoteEvent>>>) -> MirrorDelta {
-        let is_shown = |id: &EventId| matches!(seen.get(id), Some(Some(_)));
+    fn finish(mut self, latest: &Latest) -> MirrorDelta {
+        let is_shown = |id: &EventId| matches!(latest.items.get(id), Some(Some(_)));
+        for master in std::mem::take(&mut self.series_gone) {
+            // Unless each of its occurrences is accounted for, nobody knows which of them still stand.
+            let told = |id: &&EventId| latest.items.contains_key(*id) || self.delta.gone.contains(*id);
+            let known = self.exceptions_of(&master);
+            self.delta.exceptions_in_doubt |= !known.iter().all(told);
+        }
         let (shown, dragged): (Vec<EventId>, Vec<EventId>) = self.dragged.into_iter().partition(is_shown);
         self.delta.exceptions_in_doubt |= !shown.is_empty();
         self.delta.gone.extend(dragged);
@@ -258,6 +307,8 @@ fn place(original: &OriginalStart) -> Span {
 #[derive(Default)]
 struct Latest {
     items: BTreeMap<EventId, Option<Box<RemoteEvent>>>,
+    /// Series that were enumerated: their occurrences, and the time looked at.
+    enumerated: BTreeMap<EventId, (BTreeSet<EventId>, Window)>,
 }
 
 impl Latest {
@@ -265,6 +316,9 @@ impl Latest {
         match item {
             RemoteItem::Gone { id } => {
                 self.items.insert(id.clone(), None);
+            }
+            RemoteItem::Enumerated { master, shown, covers } => {
+                self.enumerated.insert(master.clone(), (shown.clone(), *covers));
             }
             RemoteItem::Present(remote) => {
                 let known = self.items.get(&remote.event.id);
@@ -284,10 +338,10 @@ fn older(a: Option<Ts>, b: Option<Ts>) -> bool {
     matches!((a, b), (Some(a), Some(b)) if a < b)
 }
 
-/// Whether an event can never matter again: single, and over. A day's margin covers every zone on earth.
+/// Whether an event can never matter again: it stands for itself alone, and is over. A day's margin covers every zone on earth.
 fn is_over(event: &Event, before: Ts) -> bool {
     const MARGIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(26);
-    let Series::Single = event.series else { return false };
+    let (Series::Single | Series::Occurrence { .. }) = event.series else { return false };
     let Some(when) = &event.when else { return false };
     when.span().instants(&jiff::tz::TimeZone::UTC).1.plus(MARGIN) < before
 }

@@ -43,6 +43,29 @@ pub enum Wants {
     Sync,
 }
 
+/// One item of a delivery: its claim, and what it says of the channel that brought it. Heed the news only of a claim that
+/// is believed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// The claim.
+    pub claim: Claim,
+    /// The news.
+    pub news: ChannelNews,
+}
+
+/// What a provider says of a channel, beside that something changed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum ChannelNews {
+    /// Nothing.
+    Nothing,
+    /// It is about to fall silent: renew it.
+    RenewNow,
+    /// It is no more: open a new one, and read what was missed.
+    Ended,
+    /// Some deliveries were lost: read the whole calendar.
+    Missed,
+}
+
 /// Why a claim is not believed. Told apart in the log; to the sender they all look alike.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Distrust {

@@ -8,8 +8,8 @@ use calsync_core::block::ObservedBlock;
 use calsync_core::calendar::ListedCalendar;
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
-    BlockPut, Capabilities, ChangePage, ListRequest, ProviderAccount, ProviderError, Standing, WatchRequest,
-    Watching,
+    BlockPut, Capabilities, ChangePage, ListRequest, ProviderAccount, ProviderError, RenewRequest, Standing,
+    WatchRequest, Watching,
 };
 
 /// An account that counts.
@@ -67,6 +67,10 @@ impl ProviderAccount for Counted {
 
     async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError> {
         self.count().watch(request).await
+    }
+
+    async fn renew(&self, request: &RenewRequest) -> Result<Watching, ProviderError> {
+        self.count().renew(request).await
     }
 
     async fn stop(&self, channel: &str, resource: &str) -> Result<(), ProviderError> {

@@ -92,7 +92,7 @@ impl Engine {
         account: &dyn ProviderAccount,
     ) -> Result<Reading, EngineError> {
         let cursor = match &work.calendar.cursor {
-            Some(cursor) if !work.full => cursor,
+            Some(cursor) if !work.full && self.reaches(account, cursor) => cursor,
             _ => return self.read_everything(lease, work.calendar, account).await,
         };
         match self.read_pages(lease, work.calendar, ListFrom::Cursor(cursor), account).await {
@@ -102,6 +102,14 @@ impl Engine {
             }
             other => other,
         }
+    }
+
+    /// Whether readings with this cursor still cover the window in force: where listings are windowed it slides out of what
+    /// they cover, and then only a new one will do.
+    fn reaches(&self, account: &dyn ProviderAccount, cursor: &Cursor) -> bool {
+        let window = self.window();
+        account.capabilities().listing == Listing::Unbounded
+            || window.intersect(cursor.covers) == Some(window)
     }
 
     async fn read_everything(

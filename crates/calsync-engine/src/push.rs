@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use calsync_core::calendar::Calendar;
 use calsync_core::ledger::{Outcome, Settlement, Write, WriteOp};
 use calsync_core::plan::ActionKind;
-use calsync_core::ports::{BlockPut, Lease, ProviderAccount, ProviderError, PutMode};
+use calsync_core::ports::{Asked, BlockPut, Lease, ProviderAccount, ProviderError, PutMode};
 use futures_util::{StreamExt, stream};
 
 use crate::settle::{Next, after_error, after_look};
@@ -175,6 +175,7 @@ impl Engine {
             content: content.clone(),
             marker: marker.clone(),
             idempotency_key: idempotency_key(write),
+            asked: if write.attempts > 0 { Asked::Again } else { Asked::First },
         };
         let block = account.put_block(calendar, &put).await?;
         let (wrote, span, at) = (content.fingerprint(), content.span, self.clock.now());

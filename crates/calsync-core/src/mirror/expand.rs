@@ -55,7 +55,9 @@ impl Mirror {
         let mut found = Occurrences::default();
         for event in self.events.values() {
             match &event.series {
-                Series::Single => found.add(single_key(event), event, window, zone),
+                Series::Single | Series::Occurrence { .. } => {
+                    found.add(single_key(event), event, window, zone)
+                }
                 Series::Master { .. } => {
                     let changed = exceptions.remove(&event.id).unwrap_or_default();
                     found.add_series(event, &changed, window, zone);

@@ -9,6 +9,7 @@ use crate::plan::tests::dice::{Dice, seeds};
 use crate::plan::tests::model::{self, CANARIES, Change, End, Long, Repeat, Spec};
 use crate::plan::tests::world::{IDENTITY, calendar};
 
+mod enumerated;
 mod places;
 
 const NOBODY: &BTreeSet<EventId> = &BTreeSet::new();

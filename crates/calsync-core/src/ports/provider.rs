@@ -1,5 +1,6 @@
 //! What the engine asks of a calendar provider. It branches on capabilities and error classes, never on a name.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -49,6 +50,13 @@ pub trait ProviderAccount: Send + Sync {
     /// Opens a push channel.
     async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError>;
 
+    /// Prolongs one in place, where [`Renewal::Extend`] says that this can be done; it also confirms that we may still
+    /// read what is watched. `Gone`: the channel is no more, and a new one must be opened.
+    async fn renew(&self, request: &RenewRequest) -> Result<Watching, ProviderError> {
+        let detail = format!("channel {} can only be replaced", request.channel);
+        Err(ProviderError::new(ErrorClass::Unsupported, detail))
+    }
+
     /// Closes one. Already closed is success.
     async fn stop(&self, channel: &str, resource: &str) -> Result<(), ProviderError>;
 }
@@ -91,7 +99,8 @@ pub enum Tentativeness {
 pub enum Listing {
     /// Over all of time: the window slides without another listing.
     Unbounded,
-    /// Over the window it was asked for. With a series that is told by its pattern come all its changed and cancelled
+    /// Over the window it was asked for: a cursor covers no more than that, and is of no use once the window in force has
+    /// slid out of [`Cursor::covers`]. With a series that is told by its pattern come all its changed and cancelled
     /// occurrences, wherever they went: one that is not told shows a ghost at its old place (google.md §7).
     Windowed,
 }
@@ -161,10 +170,21 @@ pub enum NextPage {
 pub enum RemoteItem {
     /// It exists (a cancelled occurrence of a living series counts as existing).
     Present(Box<RemoteEvent>),
-    /// It was deleted: an explicit tombstone.
+    /// It was deleted: an explicit tombstone. Where series are enumerated, it may also name one, or something that was never
+    /// told of.
     Gone {
         /// Which.
         id: EventId,
+    },
+    /// All of a series that is enumerated, as far as `covers` reaches: an occurrence of it that is not among `shown` does
+    /// not take place. Some providers tell of a cancelled occurrence in no other way (microsoft.md §7).
+    Enumerated {
+        /// The series.
+        master: EventId,
+        /// Its occurrences; each is also an item of its own.
+        shown: BTreeSet<EventId>,
+        /// The time looked at.
+        covers: Window,
     },
 }
 
@@ -222,6 +242,18 @@ pub struct BlockPut {
     pub marker: Marker,
     /// A key that makes a repeated create harmless where the provider chooses ids.
     pub idempotency_key: String,
+    /// Whether it was asked for before.
+    pub asked: Asked,
+}
+
+/// Whether a write was asked for before. One that was may have happened: where the provider chooses ids, it is looked for
+/// before it is made again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// Not as far as we know.
+    First,
+    /// It was, and how that ended is not known.
+    Again,
 }
 
 /// Make or change.
@@ -261,6 +293,19 @@ pub struct WatchRequest {
     /// The channel's secret.
     pub token: Secret,
     /// How long it should live.
+    pub life: SignedDuration,
+    /// Now.
+    pub now: Ts,
+}
+
+/// A push channel to be prolonged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RenewRequest {
+    /// The provider's id of the channel.
+    pub channel: String,
+    /// The provider's id of what is watched.
+    pub resource: String,
+    /// How long it should live from now on.
     pub life: SignedDuration,
     /// Now.
     pub now: Ts,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use calsync_core::block::{BlockBusy, BlockContent, Marker, ObservedBlock, Visibility};
 use calsync_core::ids::EventId;
-use calsync_core::ports::{BlockPut, ErrorClass, ProviderAccount, ProviderError, PutMode, Standing};
+use calsync_core::ports::{Asked, BlockPut, ErrorClass, ProviderAccount, ProviderError, PutMode, Standing};
 use calsync_core::time::Span;
 use jiff::civil::Date;
 use serde_json::json;
@@ -31,7 +31,7 @@ fn content() -> BlockContent {
 }
 
 fn put(mode: PutMode, content: BlockContent) -> BlockPut {
-    BlockPut { mode, content, marker: Marker("v1.00.11".into()), idempotency_key: "k".into() }
+    BlockPut { mode, content, marker: Marker("v1.00.11".into()), idempotency_key: "k".into(), asked: Asked::First }
 }
 
 fn create() -> PutMode {
