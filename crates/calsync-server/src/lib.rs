@@ -2,10 +2,12 @@
 //!
 //! It wires and renders. It never decides what becomes of a calendar, and never speaks SQL.
 
+pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod http;
 pub mod out;
+pub mod redis;
 pub mod secrets;
 pub mod service;
 pub mod storage;

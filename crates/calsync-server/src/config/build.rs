@@ -83,7 +83,8 @@ fn find(key: &Key, sources: &Sources, path: &Path, file: &BTreeMap<String, Entry
         file.get(&name).map(|e| (e.raw.clone(), Origin::File { path: path.to_owned(), line: e.line }))
     };
     let plain = variable(key.variable()).or_else(|| variable(key.alias?.to_owned()));
-    let in_file = key.file_variable().and_then(variable);
+    let in_file =
+        key.file_variable().and_then(variable).or_else(|| key.alias_file_variable().and_then(variable));
     match (plain, in_file) {
         (Some((_, a)), Some((_, b))) => return Err(twice(key, &a, &b)),
         (Some((text, origin)), None) => return Ok(Found::Value(Raw::Text(text), origin)),

@@ -62,7 +62,8 @@ fn entry(key: &Key) -> String {
     };
     let mut variables = vec![format!("`{}`", key.variable())];
     variables.extend(key.alias.map(|alias| format!("`{alias}`")));
-    variables.extend(key.file_variable().map(|name| format!("`{name}`")));
+    let files = [key.file_variable(), key.alias_file_variable()];
+    variables.extend(files.into_iter().flatten().map(|name| format!("`{name}`")));
     let _ = writeln!(text, "- Environment: {}", variables.join(", "));
     if let Some(name) = key.file_name() {
         let _ = writeln!(text, "- Secret: never shown; can be kept in a file named by `{name}`");

@@ -7,6 +7,7 @@ use calsync_core::secret::Secret;
 use url::{Host, Url};
 
 use crate::http::cidr::Cidr;
+use crate::redis::Address;
 use crate::secrets::SealingKey;
 
 /// What a setting takes.
@@ -35,6 +36,8 @@ pub enum Kind {
     ServiceUrl,
     /// The URL of a database.
     DatabaseUrl,
+    /// The URL of a Redis server, which may hold a password.
+    RedisUrl,
     /// What `tracing` takes for a filter.
     LogFilter,
     /// The path of a directory.
@@ -74,13 +77,14 @@ pub enum Value {
     Url(Url),
     Directory(PathBuf),
     Password(Secret),
+    Redis(Address),
     SealingKeys(Vec<SealingKey>),
 }
 
 impl Kind {
     /// Whether its values must never be seen.
     pub const fn is_secret(self) -> bool {
-        matches!(self, Kind::Password | Kind::SealingKey | Kind::SealingKeys)
+        matches!(self, Kind::Password | Kind::RedisUrl | Kind::SealingKey | Kind::SealingKeys)
     }
 
     /// What is allowed, for the documentation and for errors.
@@ -102,6 +106,7 @@ impl Kind {
             }
             Kind::ServiceUrl => "an https URL (http only for this machine itself)".to_owned(),
             Kind::DatabaseUrl => "`sqlite://` and a path, or `sqlite::memory:` for trying things out".to_owned(),
+            Kind::RedisUrl => Address::ALLOWED.to_owned(),
             Kind::LogFilter => "a level, or levels by module, such as `info,calsync_engine=debug`".to_owned(),
             Kind::Directory => "the path of a directory".to_owned(),
             Kind::Password => "a secret text of one line".to_owned(),
@@ -151,6 +156,7 @@ impl Kind {
             Kind::PublicUrl => public_url(text).map(Value::Url).ok_or_else(refused),
             Kind::ServiceUrl => service_url(text).map(Value::Url).ok_or_else(refused),
             Kind::DatabaseUrl => database_url(text).map(Value::Text),
+            Kind::RedisUrl => Address::parse(text).map(Value::Redis).ok_or_else(refused),
             Kind::LogFilter => log_filter(text).map(Value::Text).ok_or_else(refused),
             Kind::Directory => one_line().map(|t| Value::Directory(PathBuf::from(t))),
             Kind::Password => one_line().map(|t| Value::Password(Secret::new(t))),

@@ -43,6 +43,11 @@ impl Key {
         self.kind.is_secret().then(|| self.variable() + "_FILE")
     }
 
+    /// The environment variable that does so beside the second variable; secrets only.
+    pub fn alias_file_variable(&self) -> Option<String> {
+        self.kind.is_secret().then(|| self.alias.map(|alias| format!("{alias}_FILE")))?
+    }
+
     /// The name in the file that names a file with its value; secrets only.
     pub fn file_name(&self) -> Option<String> {
         self.kind.is_secret().then(|| format!("{}_file", self.name))
@@ -58,6 +63,7 @@ pub fn find(section: &str, name: &str) -> Option<&'static Key> {
 pub const SECTIONS: &[(&str, &str)] = &[
     ("server", "The web server."),
     ("database", "Where everything is kept."),
+    ("redis", "What several instances share. Not needed by one alone."),
     ("secrets", "The keys that seal stored credentials."),
     ("google", "The Google OAuth client, and where Google is."),
     ("webhooks", "Push notifications from the providers."),
@@ -108,6 +114,8 @@ pub const KEYS: &[Key] = &[
         "How long requests and sync runs under way may take to finish when the program is told to stop."),
     aliased("DATABASE_URL", key("database", "url", Kind::DatabaseUrl, "sqlite://calendar-sync.db",
         "The database. The file is made when it is missing; its directory must exist.")),
+    aliased("REDIS_URL", optional("redis", "url", Kind::RedisUrl,
+        "Redis 5 or newer, or Valkey. With it several instances share the limit on failed authentications; without it, and while it is gone, each keeps its own.")),
     optional("secrets", "key", Kind::SealingKey,
         "The key that seals stored credentials. Without it, the key file `calendar-sync.key` beside the database is used, and made by the first `serve`."),
     optional("secrets", "previous_keys", Kind::SealingKeys,

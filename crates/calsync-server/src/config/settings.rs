@@ -12,6 +12,7 @@ use super::build::Effective;
 use super::kind::Value;
 use super::problem::Problem;
 use crate::http::cidr::Cidr;
+use crate::redis::Address;
 use crate::secrets::SealingKey;
 
 /// All settings.
@@ -20,6 +21,7 @@ use crate::secrets::SealingKey;
 pub struct Settings {
     pub server: ServerSettings,
     pub database: DatabaseSettings,
+    pub redis: RedisSettings,
     pub secrets: SecretSettings,
     pub google: GoogleSettings,
     pub webhooks: WebhookSettings,
@@ -73,6 +75,13 @@ impl DatabaseSettings {
         let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next()?;
         (path != ":memory:").then(|| PathBuf::from(path))
     }
+}
+
+/// Section `redis`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct RedisSettings {
+    pub address: Option<Address>,
 }
 
 /// Section `secrets`.
@@ -212,6 +221,7 @@ impl Settings {
                 shutdown: Duration::from_secs(all.number("server.shutdown_seconds")),
             },
             database: DatabaseSettings { url: all.text("database.url") },
+            redis: RedisSettings { address: all.optional_redis("redis.url") },
             secrets: SecretSettings {
                 key: all.keys("secrets.key").into_iter().next(),
                 previous_keys: all.keys("secrets.previous_keys"),
@@ -309,6 +319,10 @@ impl Values<'_> {
 
     fn optional_directory(&self, path: &str) -> Option<PathBuf> {
         if let Some(Value::Directory(path)) = self.value(path) { Some(path.clone()) } else { None }
+    }
+
+    fn optional_redis(&self, path: &str) -> Option<Address> {
+        if let Some(Value::Redis(address)) = self.value(path) { Some(address.clone()) } else { None }
     }
 
     fn client(&self, section: &str) -> Option<OAuthClient> {

@@ -40,6 +40,6 @@ fn value(effective: &Effective) -> serde_json::Value {
         }
         Some(Value::Url(url)) => json!(url.as_str()),
         Some(Value::Directory(path)) => json!(path.display().to_string()),
-        Some(Value::Password(_) | Value::SealingKeys(_)) => json!("[secret]"),
+        Some(Value::Password(_) | Value::Redis(_) | Value::SealingKeys(_)) => json!("[secret]"),
     }
 }

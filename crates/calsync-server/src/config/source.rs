@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::kind::Raw;
 use super::problem::{Problem, Problems};
-use super::registry::{KEYS, PREFIX};
+use super::registry::{KEYS, Key, PREFIX};
 
 /// A longer configuration file is some other file.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -61,7 +61,10 @@ pub struct Sources {
 impl Sources {
     /// From a file's text and variables; variables that are none of ours, or empty, are left out.
     pub fn new(file: Option<(PathBuf, String)>, env: impl IntoIterator<Item = (String, String)>) -> Sources {
-        let ours = |name: &str| name.starts_with(PREFIX) || KEYS.iter().any(|key| key.alias == Some(name));
+        let aliases = |key: &Key, name: &str| {
+            key.alias == Some(name) || key.alias_file_variable().is_some_and(|file| file == name)
+        };
+        let ours = |name: &str| name.starts_with(PREFIX) || KEYS.iter().any(|key| aliases(key, name));
         Sources {
             file,
             env: env.into_iter().filter(|(name, value)| ours(name) && !value.is_empty()).collect(),

@@ -64,20 +64,22 @@ fn the_environment_wins_over_the_file_and_origins_are_told() {
 
 #[test]
 fn all_problems_are_told_at_once_with_key_place_value_and_what_is_allowed() {
-    let file = "[server]\nbind = \"localhost\"\npublic_url = \"http://sync.example.com\"\nbnd = 1\n\n[sync]\nworkers = 0\n\n[redis]\nurl = \"x\"\n";
+    let file = "[server]\nbind = \"localhost\"\npublic_url = \"http://sync.example.com\"\nbnd = 1\n\n[sync]\nworkers = 0\n\n[mail]\nport = \"x\"\n";
     let env = [
         ("CALENDAR_SYNC__SYNC__POLL_SECONDS", "often"),
         ("CALENDAR_SYNC__SYNC__WORKER", "2"),
         ("CALENDAR_SYNC__GOOGLE__CLIENT_SECRET", "hunter2"),
+        ("REDIS_URL", "http://:hunter2@127.0.0.1"),
     ];
     assert_eq!(
         lines(from(file, &env)),
         [
-            "calendar-sync.toml:10: redis.url: there is no such setting; `calendar-sync config docs` lists them all",
+            "calendar-sync.toml:10: mail.port: there is no such setting; `calendar-sync config docs` lists them all",
             "calendar-sync.toml:4: server.bnd: there is no such setting; did you mean server.bind?",
             "environment CALENDAR_SYNC__SYNC__WORKER: sync.worker: there is no such setting; did you mean CALENDAR_SYNC__SYNC__WORKERS?",
             "calendar-sync.toml:2: server.bind = \"localhost\": give an IP address and a port, such as `127.0.0.1:8080` or `[::1]:8080`",
             "calendar-sync.toml:3: server.public_url = \"http://sync.example.com\": give an https URL without query or fragment, such as `https://sync.example.com` (http only for this machine itself)",
+            "environment REDIS_URL: redis.url: give a URL such as `redis://:PASSWORD@127.0.0.1:6379/0`, or `rediss://…` for TLS, with special characters of user and password percent-encoded",
             "environment CALENDAR_SYNC__SYNC__POLL_SECONDS: sync.poll_seconds = \"often\": give a whole number from 1 to 86400",
             "calendar-sync.toml:7: sync.workers = \"0\": give a whole number from 1 to 64",
             "environment CALENDAR_SYNC__GOOGLE__CLIENT_SECRET: google.client_secret: needs google.client_id as well",
@@ -196,6 +198,24 @@ fn secrets_come_from_the_value_or_from_a_file() {
 }
 
 #[test]
+fn the_second_variable_of_a_secret_can_name_a_file_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("redis");
+    std::fs::write(&path, "redis://:hunter2@redis.example.com\n").unwrap();
+    let path = path.to_str().unwrap();
+    for name in ["REDIS_URL_FILE", "CALENDAR_SYNC__REDIS__URL_FILE"] {
+        let loaded = from("", &[(name, path)]).unwrap();
+        assert_eq!(
+            loaded.settings.redis.address.unwrap().to_string(),
+            "redis://redis.example.com:6379",
+            "{name}"
+        );
+    }
+    let twice = only(from("", &[("REDIS_URL_FILE", path), ("REDIS_URL", "redis://127.0.0.1")]));
+    assert!(twice.contains("redis.url: is set twice"), "{twice}");
+}
+
+#[test]
 fn a_secret_is_never_shown() {
     let marker = "hunter2-marker";
     for name in ["KEY", "PREVIOUS_KEYS"] {
@@ -204,7 +224,7 @@ fn a_secret_is_never_shown() {
     }
     let key = key_text(7);
     let file = format!(
-        "[google]\nclient_id = \"id\"\nclient_secret = \"{marker}\"\n[secrets]\nkey = \"{key}\"\nprevious_keys = [\"{key}\"]\n"
+        "[google]\nclient_id = \"id\"\nclient_secret = \"{marker}\"\n[redis]\nurl = \"redis://ada:{marker}@127.0.0.1\"\n[secrets]\nkey = \"{key}\"\nprevious_keys = [\"{key}\"]\n"
     );
     let loaded = from(&file, &[]).unwrap();
     let shown = serde_json::to_string(&show::show(&loaded)).unwrap() + &format!("{loaded:?}");

@@ -19,6 +19,7 @@ pub use body::capped;
 pub use client_addr::{ClientAddr, Scheme, client_address, scheme};
 pub use edge::{Edge, HEALTH_PATH, app};
 pub use error::ApiError;
+pub use health::Vitals;
 pub use listen::{NotListening, bind, serve};
-pub use rate_limit::{MAX_CLIENTS, RateLimiter, SharedRateLimiter, Verdict};
+pub use rate_limit::{Limiter, MAX_CLIENTS, RateLimiter, Verdict, probe};
 pub use webhooks::routes;

@@ -1,16 +1,23 @@
-//! The limit on requests that fail authentication, per client address, over a sliding window. Held in memory, of
-//! bounded size, and told the time. It never sees a request that authenticated: those are coalesced, not refused
-//! (spec §3).
+//! The limit on requests that fail authentication, per client address, over a sliding window: shared between instances
+//! through Redis where there is one that answers (`shared`), else held in memory, of bounded size, and told the time. It
+//! never sees a request that authenticated: those are coalesced, not refused (spec §3).
 //!
 //! The window is kept as `SLOTS` counts. A slot counts until the whole of it is past, so that no stretch of time as
-//! long as the window ever lets more through than allowed; the price is that a count may linger 1/`SLOTS` too long.
+//! long as the window ever lets more through than allowed; the price is that a count may linger 1/`SLOTS` too long. (A
+//! token bucket, GCRA, would let twice as many through in its first window.)
+
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
+
+use crate::config::RateLimitSettings;
+use crate::redis::{Gone, Link};
+use shared::SharedWindow;
 
 /// Parts that the window is counted in.
 const SLOTS: usize = 60;
@@ -50,12 +57,9 @@ struct Client {
 impl RateLimiter {
     /// Lets `max_requests` failures through per `window` and client.
     pub fn new(max_requests: u32, window: SignedDuration) -> RateLimiter {
-        let micros = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
-        // One slot more would be in the window than it has parts, so the parts share it among one fewer.
-        let slot_micros = (micros / (SLOTS as i64 - 1)).max(1);
         RateLimiter {
             max_requests,
-            slot_micros,
+            slot_micros: slot_micros(window),
             max_clients: MAX_CLIENTS,
             clients: BTreeMap::new(),
             by_age: BTreeSet::new(),
@@ -123,7 +127,7 @@ impl Client {
             if left < u64::from(max) {
                 let gone_at = (slot + SLOTS as i64).saturating_mul(slot_micros);
                 let micros = u64::try_from(gone_at.saturating_sub(now.micros())).unwrap_or(0);
-                return micros.div_ceil(1_000_000).max(1);
+                return whole_seconds(micros);
             }
         }
         1
@@ -134,6 +138,17 @@ fn index(slot: i64) -> usize {
     usize::try_from(slot.rem_euclid(SLOTS as i64)).expect("a remainder by SLOTS is below SLOTS")
 }
 
+/// Length of a slot. One slot more would be in the window than it has parts, so the parts share it among one fewer.
+fn slot_micros(window: SignedDuration) -> i64 {
+    let micros = i64::try_from(window.as_micros()).unwrap_or(i64::MAX);
+    (micros / (SLOTS as i64 - 1)).max(1)
+}
+
+/// A wait in whole seconds, as `Retry-After` has it; never too short.
+fn whole_seconds(micros: u64) -> u64 {
+    micros.div_ceil(1_000_000).max(1)
+}
+
 /// Whom an address stands for: an IPv6 client has a whole /64 to choose its address from, so that is counted as one.
 fn subject(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
@@ -142,21 +157,46 @@ fn subject(client: IpAddr) -> IpAddr {
     }
 }
 
-/// A limiter that handlers share.
+/// The limit as handlers use it.
 #[derive(Debug)]
-pub struct SharedRateLimiter(Mutex<RateLimiter>);
+pub struct Limiter {
+    local: Mutex<RateLimiter>,
+    shared: Option<SharedWindow>,
+}
 
-impl SharedRateLimiter {
-    /// Shares it.
-    pub fn new(limiter: RateLimiter) -> SharedRateLimiter {
-        SharedRateLimiter(Mutex::new(limiter))
+impl Limiter {
+    /// Shared through Redis where the settings name one, else of this process alone.
+    pub fn new(settings: &RateLimitSettings, redis: Option<Arc<Link>>) -> Limiter {
+        let (max, window) = (settings.max_requests, settings.window);
+        Limiter {
+            local: Mutex::new(RateLimiter::new(max, window)),
+            shared: redis.map(|link| SharedWindow::new(link, max, window)),
+        }
     }
 
-    /// See `RateLimiter::failed`.
-    pub fn failed(&self, client: super::ClientAddr, now: Ts) -> Verdict {
+    /// See `RateLimiter::failed`; `now` is asked of this machine's clock, and Redis asks its own.
+    pub async fn failed(&self, client: super::ClientAddr, now: Ts) -> Verdict {
+        let shared = match &self.shared {
+            Some(shared) => shared.failed(subject(client.0)).await,
+            None => Err(Gone),
+        };
+        if let Ok(Verdict::Refuse { retry_after }) = shared {
+            return Verdict::Refuse { retry_after };
+        }
+        // What passed there is counted here as well: when Redis goes, its clients do not start afresh.
+        let local = self.local().failed(client.0, now);
+        shared.unwrap_or(local)
+    }
+
+    fn local(&self) -> std::sync::MutexGuard<'_, RateLimiter> {
         // Counting does not panic half-way; a poisoned lock holds sound counts.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).failed(client.0, now)
+        self.local.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What Redis has to be able to do before it is relied on: the very step that it will be asked for.
+pub fn probe() -> ::redis::Cmd {
+    shared::probe()
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ async fn google(
     let calendar = calendar.as_ref().map_or("", |path| path.as_str());
     match receive_google(&service, calendar, &headers, body).await {
         Ok(()) => StatusCode::OK.into_response(),
-        Err(error) => refuse(&service, client, error).into_response(),
+        Err(error) => refuse(&service, client, error).await.into_response(),
     }
 }
 
@@ -80,11 +80,11 @@ async fn receive_google(
 }
 
 /// Only who fails authentication is counted: providers send from few addresses (spec §3).
-fn refuse(service: &Service, client: ClientAddr, error: ApiError) -> ApiError {
+async fn refuse(service: &Service, client: ClientAddr, error: ApiError) -> ApiError {
     if !matches!(error.status(), StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
         return error;
     }
-    match service.limiter.failed(client, service.clock.now()) {
+    match service.limiter.failed(client, service.clock.now()).await {
         Verdict::Pass => error,
         Verdict::Refuse { retry_after } => ApiError::rate_limited(retry_after),
     }

@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Settings;
-use crate::http::{self, Edge, RateLimiter, SharedRateLimiter};
+use crate::http::{self, Edge, Limiter, Vitals};
+use crate::redis::Link;
 use crate::secrets::Keyring;
 use crate::system::{Random, SystemClock, SystemRandom};
 use directory::Directory;
@@ -51,7 +52,11 @@ pub struct Service {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Failed authentications per client.
-    pub limiter: SharedRateLimiter,
+    pub limiter: Limiter,
+    /// What instances share, where Redis is configured.
+    pub redis: Option<Arc<Link>>,
+    /// What the public may know of the database.
+    pub vitals: Vitals,
     /// Calls to providers, until they are stored.
     pub recorder: Arc<CallRecorder>,
     observer: Observer,
@@ -82,8 +87,8 @@ impl Service {
         let directory = Arc::new(Directory::new(store.clone(), ring, random, google));
         let config = engine_config(&settings, ids.as_ref(), clock.as_ref());
         let engine = Engine::new(store.clone(), directory.clone(), clock.clone(), ids, identity, config);
-        let limit = &settings.rate_limit;
-        let limiter = SharedRateLimiter::new(RateLimiter::new(limit.max_requests, limit.window));
+        let redis = settings.redis.address.clone().map(|at| Arc::new(Link::new(at, http::probe())));
+        let limiter = Limiter::new(&settings.rate_limit, redis.clone());
         let (wake, tend) = (Notify::new(), Notify::new());
         Ok(Arc::new(Service {
             settings,
@@ -92,6 +97,8 @@ impl Service {
             directory,
             clock,
             limiter,
+            redis,
+            vitals: Vitals::new(),
             recorder,
             observer,
             wake,
@@ -107,6 +114,23 @@ impl Service {
     /// Stores what was counted of provider calls.
     pub async fn flush_statistics(&self) {
         jobs::flush_statistics(self).await;
+    }
+
+    /// Keeps the connection to Redis, where one is configured. Its keeper tells the log whether it is there.
+    fn keep_redis(self: &Arc<Service>, tasks: &TaskTracker, stopping: &CancellationToken) {
+        let Some(redis) = self.redis.clone() else {
+            tracing::info!(
+                "redis.url is not set: the limit on failed authentications is held in this process"
+            );
+            return;
+        };
+        let told = stopping.clone();
+        tasks.spawn(kept_alive("redis", stopping.clone(), move || {
+            let (redis, told) = (redis.clone(), told.clone());
+            async move {
+                told.run_until_cancelled(crate::redis::keep(redis, Arc::new(SystemRandom))).await;
+            }
+        }));
     }
 
     /// Runs until `stop`: then takes no more requests, finishes what was accepted, and closes the store.
@@ -127,6 +151,7 @@ impl Service {
         tasks.spawn(kept_alive("jobs", stopping.clone(), move || {
             jobs::keep_going(service.clone(), told.clone())
         }));
+        self.keep_redis(&tasks, &stopping);
         tasks.close();
         let grace = self.settings.server.shutdown;
         let app = http::app(Edge::new(&self.settings.server), http::routes(self.clone()));

@@ -10,7 +10,7 @@ use calsync_server::system::SystemRandom;
 use tokio_util::sync::CancellationToken;
 
 use crate::channels::{numbers, seed};
-use crate::place::Place;
+use crate::place::{self, PATIENCE, Place};
 use crate::web::{client, get, raw, read};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -177,8 +177,10 @@ async fn without_its_database_it_says_so_and_takes_nothing() {
     assert_eq!(get(&place.url("/webhooks/health")).await.status, 200);
     assert_eq!(channel.delivery(2).post(&place).await.status, 200);
     service.store.close().await;
-    let health = get(&place.url("/webhooks/health/")).await;
-    assert_eq!(health.status, 503);
+    let health = place::until("health knows of it", PATIENCE, async || {
+        Some(get(&place.url("/webhooks/health/")).await).filter(|health| health.status == 503)
+    })
+    .await;
     assert_eq!(
         (&health.json()["status"], &health.json()["checks"]["database"]),
         (&"critical".into(), &"critical".into())

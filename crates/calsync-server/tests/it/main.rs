@@ -13,6 +13,7 @@ mod mistakes;
 mod path;
 mod place;
 mod receipt;
+mod redis;
 mod secret;
 mod web;
 mod world;

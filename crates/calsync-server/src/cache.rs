@@ -1,0 +1,109 @@
+//! Figures that anybody may ask for and that cost the database something: each is computed once and told to everybody
+//! for a moment. One value per cache in this process, and one small key per figure in Redis. Never for anything that
+//! decides about a write, and never for who is let in: those ask the database each time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::redis::{Link, PREFIX};
+
+/// One value that is computed at most once per `life`, however many ask for it at the same time.
+#[derive(Debug)]
+pub struct Fresh<T> {
+    life: Duration,
+    held: Arc<Mutex<Option<(Instant, T)>>>,
+}
+
+impl<T: Clone + Send + 'static> Fresh<T> {
+    /// Values live this long from when they are known.
+    pub fn new(life: Duration) -> Fresh<T> {
+        Fresh { life, held: Arc::new(Mutex::new(None)) }
+    }
+
+    /// The value, computed only if there is no fresh one. Whoever asks meanwhile waits for it and gets the same.
+    /// `None`: the computation broke; the next to ask begins anew.
+    ///
+    /// It goes on when the one who asked goes away: else people who ask and hang up could have it begun again and again.
+    pub async fn get(&self, compute: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let mut held = self.held.clone().lock_owned().await;
+        if let Some((_, value)) = held.as_ref().filter(|(at, _)| at.elapsed() < self.life) {
+            return Some(value.clone());
+        }
+        let computed = tokio::spawn(async move {
+            let value = compute.await;
+            *held = Some((Instant::now(), value.clone()));
+            value
+        });
+        computed.await.ok()
+    }
+}
+
+/// A figure that instances tell each other. Best effort: without Redis everybody knows their own.
+pub async fn shared_figure(redis: &Link, name: &str) -> Option<u64> {
+    redis.ask(::redis::cmd("GET").arg(key(name))).await.ok().flatten()
+}
+
+/// Tells the others, for `life`.
+pub async fn share_figure(redis: &Link, name: &str, figure: u64, life: Duration) {
+    let millis = u64::try_from(life.as_millis()).unwrap_or(u64::MAX).max(1);
+    let mut command = ::redis::cmd("SET");
+    command.arg(key(name)).arg(figure).arg("PX").arg(millis);
+    // That it failed is noted where it is handled, by the link.
+    let _: Result<String, _> = redis.ask(&command).await;
+}
+
+fn key(name: &str) -> String {
+    format!("{PREFIX}:figure:{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    async fn count(times: Arc<AtomicU32>) -> u32 {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        times.fetch_add(1, Ordering::SeqCst)
+    }
+
+    #[tokio::test]
+    async fn many_who_ask_at_once_and_soon_after_share_one_computation() {
+        let (fresh, times) = (Arc::new(Fresh::new(Duration::from_secs(60))), Arc::new(AtomicU32::new(0)));
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let (fresh, times) = (fresh.clone(), times.clone());
+            asking.spawn(async move { fresh.get(count(times)).await });
+        }
+        assert!(asking.join_all().await.iter().all(|value| *value == Some(0)));
+        assert_eq!((fresh.get(count(times.clone())).await, times.load(Ordering::SeqCst)), (Some(0), 1));
+    }
+
+    #[tokio::test]
+    async fn a_value_is_computed_again_when_its_life_is_over() {
+        let (fresh, times) = (Fresh::new(Duration::from_millis(50)), Arc::new(AtomicU32::new(0)));
+        assert_eq!(fresh.get(count(times.clone())).await, Some(0));
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert_eq!(fresh.get(count(times)).await, Some(1));
+    }
+
+    #[tokio::test]
+    async fn whoever_hangs_up_begins_nothing_twice() {
+        let (fresh, times) = (Fresh::new(Duration::from_secs(60)), Arc::new(AtomicU32::new(0)));
+        for _ in 0..10 {
+            let asked = tokio::time::timeout(Duration::from_millis(1), fresh.get(count(times.clone())));
+            assert!(asked.await.is_err());
+        }
+        assert_eq!((fresh.get(count(times.clone())).await, times.load(Ordering::SeqCst)), (Some(0), 1));
+    }
+
+    #[tokio::test]
+    async fn a_computation_that_breaks_is_begun_anew() {
+        let fresh = Fresh::new(Duration::from_secs(60));
+        assert_eq!(fresh.get(async { panic!("this is a test") }).await, None);
+        assert_eq!(fresh.get(async { 7 }).await, Some(7));
+    }
+}
