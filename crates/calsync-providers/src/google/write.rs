@@ -85,7 +85,9 @@ impl GoogleAccount {
             }
             Some(RemoteItem::Present(event)) => Ok(Standing::Present(event)),
             Some(RemoteItem::Gone { .. }) => Ok(Standing::Deleted),
-            None => Err(ProviderError::new(ErrorClass::Invalid, "events.get: the answer is not an event")),
+            Some(RemoteItem::Enumerated { .. }) | None => {
+                Err(ProviderError::new(ErrorClass::Invalid, "events.get: the answer is not an event"))
+            }
         }
     }
 
