@@ -2,7 +2,8 @@
 --
 -- One text for every dialect. Words in braces are replaced by the dialect: {id} a UUID of 16 bytes, {int} a 64-bit
 -- integer (also: booleans as 0 and 1, times as microseconds since 1970 in UTC), {text}, {bytes}, {serial} a key that
--- counts up by itself, {rows} and {clustered} the ends of a table (the latter: stored in the order of its key).
+-- counts up by itself; {rows}, {busy_rows} and {clustered} the ends of a table (of rows that change often; stored in the order
+-- of its key).
 
 CREATE TABLE users (
     id          {id} NOT NULL PRIMARY KEY,
@@ -68,7 +69,7 @@ CREATE TABLE calendars (
     CHECK ((cursor_token IS NULL) = (cursor_params IS NULL)
        AND (cursor_token IS NULL) = (cursor_from IS NULL)
        AND (cursor_token IS NULL) = (cursor_to IS NULL))
-){rows};
+){busy_rows};
 -- What to work on next, the longest due first, and whose it is: claiming reads nothing but this.
 CREATE INDEX calendars_due ON calendars (due_at, user_id) WHERE due_at IS NOT NULL;
 -- Candidates for a push channel.
@@ -108,7 +109,7 @@ CREATE TABLE webhook_subscriptions (
     provider_metadata     {text} NOT NULL,
     -- Unique for its provider: what two providers choose has nothing to do with each other.
     UNIQUE (provider, subscription_id)
-){rows};
+){busy_rows};
 -- At most one active row per calendar and provider; older ones stay as history.
 CREATE UNIQUE INDEX webhook_subscriptions_one_active ON webhook_subscriptions (calendar_id, provider)
     WHERE status = 'active';
@@ -290,7 +291,7 @@ CREATE TABLE leases (
     resource    {text} NOT NULL PRIMARY KEY,
     user_id     {id} UNIQUE REFERENCES users (id) ON DELETE CASCADE,
     owner       {text},
-    token       {int} NOT NULL CHECK (token > 0),
+    token       {int} NOT NULL CHECK (token >= 0),
     claimed_at  {int} NOT NULL,
     expires_at  {int} NOT NULL
-){rows};
+){busy_rows};

@@ -47,7 +47,7 @@ macro_rules! store_contract {
                 push_switches_make_the_calendar_due;
             rules: one_rule_per_pair, a_rule_raises_both_ends, wider_or_narrower_texts_ask_for_a_full_listing,
                 the_first_and_the_last_rule_change_the_mesh, a_rule_stays_within_its_user;
-            receipt: a_subscription_is_found_by_channel_then_by_age, a_delivery_marks_and_raises,
+            receipt: a_subscription_is_found_by_channel_then_by_age, a_delivery_raises_and_then_marks,
                 a_duplicate_changes_nothing, a_confirmation_raises_nothing, a_delivery_needs_its_subscription,
                 a_late_delivery_does_not_turn_the_clock_back;
             leases: the_longest_due_goes_first, a_live_lease_is_exclusive, an_expired_lease_is_taken_over,

@@ -10,4 +10,4 @@ mod rows;
 mod sql;
 
 pub use memory::MemoryStore;
-pub use sql::{Migrate, SqlStore};
+pub use sql::{DEFAULT_CONNECTIONS, Migrate, SqlStore};

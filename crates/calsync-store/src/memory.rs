@@ -132,6 +132,10 @@ macro_rules! store_methods {
                 self.lock().$name($($arg),*)
             })*
 
+            async fn work_elsewhere(&self) -> Result<(), StoreError> {
+                std::future::pending().await
+            }
+
             async fn ping(&self) -> Result<(), StoreError> {
                 Ok(())
             }

@@ -1,4 +1,4 @@
-//! The SQL store: the same tables and statements for every dialect, behind the seam in `db`. SQLite today.
+//! The SQL store: the same tables and statements for SQLite and PostgreSQL, behind the seam in `db`.
 //!
 //! One method of the port is one transaction here. Receipts share theirs: see `receipts`. Never waits for anything but
 //! the database while it holds a write transaction.
@@ -20,10 +20,12 @@ use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 
 use db::Db;
 use lite::{Lite, Missing};
 use lookups::Lookups;
+use pg::{Bell, Pg};
 use receipts::Receipts;
 
 mod calendars;
@@ -37,6 +39,7 @@ mod lookups;
 mod migrate;
 mod notifications;
 mod people;
+mod pg;
 mod receipts;
 mod rules;
 mod runs;
@@ -50,24 +53,46 @@ mod walk;
 
 pub use migrate::Migrate;
 
+/// Connections to a server that are kept open at most, unless more or fewer are asked for.
+pub const DEFAULT_CONNECTIONS: u32 = 10;
+
+/// Tries at a call that other transactions stood in the way of.
+const TRIES: u32 = 6;
+/// Rest before the second try; twice as long before each further one.
+const REST: Duration = Duration::from_millis(2);
+/// How often a file is asked whether another process has changed it.
+const OTHERS: Duration = Duration::from_secs(1);
+
 /// A store in an SQL database.
 pub struct SqlStore {
     db: Arc<Db>,
     receipts: Receipts,
     lookups: Lookups,
+    bell: Option<Arc<Bell>>,
 }
 
 impl SqlStore {
-    /// Opens the database at `url`: `sqlite:` and the path of a file.
+    /// Opens the database at `url`: `sqlite:` and the path of a file, or `postgres:` and a server, to which at most
+    /// `DEFAULT_CONNECTIONS` are kept open.
     pub async fn open(url: &str, migrate: Migrate) -> Result<SqlStore, StoreError> {
+        SqlStore::open_with(url, migrate, DEFAULT_CONNECTIONS).await
+    }
+
+    /// The same with a limit on connections to a server. SQLite needs none.
+    pub async fn open_with(url: &str, migrate: Migrate, connections: u32) -> Result<SqlStore, StoreError> {
         let missing = if migrate == Migrate::Run { Missing::Create } else { Missing::Refuse };
-        let db = Db::Lite(Lite::open(url, missing).await?);
+        let db = match url.split_once(':') {
+            Some(("postgres" | "postgresql", _)) => Db::Pg(Pg::open(url, connections).await?),
+            _ => Db::Lite(Lite::open(url, missing).await?),
+        };
         match migrate {
             Migrate::Run => migrate::run(&db).await?,
             Migrate::Check => migrate::check(&db).await?,
         }
         let db = Arc::new(db);
-        Ok(SqlStore { receipts: Receipts::start(db.clone()), lookups: Lookups::start(db.clone()), db })
+        let bell = db.bell().map(Arc::new);
+        let receipts = Receipts::start(db.clone(), bell.clone());
+        Ok(SqlStore { receipts, lookups: Lookups::start(db.clone()), bell, db })
     }
 
     /// The schema version that this program makes and understands.
@@ -75,8 +100,28 @@ impl SqlStore {
         migrate::known()
     }
 
-    async fn record_notification(&self, new: NewNotification) -> Result<Recorded, StoreError> {
-        self.receipts.record(new).await
+    /// See the port. A file is asked once a second; a server tells.
+    async fn work_elsewhere(&self) -> Result<(), StoreError> {
+        match (&*self.db, &self.bell) {
+            (Db::Pg(_), Some(bell)) => bell.rung().await,
+            (Db::Lite(lite), _) => {
+                let before = lite.changes_of_others().await?;
+                loop {
+                    tokio::time::sleep(OTHERS).await;
+                    if lite.changes_of_others().await? != before {
+                        return Ok(());
+                    }
+                }
+            }
+            (Db::Pg(_), None) => std::future::pending().await,
+        }
+    }
+
+    /// Something was made due.
+    fn ring(&self) {
+        if let Some(bell) = &self.bell {
+            bell.ring();
+        }
     }
 
     async fn find_subscription(
@@ -98,10 +143,30 @@ macro_rules! store_methods {
         #[async_trait]
         impl Store for SqlStore {
             $(async fn $name(&self, $($arg: $ty),*) -> Result<$out, StoreError> {
+                let mut rest = REST;
+                for _ in 1..TRIES {
+                    match SqlStore::$name(self, $($arg),*).await {
+                        Err(StoreError::Contended(_)) => tokio::time::sleep(rest).await,
+                        done => return done,
+                    }
+                    rest *= 2;
+                }
                 SqlStore::$name(self, $($arg),*).await
             })*
 
+            // Tries again by itself, batch by batch.
+            async fn record_notification(&self, new: NewNotification) -> Result<Recorded, StoreError> {
+                self.receipts.record(new).await
+            }
+
+            async fn work_elsewhere(&self) -> Result<(), StoreError> {
+                SqlStore::work_elsewhere(self).await
+            }
+
             async fn close(&self) {
+                if let Some(bell) = &self.bell {
+                    bell.close();
+                }
                 self.lookups.close().await;
                 self.receipts.close().await;
                 self.db.close().await;
@@ -131,7 +196,6 @@ store_methods! {
     init_setting(name: &str, value: &Value) -> Value;
     put_setting(name: &str, value: &Value) -> ();
     find_subscription(calendar: CalendarId, provider: ProviderKind, channel: &str) -> Option<Subscription>;
-    record_notification(new: NewNotification) -> Recorded;
     raise(calendars: &[CalendarId], wish: Wish, now: Ts) -> ();
     claim_due_user(owner: &str, now: Ts, until: Ts) -> Option<ClaimedUser>;
     claim_user(user: UserId, owner: &str, now: Ts, until: Ts) -> Option<ClaimedUser>;

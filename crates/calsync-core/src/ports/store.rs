@@ -26,6 +26,9 @@ pub enum StoreError {
     /// Somebody else holds the lease now: stop, and write nothing more.
     #[error("the lease on {0} was taken over by another worker")]
     LeaseLost(String),
+    /// Another transaction stood in the way, and nothing was written. Stores try again by themselves; who gets this may.
+    #[error("the database is busy: {0}")]
+    Contended(String),
     /// A constraint says no: it exists already, or what it refers to does not.
     #[error("{0}")]
     Conflict(String),
@@ -388,8 +391,9 @@ pub trait Store: Send + Sync {
         provider: ProviderKind,
         channel: &str,
     ) -> Result<Option<Subscription>, StoreError>;
-    /// Stores a delivery, durably: notification, the subscription's `last_notification_at` and cleared failure count, and,
-    /// if it wants a sync, the calendar's raised generation and due time. A duplicate changes nothing.
+    /// Stores a delivery, durably: the notification and, if it wants a sync, the calendar's raised generation and due time.
+    /// A confirmation marks its subscription at once (`last_notification_at`, failures cleared); what wants a sync marks it
+    /// when a run takes it up. A duplicate changes nothing.
     async fn record_notification(&self, new: NewNotification) -> Result<Recorded, StoreError>;
 
     // --- the walk of a sync ---
@@ -430,7 +434,8 @@ pub trait Store: Send + Sync {
     /// What we wrote into a calendar.
     async fn ledger(&self, target: CalendarId) -> Result<Vec<LedgerRow>, StoreError>;
     /// A run begins: its row is written, and all of the calendar's notifications that are pending, due for another try, or
-    /// left `processing` by a dead worker become `processing` for it.
+    /// left `processing` by a dead worker become `processing` for it. Subscriptions that delivered what was pending are marked
+    /// (`last_notification_at`, failures cleared).
     async fn begin_run(&self, lease: &Lease, run: &Run) -> Result<RunBegun, StoreError>;
     /// Takes over what a listing showed, atomically with the cursor; the targets become `plan_due`.
     async fn apply_pull(&self, lease: &Lease, pull: &PullApply) -> Result<(), StoreError>;
@@ -520,6 +525,8 @@ pub trait Store: Send + Sync {
     async fn open_alerts(&self) -> Result<Vec<Alert>, StoreError>;
     /// Adds a line to the audit log.
     async fn audit(&self, who: &str, what: &str, at: Ts) -> Result<(), StoreError>;
+    /// Returns when another instance or command may have made work for this one's workers; never, where none can.
+    async fn work_elsewhere(&self) -> Result<(), StoreError>;
     /// Answers if the database does.
     async fn ping(&self) -> Result<(), StoreError>;
     /// Finishes what was accepted and closes.

@@ -110,9 +110,10 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         let exit = match error {
             StoreError::LeaseLost(_) | StoreError::Conflict(_) => Exit::Failed,
-            StoreError::Unavailable(_) | StoreError::NewerSchema { .. } | StoreError::Corrupt(_) => {
-                Exit::Database
-            }
+            StoreError::Unavailable(_)
+            | StoreError::Contended(_)
+            | StoreError::NewerSchema { .. }
+            | StoreError::Corrupt(_) => Exit::Database,
         };
         Failure::new(exit, error.to_string())
     }

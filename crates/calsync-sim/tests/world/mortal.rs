@@ -74,6 +74,10 @@ macro_rules! pass_through {
                 done
             })*
 
+            async fn work_elsewhere(&self) -> Result<(), StoreError> {
+                self.inner.work_elsewhere().await
+            }
+
             async fn close(&self) {
                 self.inner.close().await;
             }

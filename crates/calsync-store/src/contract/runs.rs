@@ -173,19 +173,20 @@ pub async fn failure_counts_once_per_run(store: Arc<dyn Store>) {
     let lease = w.lease(20).await;
     for round in 0..3_u64 {
         for n in 0..3 {
-            w.store.record_notification(delivery(30 + 10 * round + n, &s, 20)).await.unwrap();
+            let at = 20 + i64::try_from(round).unwrap();
+            w.store.record_notification(delivery(30 + 10 * round + n, &s, at)).await.unwrap();
         }
-        // A delivery shows that the channel works: only what fails after it counts.
-        assert_eq!(w.subscription(&s).await.failure_count, 0);
-        let run = run(50 + round, w.a, RunKind::Webhook, 20);
+        let run = run(50 + round, w.a, RunKind::Webhook, 30);
         let begun = w.store.begin_run(&lease, &run).await.unwrap();
         assert_eq!(begun.notifications.len(), 3);
+        // A delivery shows that the channel works: only what fails after it counts.
+        assert_eq!(w.subscription(&s).await.failure_count, 0);
         let numbers: Vec<u64> = (0..3).map(|n| 30 + 10 * round + n).collect();
-        w.store.end_run(&lease, &end(&run, 21, failed(), gave_up(&numbers))).await.unwrap();
+        w.store.end_run(&lease, &end(&run, 31, failed(), gave_up(&numbers))).await.unwrap();
         assert_eq!(w.subscription(&s).await.failure_count, 1);
         assert_eq!(w.get(w.a).await.webhook_failure_streak, u32::try_from(round).unwrap() + 1);
     }
-    assert_eq!(w.get(w.a).await.last_webhook_failure, Some(t(21)));
+    assert_eq!(w.get(w.a).await.last_webhook_failure, Some(t(31)));
 }
 
 /// The notification is tried again, but the calendar that delivered it did nothing wrong.

@@ -88,10 +88,10 @@ pub async fn confirming_renews(store: Arc<dyn Store>) {
 pub async fn the_silent_ones_are_found_even_if_never_heard(store: Arc<dyn Store>) {
     let w = World::new(store).await;
     let never = w.watch(20, w.a).await;
-    let heard = w.watch(21, w.b).await;
-    let recent = w.watch(22, w.c).await;
-    w.store.record_notification(delivery(30, &heard, 50)).await.unwrap();
-    w.store.record_notification(delivery(31, &recent, 100)).await.unwrap();
+    for (n, calendar, heard) in [(21, w.b, 50), (22, w.c, 100)] {
+        let s = Subscription { last_notification_at: Some(t(heard)), ..subscription(n, calendar) };
+        w.store.begin_subscription(&s, None).await.unwrap();
+    }
     let silent = async |since, limit| ids(&w.store.subscriptions_silent(t(since), limit).await.unwrap());
     assert_eq!(silent(100, 10).await, [20, 21], "the longest silent first");
     assert_eq!(silent(101, 10).await, [20, 21, 22]);

@@ -7,6 +7,7 @@ use calsync_core::ids::CalendarId;
 use calsync_core::notification::{NOTIFICATION_ID_MAX, Notification, ProcessingStatus, Served, Wants};
 use calsync_core::ports::{NewNotification, Recorded, StoreError, Wish};
 use calsync_core::subscription::Subscription;
+use calsync_core::time::Ts;
 
 use super::{State, conflict};
 use crate::rows::missing;
@@ -33,9 +34,9 @@ impl State {
         }
         let subscription =
             self.subscriptions.get_mut(&new.subscription).ok_or_else(|| missing("subscription"))?;
-        subscription.last_notification_at =
-            Some(subscription.last_notification_at.map_or(new.received_at, |was| was.max(new.received_at)));
-        subscription.failure_count = 0;
+        if new.wants == Wants::Confirmation {
+            heard(subscription, new.received_at);
+        }
         self.deliveries.insert(key, new.id);
         let (calendar, received_at, wants) = (new.calendar, new.received_at, new.wants);
         self.notifications.insert(new.id, stored(new));
@@ -43,6 +44,14 @@ impl State {
             self.raise(&[calendar], Wish::Changes, received_at)?;
         }
         Ok(Recorded::New)
+    }
+}
+
+/// It delivered: its failures are over, unless they are younger than this.
+pub(super) fn heard(subscription: &mut Subscription, at: Ts) {
+    if subscription.last_notification_at.is_none_or(|last| last < at) {
+        subscription.last_notification_at = Some(at);
+        subscription.failure_count = 0;
     }
 }
 

@@ -9,6 +9,7 @@ use calsync_core::run::{Run, RunKind, RunStatus};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 
+use super::receipt::heard;
 use super::{State, conflict};
 use crate::rows::missing;
 
@@ -35,6 +36,9 @@ impl State {
             n.next_retry_at = None;
             n.run = Some(run.id);
             picked.push((n.received_at, n.id, n.retry_count));
+            if let Some(subscription) = self.subscriptions.get_mut(&n.subscription) {
+                heard(subscription, n.received_at);
+            }
         }
         picked.sort_unstable();
         let notifications = picked.into_iter().map(|(_, id, failures)| (id, failures)).collect();

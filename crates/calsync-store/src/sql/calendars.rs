@@ -10,7 +10,7 @@ use calsync_core::time::Ts;
 use super::SqlStore;
 use super::columns::{self, select};
 use super::db::{Bulk, Tx};
-use super::people::say;
+use super::people::{lock_user, say};
 use super::value::{Val, vals};
 use crate::rows::{AT_ONCE, missing};
 
@@ -29,7 +29,8 @@ impl SqlStore {
         listed: &[(CalendarId, ListedCalendar)],
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        let user = tx.one("SELECT user_id FROM accounts WHERE id = $1", vals![account]).await?;
+        // Two listings of one account at once would each add its calendars.
+        let user = tx.lock("SELECT user_id FROM accounts WHERE id = $1", vals![account]).await?;
         let user: UserId = user.ok_or_else(|| missing("account"))?.id()?;
         let back = listed.iter().map(|(_, item)| vals![account, item.remote_id.as_str(), AT_ONCE]);
         tx.bulk(&BACK, back.collect()).await?;
@@ -54,7 +55,9 @@ impl SqlStore {
         tx.bulk(&LISTED, rows.collect::<Result<_, StoreError>>()?)
             .await
             .map_err(|e| say(e, "another calendar has this id already"))?;
-        tx.commit().await
+        tx.commit().await?;
+        self.ring();
+        Ok(())
     }
 
     pub(super) async fn change_calendar(
@@ -65,6 +68,7 @@ impl SqlStore {
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         let user = owner(&mut tx, calendar).await?.ok_or_else(|| missing("calendar"))?;
+        lock_user(&mut tx, user).await?;
         let mut raised = BTreeSet::from([calendar]);
         match change {
             CalendarChange::SyncEnabled(switch) => {
@@ -85,7 +89,9 @@ impl SqlStore {
             }
         }
         raise(&mut tx, &raised, Wish::Changes, now).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.ring();
+        Ok(())
     }
 
     pub(super) async fn raise(
@@ -96,13 +102,15 @@ impl SqlStore {
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         raise(&mut tx, &calendars.iter().copied().collect(), wish, now).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.ring();
+        Ok(())
     }
 }
 
 const LISTED: Bulk = Bulk {
     before: "INSERT INTO calendars \
-             (id, account_id, user_id, remote_id, name, time_zone, colour, access, push_unsupported) VALUES",
+             (id, account_id, user_id, remote_id, name, time_zone, colour, access, push_unsupported)",
     after: "ON CONFLICT (account_id, remote_id) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone, \
             colour = excluded.colour, access = excluded.access, missing = 0, push_unsupported = \
             CASE WHEN excluded.push_unsupported = 1 THEN 1 ELSE calendars.push_unsupported END",
@@ -111,7 +119,7 @@ const LISTED: Bulk = Bulk {
 /// What changed while a calendar was away was not told to anybody.
 const BACK: Bulk = Bulk {
     before: "UPDATE calendars SET missing = 0, full_due = 1, dirty_generation = dirty_generation + 1, \
-             due_at = CASE WHEN due_at < v.column3 THEN due_at ELSE v.column3 END FROM (VALUES",
+             due_at = CASE WHEN due_at < v.column3 THEN due_at ELSE v.column3 END FROM (",
     after: ") AS v WHERE calendars.account_id = v.column1 AND calendars.remote_id = v.column2 AND missing = 1",
 };
 
@@ -131,7 +139,7 @@ pub(super) async fn raise(
 pub(super) const RAISE: Bulk = Bulk {
     before: "UPDATE calendars SET dirty_generation = dirty_generation + v.column3, \
              due_at = CASE WHEN due_at < v.column2 THEN due_at ELSE v.column2 END, \
-             full_due = CASE WHEN v.column4 = 1 THEN 1 ELSE full_due END FROM (VALUES",
+             full_due = CASE WHEN v.column4 = 1 THEN 1 ELSE full_due END FROM (",
     after: ") AS v WHERE calendars.id = v.column1",
 };
 

@@ -5,35 +5,47 @@ use calsync_core::ports::StoreError;
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, Transaction};
 
 use super::lite::{self, Lite};
+use super::pg::{self, Bell, Pg, Receiver};
 use super::value::{Row, Val};
 
-/// Rows per statement of a bulk insert. A few sizes only, so that the prepared statements stay few.
+/// Rows per statement of a bulk insert into SQLite. A few sizes only, so that the prepared statements stay few.
 const CHUNKS: [usize; 6] = [128, 32, 8, 4, 2, 1];
 
 /// A database, of whichever dialect.
 pub(super) enum Db {
     Lite(Lite),
+    Pg(Pg),
 }
 
 /// A transaction: writing (from `Db::begin`) or a consistent view (from `Db::snapshot`). Dropped without `commit`, it
 /// leaves nothing behind.
 pub(super) enum Tx {
     Lite(Transaction<'static, Sqlite>),
+    Pg(pg::Tx),
 }
 
-/// A statement over many rows of values: `before`, then `($1, $2), ($3, $4) …`, then `after`.
+/// A statement over many rows of values, which stand between `before` and `after`, the columns named `column1` and on.
+/// `before` ends where the rows begin.
 pub(super) struct Bulk {
     pub(super) before: &'static str,
     pub(super) after: &'static str,
 }
 
 impl Db {
-    /// Begins to write. From here on nobody else does.
+    /// Begins to write. On SQLite nobody else does from here on; on PostgreSQL others do, and what must not change
+    /// meanwhile is locked (`Tx::lock`).
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         match self {
-            Db::Lite(lite) => {
-                lite.writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Lite).map_err(lite::error)
-            }
+            Db::Lite(lite) => lite.begin().await.map(Tx::Lite),
+            Db::Pg(pg) => pg.begin().await.map(Tx::Pg),
+        }
+    }
+
+    /// Begins to change the schema: whoever else wants to waits until this is over.
+    pub(super) async fn begin_schema(&self) -> Result<Tx, StoreError> {
+        match self {
+            Db::Lite(lite) => lite.begin().await.map(Tx::Lite),
+            Db::Pg(pg) => pg.begin_schema().await.map(Tx::Pg),
         }
     }
 
@@ -41,6 +53,7 @@ impl Db {
     pub(super) async fn snapshot(&self) -> Result<Tx, StoreError> {
         match self {
             Db::Lite(lite) => lite.readers.begin().await.map(Tx::Lite).map_err(lite::error),
+            Db::Pg(pg) => pg.snapshot().await.map(Tx::Pg),
         }
     }
 
@@ -51,19 +64,24 @@ impl Db {
                 let mut connection = lite.readers.acquire().await.map_err(lite::error)?;
                 lite::all(&mut connection, sql, vals).await
             }
+            Db::Pg(pg) => pg.all(sql, vals).await,
         }
     }
 
-    /// Reads rows by one statement over as many rows of values: their number should be one of a few.
-    pub(super) async fn ask(&self, bulk: &Bulk, rows: Vec<Vec<Val>>) -> Result<Vec<Row>, StoreError> {
-        let sql = bulk.text(rows.len(), rows.first().map_or(0, Vec::len));
-        let vals = rows.into_iter().flatten().collect();
+    /// Reads rows by one statement over as many rows of values.
+    pub(super) async fn ask(&self, bulk: &Bulk, mut rows: Vec<Vec<Val>>) -> Result<Vec<Row>, StoreError> {
+        let columns = rows.first().map_or(0, Vec::len);
         match self {
             Db::Lite(lite) => {
+                // Filled up with rows of nothing, so that the prepared statements stay few.
+                let nothing = rows.first().into_iter().flatten().map(Val::nothing_like).collect();
+                rows.resize(rows.len().next_power_of_two(), nothing);
+                let sql = bulk.values(rows.len(), columns);
                 let mut connection = lite.readers.acquire().await.map_err(lite::error)?;
                 // The text is made of our own constants and placeholders.
-                lite::all(&mut connection, AssertSqlSafe(sql), vals).await
+                lite::all(&mut connection, AssertSqlSafe(sql), rows.into_iter().flatten().collect()).await
             }
+            Db::Pg(pg) => pg.ask(bulk.arrays(columns), rows).await,
         }
     }
 
@@ -84,13 +102,31 @@ impl Db {
                 let mut connection = lite.writer.acquire().await.map_err(lite::error)?;
                 lite::exec(&mut connection, sql, vals).await
             }
+            Db::Pg(pg) => pg.exec(sql, vals).await,
         }
     }
 
     /// See the dialect.
-    pub(super) const fn next_due_user(&self) -> &'static str {
+    pub(super) const fn claim_due(&self) -> &'static str {
         match self {
-            Db::Lite(_) => lite::NEXT_DUE_USER,
+            Db::Lite(_) => lite::CLAIM_DUE,
+            Db::Pg(_) => pg::CLAIM_DUE,
+        }
+    }
+
+    /// Whether there is a table of this name.
+    pub(super) const fn has_table(&self) -> &'static str {
+        match self {
+            Db::Lite(_) => lite::HAS_TABLE,
+            Db::Pg(_) => pg::HAS_TABLE,
+        }
+    }
+
+    /// How many tables there are.
+    pub(super) const fn tables(&self) -> &'static str {
+        match self {
+            Db::Lite(_) => lite::TABLES,
+            Db::Pg(_) => pg::TABLES,
         }
     }
 
@@ -98,26 +134,41 @@ impl Db {
     pub(super) const fn types(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Db::Lite(_) => &lite::TYPES,
+            Db::Pg(_) => &pg::TYPES,
+        }
+    }
+
+    /// Receipts in one round trip, where the dialect can.
+    pub(super) fn receiver(&self) -> Option<Receiver> {
+        match self {
+            Db::Lite(_) => None,
+            Db::Pg(pg) => Some(pg.receiver()),
+        }
+    }
+
+    /// A way to other instances, where there can be any that notice.
+    pub(super) fn bell(&self) -> Option<Bell> {
+        match self {
+            Db::Lite(_) => None,
+            Db::Pg(pg) => Some(pg.bell()),
         }
     }
 
     pub(super) async fn close(&self) {
         match self {
             Db::Lite(lite) => lite.close().await,
+            Db::Pg(pg) => pg.close().await,
         }
     }
 }
 
 impl Tx {
-    fn connection(&mut self) -> &mut SqliteConnection {
-        match self {
-            Tx::Lite(tx) => tx,
-        }
-    }
-
     /// Reads rows.
     pub(super) async fn all(&mut self, sql: &'static str, vals: Vec<Val>) -> Result<Vec<Row>, StoreError> {
-        lite::all(self.connection(), sql, vals).await
+        match self {
+            Tx::Lite(tx) => lite::all(tx, sql, vals).await,
+            Tx::Pg(tx) => tx.all(sql, vals).await,
+        }
     }
 
     /// Reads the first row, if there is one.
@@ -125,43 +176,79 @@ impl Tx {
         Ok(self.all(sql, vals).await?.into_iter().next())
     }
 
-    /// Changes rows; how many.
-    pub(super) async fn exec(&mut self, sql: &'static str, vals: Vec<Val>) -> Result<u64, StoreError> {
-        lite::exec(self.connection(), sql, vals).await
+    /// Reads the first row, if there is one, which nobody else changes until this transaction is over.
+    pub(super) async fn lock(
+        &mut self,
+        sql: &'static str,
+        vals: Vec<Val>,
+    ) -> Result<Option<Row>, StoreError> {
+        let rows = match self {
+            // Nobody else writes at all.
+            Tx::Lite(tx) => lite::all(tx, sql, vals).await,
+            Tx::Pg(tx) => tx.lock(sql, vals).await,
+        };
+        Ok(rows?.into_iter().next())
     }
 
-    /// Runs a statement over many rows, in chunks; how many it changed.
+    /// Changes rows; how many.
+    pub(super) async fn exec(&mut self, sql: &'static str, vals: Vec<Val>) -> Result<u64, StoreError> {
+        match self {
+            Tx::Lite(tx) => lite::exec(tx, sql, vals).await,
+            Tx::Pg(tx) => tx.exec(sql, vals).await,
+        }
+    }
+
+    /// Runs a statement over many rows; how many it changed.
     pub(super) async fn bulk(&mut self, bulk: &Bulk, rows: Vec<Vec<Val>>) -> Result<u64, StoreError> {
+        let Some(columns) = rows.first().map(Vec::len) else { return Ok(0) };
         let mut changed = 0;
-        for (sql, vals) in bulk.chunks(rows) {
-            changed += lite::exec(self.connection(), AssertSqlSafe(sql), vals).await?;
+        match self {
+            Tx::Lite(tx) => {
+                for (sql, vals) in bulk.chunks(rows) {
+                    changed += lite::exec(tx, AssertSqlSafe(sql), vals).await?;
+                }
+            }
+            Tx::Pg(tx) => changed = tx.many(bulk.arrays(columns), rows).await?.1,
         }
         Ok(changed)
     }
 
-    /// The same for a statement that answers with rows. They cost more than the statement: each crosses to another
-    /// thread by itself.
+    /// The same for a statement that answers with rows. On SQLite they cost more than the statement: each crosses to
+    /// another thread by itself.
     pub(super) async fn bulk_returning(
         &mut self,
         bulk: &Bulk,
         rows: Vec<Vec<Val>>,
     ) -> Result<Vec<Row>, StoreError> {
+        let Some(columns) = rows.first().map(Vec::len) else { return Ok(Vec::new()) };
         let mut answers = Vec::new();
-        for (sql, vals) in bulk.chunks(rows) {
-            answers.extend(lite::all(self.connection(), AssertSqlSafe(sql), vals).await?);
+        match self {
+            Tx::Lite(tx) => {
+                for (sql, vals) in bulk.chunks(rows) {
+                    answers.extend(lite::all(tx, AssertSqlSafe(sql), vals).await?);
+                }
+            }
+            Tx::Pg(tx) => answers = tx.many(bulk.arrays(columns), rows).await?.0,
         }
         Ok(answers)
     }
 
     /// Runs the statements of a migration.
     pub(super) async fn script(&mut self, sql: String) -> Result<(), StoreError> {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(self.connection()).await.map(drop).map_err(lite::error)
+        match self {
+            Tx::Lite(tx) => {
+                let connection: &mut SqliteConnection = tx;
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop).map_err(lite::error)
+            }
+            Tx::Pg(tx) => tx.script(sql).await,
+        }
     }
 
     /// Makes it so, durably.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         match self {
             Tx::Lite(tx) => tx.commit().await.map_err(lite::error),
+            Tx::Pg(tx) => tx.commit().await,
         }
     }
 }
@@ -173,14 +260,16 @@ impl Bulk {
         std::iter::from_fn(move || {
             let size = CHUNKS.into_iter().find(|size| *size <= rows.len())?;
             let chunk: Vec<Vec<Val>> = rows.by_ref().take(size).collect();
-            Some((self.text(size, chunk[0].len()), chunk.into_iter().flatten().collect()))
+            Some((self.values(size, chunk[0].len()), chunk.into_iter().flatten().collect()))
         })
     }
 
-    pub(super) fn text(&self, rows: usize, columns: usize) -> String {
+    /// For a dialect in which each value is a parameter: `VALUES ($1, $2), ($3, $4) …`
+    pub(super) fn values(&self, rows: usize, columns: usize) -> String {
         use std::fmt::Write as _;
         let mut sql = String::with_capacity(self.before.len() + self.after.len() + rows * columns * 6);
         sql.push_str(self.before);
+        sql.push_str(" VALUES");
         for row in 0..rows {
             sql.push_str(if row == 0 { " (" } else { ", (" });
             for column in 0..columns {
@@ -193,5 +282,13 @@ impl Bulk {
         sql.push(' ');
         sql.push_str(self.after);
         sql
+    }
+
+    /// For a dialect in which each column is a parameter: `SELECT * FROM unnest($1, $2) AS …`
+    pub(super) fn arrays(&self, columns: usize) -> String {
+        let list =
+            |prefix: &str| (1..=columns).map(|n| format!("{prefix}{n}")).collect::<Vec<String>>().join(", ");
+        let (parameters, names) = (list("$"), list("column"));
+        format!("{} SELECT * FROM unnest({parameters}) AS t ({names}) {}", self.before, self.after)
     }
 }

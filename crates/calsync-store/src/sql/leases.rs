@@ -9,15 +9,40 @@ use super::db::{Bulk, Tx};
 use super::value::vals;
 use crate::rows::{lost, user_of_resource, user_resource};
 
-/// One statement, so that of two who ask at once only one gets it. The token outlives every holder.
+/// One statement, so that of two who ask at once only one gets it. The token outlives every holder. A user's row is there
+/// from the user's beginning (`OPEN`), because what is picked among many must be there to be locked.
 const CLAIM: &str = "INSERT INTO leases (resource, user_id, owner, token, claimed_at, expires_at) \
     VALUES ($1, $2, $3, 1, $4, $5) ON CONFLICT (resource) DO UPDATE SET owner = excluded.owner, \
     token = leases.token + 1, claimed_at = excluded.claimed_at, expires_at = excluded.expires_at \
     WHERE leases.owner IS NULL OR leases.expires_at <= excluded.claimed_at RETURNING token";
 
+/// A lease that nobody holds yet.
+pub(super) const OPEN: &str = "INSERT INTO leases (resource, user_id, owner, token, claimed_at, expires_at) \
+    VALUES ($1, $2, NULL, 0, $3, $3)";
+
+/// Takes the lease of the user whose calendar is due the longest and whom nobody holds. `$lock` is how the dialect keeps
+/// two who ask at once from picking the same.
+macro_rules! claim_due {
+    ($lock:literal) => {
+        concat!(
+            "WITH due AS MATERIALIZED (SELECT l.resource FROM calendars c JOIN leases l ON l.user_id = c.user_id ",
+            "WHERE c.due_at <= $1 AND (l.owner IS NULL OR l.expires_at <= $1) ",
+            "ORDER BY c.due_at, c.user_id LIMIT 1 ",
+            $lock,
+            ") UPDATE leases SET owner = $2, token = leases.token + 1, claimed_at = $1, expires_at = $3 ",
+            "FROM due WHERE leases.resource = due.resource RETURNING user_id, leases.resource, token"
+        )
+    };
+}
+pub(super) use claim_due;
+
+/// Whether there is anybody to claim.
+pub(super) const IS_DUE: &str = "SELECT c.user_id FROM calendars c JOIN leases l ON l.user_id = c.user_id \
+    WHERE c.due_at <= $1 AND (l.owner IS NULL OR l.expires_at <= $1) ORDER BY c.due_at, c.user_id LIMIT 1";
+
 /// Not for a calendar that was made dirty after the decision: it stays due.
 pub(super) const NEXT: Bulk = Bulk {
-    before: "UPDATE calendars SET due_at = v.column3 FROM (VALUES",
+    before: "UPDATE calendars SET due_at = v.column3 FROM (",
     after: ") AS v WHERE calendars.id = v.column1 AND calendars.dirty_generation = v.column2",
 };
 
@@ -28,16 +53,17 @@ impl SqlStore {
         now: Ts,
         until: Ts,
     ) -> Result<Option<ClaimedUser>, StoreError> {
-        // Idle workers ask often: they must not queue for the writer's lock to learn that there is nothing to do.
-        if self.db.one(self.db.next_due_user(), vals![now]).await?.is_none() {
+        // Idle workers ask often: they must not queue to write only to learn that there is nothing to do.
+        if self.db.one(IS_DUE, vals![now]).await?.is_none() {
             return Ok(None);
         }
         let mut tx = self.db.begin().await?;
-        let Some(mut row) = tx.one(self.db.next_due_user(), vals![now]).await? else { return Ok(None) };
-        let user: UserId = row.id()?;
-        let lease = claim(&mut tx, &user_resource(user), owner, now, until).await?;
+        let claimed = tx.one(self.db.claim_due(), vals![now, owner, until]).await?;
         tx.commit().await?;
-        Ok(lease.map(|lease| ClaimedUser { user, lease }))
+        let Some(mut row) = claimed else { return Ok(None) };
+        let (user, resource, token) = (row.id()?, row.text()?, row.int()?);
+        let lease = Lease { resource, owner: owner.to_owned(), token, expires_at: until };
+        Ok(Some(ClaimedUser { user, lease }))
     }
 
     pub(super) async fn claim_user(
@@ -111,10 +137,10 @@ async fn claim(
     Ok(Some(Lease { resource, owner, token: row.int()?, expires_at: until }))
 }
 
-/// Every fenced method begins with this, inside its own transaction. A lease that ran out is still good while nobody
+/// Every fenced method begins with this, inside its own transaction: until its end nobody can take the lease over. A lease that ran out is still good while nobody
 /// has taken it. Returns when it was claimed.
 pub(super) async fn fence(tx: &mut Tx, lease: &Lease) -> Result<Ts, StoreError> {
     let sql = "SELECT claimed_at FROM leases WHERE resource = $1 AND owner = $2 AND token = $3";
     let held = vals![lease.resource.as_str(), lease.owner.as_str(), lease.token];
-    tx.one(sql, held).await?.ok_or_else(|| lost(lease))?.ts()
+    tx.lock(sql, held).await?.ok_or_else(|| lost(lease))?.ts()
 }

@@ -9,7 +9,7 @@ use super::value::{Val, vals};
 
 const INSERT: Bulk = Bulk {
     before: "INSERT INTO webhook_notifications \
-             (id, subscription_id, notification_id, received_at, headers, payload, processing_status) VALUES",
+             (id, subscription_id, notification_id, received_at, headers, payload, processing_status)",
     after: "",
 };
 

@@ -10,8 +10,9 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Row as _, SqlSafeStr, Sqlite, SqliteConnection, TypeInfo, ValueRef};
+use sqlx::{Row as _, SqlSafeStr, Sqlite, SqliteConnection, Transaction, TypeInfo, ValueRef};
 
+use super::leases::claim_due;
 use super::value::{Cell, Row, Val};
 
 /// How long a statement waits for another process that is writing.
@@ -35,22 +36,23 @@ const WAL_PAGES: i64 = 8_000;
 const WAL_BYTES: i64 = 64 * 1_024 * 1_024;
 
 /// What the words of a migration mean here.
-pub(super) const TYPES: [(&str, &str); 7] = [
+pub(super) const TYPES: [(&str, &str); 8] = [
     ("{id}", "BLOB"),
     ("{int}", "INTEGER"),
     ("{text}", "TEXT"),
     ("{bytes}", "BLOB"),
     ("{serial}", "INTEGER PRIMARY KEY"),
     ("{rows}", " STRICT"),
+    ("{busy_rows}", " STRICT"),
     ("{clustered}", " STRICT, WITHOUT ROWID"),
 ];
 
-/// The user whose calendar is due the longest and whom nobody holds. Runs inside `BEGIN IMMEDIATE`, so no second
-/// claimer can read the same row; a dialect with row locks must lock what it picks.
-pub(super) const NEXT_DUE_USER: &str = "SELECT c.user_id FROM calendars c \
-    LEFT JOIN leases l ON l.user_id = c.user_id \
-    WHERE c.due_at <= $1 AND (l.owner IS NULL OR l.expires_at <= $1) \
-    ORDER BY c.due_at, c.user_id LIMIT 1";
+/// Needs no lock on what it picks: nobody else writes meanwhile.
+pub(super) const CLAIM_DUE: &str = claim_due!("");
+/// Whether there is a table of this name, and whether there is any.
+pub(super) const HAS_TABLE: &str = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = $1";
+pub(super) const TABLES: &str =
+    "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
 
 /// A file with its connections.
 pub(super) struct Lite {
@@ -98,6 +100,18 @@ impl Lite {
         let writer = connect(writer, writing).await?;
         let readers = pool.max_connections(READERS).idle_timeout(READER_IDLE);
         Ok(Lite { writer, readers: readers.connect_lazy_with(reading) })
+    }
+
+    /// Begins to write. From here on nobody else does.
+    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(error)
+    }
+
+    /// Grows whenever another process has changed the file, and never by what this one writes.
+    pub(super) async fn changes_of_others(&self) -> Result<i64, StoreError> {
+        let mut connection = self.writer.acquire().await.map_err(error)?;
+        let rows = all(&mut connection, "PRAGMA data_version", Vec::new()).await?;
+        rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
     }
 
     pub(super) async fn close(&self) {

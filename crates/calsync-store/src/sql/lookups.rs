@@ -22,7 +22,7 @@ const BATCH: usize = 128;
 
 /// By the channel's own id, else the newest: two walks down an index, whatever the length of the history.
 pub(super) const FIND: Bulk = Bulk {
-    before: concat!("SELECT v.column1, ", subscription_columns!(), " FROM (VALUES"),
+    before: concat!("SELECT v.column1, ", subscription_columns!(), " FROM ("),
     after: ") AS v JOIN webhook_subscriptions s ON s.id = coalesce( \
      (SELECT x.id FROM webhook_subscriptions x \
       WHERE x.provider = v.column3 AND x.subscription_id = v.column4 AND x.calendar_id = v.column2), \
@@ -102,9 +102,7 @@ async fn serve(db: Arc<Db>, mut queue: mpsc::Receiver<Waiting>) {
 /// One answer for each; a row that is unreadable spoils only its own.
 async fn read(db: &Db, taken: &[Waiting]) -> Vec<Answer> {
     let mut answers: Vec<Answer> = taken.iter().map(|_| Ok(None)).collect();
-    // Filled up with questions that have no answer, so that the prepared statements stay few.
-    let mut rows: Vec<Vec<Val>> = (0_u32..).zip(taken).map(|(at, w)| question(at, w)).collect();
-    rows.resize(taken.len().next_power_of_two(), nothing());
+    let rows: Vec<Vec<Val>> = (0_u32..).zip(taken).map(|(at, w)| question(at, w)).collect();
     match db.ask(&FIND, rows).await {
         Err(error) => answers.fill(Err(error)),
         Ok(found) => {
@@ -121,10 +119,6 @@ async fn read(db: &Db, taken: &[Waiting]) -> Vec<Answer> {
 
 fn question(at: u32, waiting: &Waiting) -> Vec<Val> {
     vals![at, waiting.calendar, waiting.provider.as_str(), waiting.channel.as_str()]
-}
-
-fn nothing() -> Vec<Val> {
-    vec![Val::Int(None), Val::Id(None), Val::Text(None), Val::Text(None)]
 }
 
 /// Whose answer it is, and the answer.

@@ -4,11 +4,25 @@
 use calsync_core::ports::StoreError;
 
 use super::db::{Db, Tx};
-use super::value::vals;
+use super::value::{Val, vals};
+
+/// One step of the schema.
+struct Migration {
+    version: i64,
+    name: &'static str,
+    sql: &'static str,
+    /// The oldest program that still works on the schema after it, by the version that that program makes. What a step
+    /// adds (expand), old programs ignore; what a later one takes away (contract) must not be in use by any that is let in.
+    oldest: i64,
+}
 
 /// Every migration there ever was, in order. A released one is never edited.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "initial", include_str!("../../migrations/0001_initial.sql"))];
+const MIGRATIONS: [Migration; 1] = [Migration {
+    version: 1,
+    name: "initial",
+    sql: include_str!("../../migrations/0001_initial.sql"),
+    oldest: 1,
+}];
 
 /// Whether opening a database may change its schema.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,11 +33,28 @@ pub enum Migrate {
     Check,
 }
 
-const VERSION_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_version (version {int} NOT NULL PRIMARY KEY, name {text} NOT NULL){rows};";
+const VERSION_TABLE: &str = "CREATE TABLE schema_version \
+    (version {int} NOT NULL PRIMARY KEY, name {text} NOT NULL, oldest {int} NOT NULL){rows};";
 
 /// The schema version that this program writes.
 pub(super) const fn known() -> i64 {
-    MIGRATIONS[MIGRATIONS.len() - 1].0
+    MIGRATIONS[MIGRATIONS.len() - 1].version
+}
+
+/// What a database says of its schema. Version 0: an empty database.
+struct Found {
+    version: i64,
+    oldest: i64,
+}
+
+impl Found {
+    /// A newer schema will do if it says so: while a fleet is upgraded one by one, old and new share it.
+    fn refuse_newer(&self) -> Result<(), StoreError> {
+        if self.oldest <= known() {
+            return Ok(());
+        }
+        Err(StoreError::NewerSchema { found: self.version, known: known() })
+    }
 }
 
 pub(super) async fn run(db: &Db) -> Result<(), StoreError> {
@@ -33,41 +64,52 @@ pub(super) async fn run(db: &Db) -> Result<(), StoreError> {
         done => return done,
     }
     // The lock comes first: whoever waits for it finds the work done.
-    let mut tx = db.begin().await?;
-    tx.script(translate(db, VERSION_TABLE)).await?;
-    let found = found(&mut tx).await?;
-    refuse_newer(found)?;
-    for (version, name, sql) in MIGRATIONS.iter().filter(|(version, ..)| *version > found) {
-        tx.script(translate(db, sql)).await?;
-        tx.exec("INSERT INTO schema_version (version, name) VALUES ($1, $2)", vals![*version, *name]).await?;
+    let mut tx = db.begin_schema().await?;
+    let found = found(db, &mut tx).await?;
+    found.refuse_newer()?;
+    if found.version == 0 {
+        tx.script(translate(db, VERSION_TABLE)).await?;
+    }
+    for step in MIGRATIONS.iter().filter(|step| step.version > found.version) {
+        tx.script(translate(db, step.sql)).await?;
+        let sql = "INSERT INTO schema_version (version, name, oldest) VALUES ($1, $2, $3)";
+        tx.exec(sql, vals![step.version, step.name, step.oldest]).await?;
     }
     tx.commit().await
 }
 
 pub(super) async fn check(db: &Db) -> Result<(), StoreError> {
     let mut tx = db.snapshot().await?;
-    let found = match found(&mut tx).await {
-        // Without the table it was never migrated.
-        Err(StoreError::Corrupt(words)) if words.contains("no such table") => 0,
-        other => other?,
-    };
-    refuse_newer(found)?;
-    if found < known() {
+    let found = found(db, &mut tx).await?;
+    found.refuse_newer()?;
+    if found.version < known() {
         return Err(StoreError::Unavailable(format!(
-            "its schema is version {found}, this program needs {}: run `calendar-sync migrate`",
+            "its schema is version {}, this program needs {}: run `calendar-sync migrate`",
+            found.version,
             known()
         )));
     }
     Ok(())
 }
 
-async fn found(tx: &mut Tx) -> Result<i64, StoreError> {
-    let row = tx.one("SELECT max(version) FROM schema_version", vals![]).await?;
-    row.map_or(Ok(0), |mut row| Ok(row.opt_int()?.unwrap_or(0)))
+async fn found(db: &Db, tx: &mut Tx) -> Result<Found, StoreError> {
+    if count(tx, db.has_table(), vals!["schema_version"]).await? == 0 {
+        // Somebody else's tables would get ours between them, or clash with them half-way.
+        return match count(tx, db.tables(), vals![]).await? {
+            0 => Ok(Found { version: 0, oldest: 0 }),
+            tables => Err(StoreError::Conflict(format!(
+                "the database holds {tables} tables that are not calendar-sync's: name an empty database"
+            ))),
+        };
+    }
+    let sql = "SELECT coalesce(max(version), 0), coalesce(max(oldest), 0) FROM schema_version";
+    let row = tx.one(sql, vals![]).await?;
+    let mut row = row.ok_or_else(|| StoreError::Corrupt("the schema has no version".to_owned()))?;
+    Ok(Found { version: row.int()?, oldest: row.int()? })
 }
 
-fn refuse_newer(found: i64) -> Result<(), StoreError> {
-    if found > known() { Err(StoreError::NewerSchema { found, known: known() }) } else { Ok(()) }
+async fn count(tx: &mut Tx, sql: &'static str, vals: Vec<Val>) -> Result<i64, StoreError> {
+    tx.one(sql, vals).await?.map_or(Ok(0), |mut row| row.int())
 }
 
 /// A migration in the words of the dialect.

@@ -9,17 +9,19 @@ use serde_json::Value;
 use super::SqlStore;
 use super::columns::{self, select};
 use super::db::Tx;
+use super::leases::OPEN;
 use super::value::{Row, Val, vals};
-use crate::rows::{AT_ONCE, missing};
+use crate::rows::{AT_ONCE, missing, user_resource};
 
 impl SqlStore {
     pub(super) async fn add_user(&self, user: &User) -> Result<(), StoreError> {
         let sql = "INSERT INTO users (id, email, is_staff, created_at) VALUES ($1, $2, $3, $4)";
-        let added =
-            self.db.exec(sql, vals![user.id, user.email.as_str(), user.is_staff, user.created_at]).await;
-        added.map(drop).map_err(|e| {
-            say(e, "a user with this address exists already, or the address is not in lower case")
-        })
+        let mut tx = self.db.begin().await?;
+        tx.exec(sql, vals![user.id, user.email.as_str(), user.is_staff, user.created_at]).await.map_err(
+            |e| say(e, "a user with this address exists already, or the address is not in lower case"),
+        )?;
+        tx.exec(OPEN, vals![user_resource(user.id).as_str(), user.id, user.created_at]).await?;
+        tx.commit().await
     }
 
     pub(super) async fn users(&self) -> Result<Vec<User>, StoreError> {
@@ -52,6 +54,7 @@ impl SqlStore {
         now: Ts,
     ) -> Result<AccountId, StoreError> {
         let mut tx = self.db.begin().await?;
+        lock_user(&mut tx, connect.account.user).await?;
         let id = put_account(&mut tx, connect).await?;
         // A worker that still holds the old credentials must not be able to put them back: the version grows.
         tx.exec(
@@ -68,6 +71,7 @@ impl SqlStore {
         )
         .await?;
         tx.commit().await?;
+        self.ring();
         Ok(id)
     }
 
@@ -108,6 +112,9 @@ impl SqlStore {
 
     pub(super) async fn remove_account(&self, account: AccountId) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
+        let owner = tx.one("SELECT user_id FROM accounts WHERE id = $1", vals![account]).await?;
+        let Some(mut owner) = owner else { return Ok(()) };
+        lock_user(&mut tx, owner.id()?).await?;
         // Blocks that stand for its events must go from the other calendars.
         tx.exec(
             "UPDATE calendars SET plan_due = 1, dirty_generation = dirty_generation + 1, \
@@ -117,7 +124,9 @@ impl SqlStore {
         )
         .await?;
         tx.exec("DELETE FROM accounts WHERE id = $1", vals![account]).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.ring();
+        Ok(())
     }
 
     pub(super) async fn setting(&self, name: &str) -> Result<Option<Value>, StoreError> {
@@ -186,6 +195,11 @@ async fn put_account(tx: &mut Tx, connect: &ConnectAccount) -> Result<AccountId,
 
 fn sealed(mut row: Row) -> Result<SealedCredentials, StoreError> {
     Ok(SealedCredentials { sealed: row.bytes()?, version: row.int()? })
+}
+
+/// What concerns several calendars of one person is changed by one at a time.
+pub(super) async fn lock_user(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    tx.lock("SELECT id FROM users WHERE id = $1", vals![user]).await.map(drop)
 }
 
 /// A conflict in words that fit the occasion.

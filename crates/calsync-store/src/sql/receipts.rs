@@ -15,7 +15,8 @@ use tokio::task::JoinHandle;
 
 use super::calendars::RAISE;
 use super::db::{Bulk, Db, Tx};
-use super::value::{Val, vals};
+use super::pg::{Bell, Receiver};
+use super::value::{Row, Val, vals};
 
 /// Receipts that may wait at once. Beyond it the provider is told to come back: it does.
 const QUEUE: usize = 8_192;
@@ -38,9 +39,9 @@ pub(super) struct Receipts {
 }
 
 impl Receipts {
-    pub(super) fn start(db: Arc<Db>) -> Receipts {
+    pub(super) fn start(db: Arc<Db>, bell: Option<Arc<Bell>>) -> Receipts {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(serve(db, waiting));
+        let task = tokio::spawn(serve(db, bell, waiting));
         Receipts { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)) }
     }
 
@@ -79,11 +80,18 @@ fn closed() -> StoreError {
     StoreError::Unavailable("it was closed".to_owned())
 }
 
-async fn serve(db: Arc<Db>, mut queue: mpsc::Receiver<Waiting>) {
+async fn serve(db: Arc<Db>, bell: Option<Arc<Bell>>, mut queue: mpsc::Receiver<Waiting>) {
+    let mut writer = match db.receiver() {
+        Some(receiver) => Writer::AtOnce(receiver),
+        None => Writer::InSteps(db),
+    };
     let mut taken = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut taken, BATCH).await > 0 {
         let (news, waiters): (Vec<_>, Vec<_>) = taken.drain(..).map(|w| (w.new, w.answer)).unzip();
-        let answers = store(&db, &news).await;
+        let answers = store(&mut writer, &news).await;
+        if let Some(bell) = bell.as_ref().filter(|_| answers.contains(&Ok(Recorded::New))) {
+            bell.ring();
+        }
         for (waiter, answer) in waiters.into_iter().zip(answers) {
             // Whoever no longer waits needs no answer.
             let _ = waiter.send(answer);
@@ -91,18 +99,44 @@ async fn serve(db: Arc<Db>, mut queue: mpsc::Receiver<Waiting>) {
     }
 }
 
+/// How a batch is written.
+enum Writer {
+    /// By one statement, which is one round trip.
+    AtOnce(Receiver),
+    /// By one transaction of several statements, where the database is not a round trip away.
+    InSteps(Arc<Db>),
+}
+
+impl Writer {
+    /// All of them, durably, or none.
+    async fn commit(&mut self, news: &[NewNotification]) -> Result<Vec<Recorded>, StoreError> {
+        match self {
+            Writer::AtOnce(receiver) => told_apart(news, receiver.store(news).await?),
+            Writer::InSteps(db) => commit(db, news).await,
+        }
+    }
+}
+
+/// Tries at a batch that other transactions stood in the way of.
+const TRIES: u32 = 5;
+
 /// Stores all, halving a batch that is refused until the bad rows stand alone.
-async fn store(db: &Db, news: &[NewNotification]) -> Vec<Answer> {
+async fn store(writer: &mut Writer, news: &[NewNotification]) -> Vec<Answer> {
     let mut answers: Vec<Answer> = news.iter().map(|_| Err(closed())).collect();
     let mut open: Vec<Range<usize>> = std::iter::once(0..news.len()).collect();
+    let mut tries = TRIES;
     while let Some(range) = open.pop() {
-        match commit(db, &news[range.clone()]).await {
+        match writer.commit(&news[range.clone()]).await {
             Ok(recorded) => {
                 answers[range].iter_mut().zip(recorded).for_each(|(answer, recorded)| *answer = Ok(recorded));
             }
             // The database itself: every smaller batch would fail alike, and take its time over it.
             Err(StoreError::Unavailable(words)) => {
                 answers[range].fill(Err(StoreError::Unavailable(words)));
+            }
+            Err(StoreError::Contended(_)) if tries > 1 => {
+                tries -= 1;
+                open.push(range);
             }
             Err(_) if range.len() > 1 => {
                 let middle = range.start + range.len() / 2;
@@ -118,15 +152,16 @@ async fn store(db: &Db, news: &[NewNotification]) -> Vec<Answer> {
 
 const INSERT: &str = "INSERT INTO webhook_notifications \
     (id, subscription_id, notification_id, received_at, headers, payload, processing_status, \
-    processing_completed_at, processing_time_ms) VALUES";
+    processing_completed_at, processing_time_ms)";
 const STORE: Bulk = Bulk { before: INSERT, after: "ON CONFLICT DO NOTHING" };
 /// Tells the new from the duplicates.
 const SORT: Bulk = Bulk { before: INSERT, after: "ON CONFLICT DO NOTHING RETURNING id" };
-/// A failure is over when something is delivered.
+/// A failure is over when something is delivered. What asks for a sync marks its subscription when it is taken up: many
+/// may be taken up at once.
 pub(super) const MARK: Bulk = Bulk {
-    before: "UPDATE webhook_subscriptions SET failure_count = 0, last_notification_at = \
-             CASE WHEN last_notification_at > v.column2 THEN last_notification_at ELSE v.column2 END FROM (VALUES",
-    after: ") AS v WHERE webhook_subscriptions.id = v.column1",
+    before: "UPDATE webhook_subscriptions SET failure_count = 0, last_notification_at = v.column2 FROM (",
+    after: ") AS v WHERE webhook_subscriptions.id = v.column1 \
+            AND (last_notification_at IS NULL OR last_notification_at < v.column2)",
 };
 
 async fn commit(db: &Db, news: &[NewNotification]) -> Result<Vec<Recorded>, StoreError> {
@@ -142,15 +177,16 @@ async fn commit(db: &Db, news: &[NewNotification]) -> Result<Vec<Recorded>, Stor
     sort(db, news).await
 }
 
+/// Which of them are among the stored. Taken out as they are met: the same id twice in a batch was stored once.
+fn told_apart(news: &[NewNotification], stored: Vec<Row>) -> Result<Vec<Recorded>, StoreError> {
+    let stored = stored.into_iter().map(|mut row| row.id());
+    let mut stored = stored.collect::<Result<BTreeSet<NotificationId>, StoreError>>()?;
+    Ok(news.iter().map(|n| if stored.remove(&n.id) { Recorded::New } else { Recorded::Duplicate }).collect())
+}
+
 async fn sort(db: &Db, news: &[NewNotification]) -> Result<Vec<Recorded>, StoreError> {
     let mut tx = db.begin().await?;
-    let mut stored: BTreeSet<NotificationId> = BTreeSet::new();
-    for mut row in tx.bulk_returning(&SORT, rows(news)?).await? {
-        stored.insert(row.id()?);
-    }
-    // Taken out as they are met: the same id twice in a batch was stored once.
-    let recorded: Vec<Recorded> =
-        news.iter().map(|n| if stored.remove(&n.id) { Recorded::New } else { Recorded::Duplicate }).collect();
+    let recorded = told_apart(news, tx.bulk_returning(&SORT, rows(news)?).await?)?;
     let fresh = news.iter().zip(&recorded).filter(|(_, r)| **r == Recorded::New).map(|(n, _)| n);
     if fresh.clone().next().is_some() {
         raise(&mut tx, fresh).await?;
@@ -163,8 +199,14 @@ async fn raise<'a>(
     tx: &mut Tx,
     fresh: impl Iterator<Item = &'a NewNotification> + Clone,
 ) -> Result<(), StoreError> {
-    tx.bulk(&MARK, marks(fresh.clone())).await?;
+    let confirmations = fresh.clone().filter(|n| !wants_sync(n));
+    mark(tx, confirmations.map(|n| (n.subscription, n.received_at))).await?;
     tx.bulk(&RAISE, raises(fresh)).await.map(drop)
+}
+
+/// Whether somebody has to look at its calendar.
+pub(super) fn wants_sync(new: &NewNotification) -> bool {
+    new.wants == Wants::Sync
 }
 
 fn rows(news: &[NewNotification]) -> Result<Vec<Vec<Val>>, StoreError> {
@@ -190,20 +232,23 @@ fn values(new: &NewNotification) -> Result<Vec<Val>, StoreError> {
     ])
 }
 
-/// Each subscription once, with its latest delivery.
-fn marks<'a>(fresh: impl Iterator<Item = &'a NewNotification>) -> Vec<Vec<Val>> {
+/// Subscriptions delivered at these times: each is marked once, with its latest delivery.
+pub(super) async fn mark(
+    tx: &mut Tx,
+    heard: impl Iterator<Item = (SubscriptionId, Ts)>,
+) -> Result<(), StoreError> {
     let mut latest: BTreeMap<SubscriptionId, Ts> = BTreeMap::new();
-    for new in fresh {
-        let at = latest.entry(new.subscription).or_insert(new.received_at);
-        *at = new.received_at.max(*at);
+    for (subscription, at) in heard {
+        let last = latest.entry(subscription).or_insert(at);
+        *last = at.max(*last);
     }
-    latest.into_iter().map(|(id, at)| vals![id, at]).collect()
+    tx.bulk(&MARK, latest.into_iter().map(|(id, at)| vals![id, at]).collect()).await.map(drop)
 }
 
 /// Each calendar once, with its earliest delivery and how many there were.
 fn raises<'a>(fresh: impl Iterator<Item = &'a NewNotification>) -> Vec<Vec<Val>> {
     let mut raised: BTreeMap<CalendarId, (Ts, i64)> = BTreeMap::new();
-    for new in fresh.filter(|n| n.wants == Wants::Sync) {
+    for new in fresh.filter(|n| wants_sync(n)) {
         let (at, count) = raised.entry(new.calendar).or_insert((new.received_at, 0));
         *at = new.received_at.min(*at);
         *count += 1;

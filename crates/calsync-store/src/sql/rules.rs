@@ -12,7 +12,7 @@ use super::SqlStore;
 use super::calendars::{owner, plan_all, raise};
 use super::columns::{self, select};
 use super::db::Tx;
-use super::people::say;
+use super::people::{lock_user, say};
 use super::value::{Val, vals};
 use crate::rows::texts_of;
 
@@ -25,6 +25,7 @@ struct Before {
 impl SqlStore {
     pub(super) async fn put_rule(&self, rule: &Rule, now: Ts) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
+        lock_user(&mut tx, rule.user).await?;
         let foreign =
             || StoreError::Conflict("both calendars of a rule must exist and belong to its user".to_owned());
         if owner(&mut tx, rule.source).await? != Some(rule.user)
@@ -41,17 +42,22 @@ impl SqlStore {
         .await
         .map_err(|e| say(e, "a calendar cannot block itself, or another rule has this id already"))?;
         changed(&mut tx, rule, &before, now).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.ring();
+        Ok(())
     }
 
     pub(super) async fn remove_rule(&self, rule: RuleId, now: Ts) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         let known = tx.one(select!(rule_columns, "FROM rules WHERE id = $1"), vals![rule]).await?;
         let Some(rule) = known.map(columns::rule).transpose()? else { return Ok(()) };
+        lock_user(&mut tx, rule.user).await?;
         let before = look(&mut tx, rule.user, rule.source).await?;
         tx.exec("DELETE FROM rules WHERE id = $1", vals![rule.id]).await?;
         changed(&mut tx, &rule, &before, now).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.ring();
+        Ok(())
     }
 }
 

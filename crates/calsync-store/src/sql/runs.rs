@@ -13,6 +13,7 @@ use super::columns::{self, select};
 use super::db::{Bulk, Tx};
 use super::leases::fence;
 use super::people::say;
+use super::receipts::mark;
 use super::value::{Row, Val, vals};
 use crate::rows::missing;
 
@@ -21,7 +22,7 @@ pub(super) const PICK: &str = "UPDATE webhook_notifications SET processing_statu
     next_retry_at = NULL, run_id = $3 \
     WHERE subscription_id IN (SELECT id FROM webhook_subscriptions WHERE calendar_id = $1) \
     AND processing_completed_at IS NULL \
-    AND (next_retry_at IS NULL OR next_retry_at <= $2) RETURNING received_at, id, retry_count";
+    AND (next_retry_at IS NULL OR next_retry_at <= $2) RETURNING received_at, id, retry_count, subscription_id";
 
 /// What the run was given (of its unfinished ones, those without a time for another try), and whatever else was told
 /// before it began: it has read all of that.
@@ -35,7 +36,7 @@ pub(super) const COMPLETE: &str = "UPDATE webhook_notifications SET processing_s
 
 pub(super) const FAIL: Bulk = Bulk {
     before: "UPDATE webhook_notifications SET retry_count = retry_count + 1, processing_status = v.column3, \
-             next_retry_at = v.column4, processing_completed_at = v.column5, error_message = v.column6 FROM (VALUES",
+             next_retry_at = v.column4, processing_completed_at = v.column5, error_message = v.column6 FROM (",
     after: ") AS v WHERE webhook_notifications.id = v.column1 AND webhook_notifications.run_id = v.column2 \
             AND webhook_notifications.processing_status = 'processing' RETURNING subscription_id",
 };
@@ -43,7 +44,7 @@ pub(super) const FAIL: Bulk = Bulk {
 /// Subscription, and 1 to count a failure or 0 to clear them.
 pub(super) const COUNT: Bulk = Bulk {
     before: "UPDATE webhook_subscriptions SET \
-             failure_count = CASE WHEN v.column2 = 1 THEN failure_count + 1 ELSE 0 END FROM (VALUES",
+             failure_count = CASE WHEN v.column2 = 1 THEN failure_count + 1 ELSE 0 END FROM (",
     after: ") AS v WHERE webhook_subscriptions.id = v.column1 AND (v.column2 = 1 OR failure_count > 0)",
 };
 
@@ -62,11 +63,12 @@ impl SqlStore {
         let picked = tx.all(PICK, vals![run.calendar, run.started_at, run.id]).await?;
         let mut picked = picked
             .into_iter()
-            .map(|mut row| Ok((row.ts()?, row.id()?, row.num()?)))
-            .collect::<Result<Vec<(Ts, NotificationId, u32)>, StoreError>>()?;
+            .map(|mut row| Ok((row.ts()?, row.id()?, row.num()?, row.id()?)))
+            .collect::<Result<Vec<(Ts, NotificationId, u32, SubscriptionId)>, StoreError>>()?;
+        mark(&mut tx, picked.iter().map(|(at, .., subscription)| (*subscription, *at))).await?;
         tx.commit().await?;
         picked.sort_unstable();
-        let notifications = picked.into_iter().map(|(_, id, failures)| (id, failures)).collect();
+        let notifications = picked.into_iter().map(|(_, id, failures, _)| (id, failures)).collect();
         Ok(RunBegun { seen_generation, notifications })
     }
 

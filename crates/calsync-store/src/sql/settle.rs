@@ -58,20 +58,20 @@ fn alike(settlements: &[Settlement]) -> usize {
 
 pub(super) const STORED: Bulk = Bulk {
     before: "UPDATE ledger SET state = 'live', block = v.column3, echo = v.column4, wrote = v.column5, \
-             span = v.column6, repairs = v.column7, written_at = v.column8 FROM (VALUES",
+             span = v.column6, repairs = v.column7, written_at = v.column8 FROM (",
     after: ") AS v WHERE ledger.target = v.column1 AND ledger.correlation = v.column2",
 };
 /// Only the row that names this very block: a second block of a correlation may go while the row's own one stands.
 pub(super) const REMOVED: Bulk = Bulk {
-    before: "UPDATE ledger SET state = 'gone' FROM (VALUES",
+    before: "UPDATE ledger SET state = 'gone' FROM (",
     after: ") AS v WHERE ledger.target = v.column1 AND ledger.correlation = v.column2 AND ledger.block = v.column3",
 };
 pub(super) const POSTPONED: Bulk = Bulk {
-    before: "UPDATE outbox SET attempts = v.column3, not_before = v.column4, error = v.column5 FROM (VALUES",
+    before: "UPDATE outbox SET attempts = v.column3, not_before = v.column4, error = v.column5 FROM (",
     after: ") AS v WHERE outbox.target = v.column1 AND outbox.correlation = v.column2",
 };
 pub(super) const DONE: Bulk =
-    Bulk { before: "DELETE FROM outbox WHERE (target, correlation) IN (VALUES", after: ")" };
+    Bulk { before: "DELETE FROM outbox WHERE (target, correlation) IN (", after: ")" };
 
 async fn settle_alike(tx: &mut Tx, settlements: &[Settlement], claimed_at: Ts) -> Result<(), StoreError> {
     let (mut stored, mut blocks, mut removed, mut gone, mut postponed) =

@@ -30,6 +30,7 @@ pub(crate) enum Cell {
     Int(i64),
     Text(String),
     Bytes(Vec<u8>),
+    Id(Uuid),
 }
 
 /// The values for one statement, in order.
@@ -61,6 +62,16 @@ numbers! {
 }
 
 impl Val {
+    /// The absence of a value of this type.
+    pub(crate) const fn nothing_like(&self) -> Val {
+        match self {
+            Val::Int(_) => Val::Int(None),
+            Val::Text(_) => Val::Text(None),
+            Val::Bytes(_) => Val::Bytes(None),
+            Val::Id(_) => Val::Id(None),
+        }
+    }
+
     /// A document.
     pub(crate) fn json(value: &impl Serialize) -> Result<Val, StoreError> {
         serde_json::to_string(value).map(Val::from).map_err(|e| StoreError::Corrupt(e.to_string()))
@@ -220,8 +231,12 @@ impl Row {
     }
 
     pub(crate) fn opt_id<T: FromUuid>(&mut self) -> Result<Option<T>, StoreError> {
-        let Some(bytes) = self.opt_bytes()? else { return Ok(None) };
-        let uuid = Uuid::from_slice(&bytes).map_err(|e| StoreError::Corrupt(e.to_string()))?;
+        let uuid = match self.next()? {
+            Cell::Null => return Ok(None),
+            Cell::Id(uuid) => uuid,
+            Cell::Bytes(bytes) => Uuid::from_slice(&bytes).map_err(|e| StoreError::Corrupt(e.to_string()))?,
+            other => return Err(unexpected("an id", &other)),
+        };
         Ok(Some(T::from_uuid(uuid)))
     }
 
@@ -253,6 +268,7 @@ fn unexpected(expected: &str, found: &Cell) -> StoreError {
         Cell::Int(_) => "a number",
         Cell::Text(_) => "text",
         Cell::Bytes(_) => "bytes",
+        Cell::Id(_) => "an id",
     };
     StoreError::Corrupt(format!("{found} stands where {expected} should"))
 }

@@ -90,6 +90,7 @@ impl SqlStore {
         tx.exec("UPDATE calendars SET plan_due = 1 WHERE id = $1", vals![target]).await?;
         raise(&mut tx, &[target].into(), Wish::Changes, now).await?;
         tx.commit().await?;
+        self.ring();
         Ok(true)
     }
 }
@@ -103,33 +104,33 @@ const PLANNED: &str = "UPDATE calendars SET \
     plan_due = CASE WHEN dirty_generation = $2 THEN 0 ELSE plan_due END WHERE id = $1";
 /// Calendar and event id; the document beside them.
 const EVENTS: Bulk = Bulk {
-    before: "INSERT INTO mirror_events (calendar_id, event_id, event) VALUES",
+    before: "INSERT INTO mirror_events (calendar_id, event_id, event)",
     after: "ON CONFLICT (calendar_id, event_id) DO UPDATE SET event = excluded.event",
 };
 pub(super) const BLOCKS: Bulk = Bulk {
-    before: "INSERT INTO mirror_blocks (calendar_id, event_id, block) VALUES",
+    before: "INSERT INTO mirror_blocks (calendar_id, event_id, block)",
     after: "ON CONFLICT (calendar_id, event_id) DO UPDATE SET block = excluded.block",
 };
 const EVENTS_GONE: Bulk =
-    Bulk { before: "DELETE FROM mirror_events WHERE (calendar_id, event_id) IN (VALUES", after: ")" };
+    Bulk { before: "DELETE FROM mirror_events WHERE (calendar_id, event_id) IN (", after: ")" };
 pub(super) const BLOCKS_GONE: Bulk =
-    Bulk { before: "DELETE FROM mirror_blocks WHERE (calendar_id, event_id) IN (VALUES", after: ")" };
+    Bulk { before: "DELETE FROM mirror_blocks WHERE (calendar_id, event_id) IN (", after: ")" };
 /// Calendar and when: its blocks are to be planned again.
 pub(super) const PLAN_DUE: Bulk = Bulk {
     before: "UPDATE calendars SET plan_due = 1, \
-             due_at = CASE WHEN due_at < v.column2 THEN due_at ELSE v.column2 END FROM (VALUES",
+             due_at = CASE WHEN due_at < v.column2 THEN due_at ELSE v.column2 END FROM (",
     after: ") AS v WHERE calendars.id = v.column1",
 };
 const LEDGER: Bulk = Bulk {
     before: "INSERT INTO ledger (target, correlation, rule_id, source, occurrence, block, generation, state, wrote, \
-             echo, span, repairs, written_at) VALUES",
+             echo, span, repairs, written_at)",
     after: "ON CONFLICT (target, correlation) DO UPDATE SET rule_id = excluded.rule_id, source = excluded.source, \
             occurrence = excluded.occurrence, block = excluded.block, generation = excluded.generation, \
             state = excluded.state, wrote = excluded.wrote, echo = excluded.echo, span = excluded.span, \
             repairs = excluded.repairs, written_at = excluded.written_at",
 };
 const OUTBOX: Bulk = Bulk {
-    before: "INSERT INTO outbox (target, correlation, seq, op, attempts, not_before, error) VALUES",
+    before: "INSERT INTO outbox (target, correlation, seq, op, attempts, not_before, error)",
     after: "",
 };
 

@@ -27,7 +27,7 @@ fn words(result: Result<SqlStore, StoreError>) -> String {
 async fn a_newer_schema_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     SqlStore::open(&url(&dir), Migrate::Run).await.unwrap().close().await;
-    let newer = "INSERT INTO schema_version (version, name) VALUES (999, 'from the future')";
+    let newer = "INSERT INTO schema_version (version, name, oldest) VALUES (999, 'from the future', 999)";
     raw(&dir).await.execute(newer).await.unwrap();
     for migrate in [Migrate::Run, Migrate::Check] {
         let refused = SqlStore::open(&url(&dir), migrate).await.err();
@@ -124,7 +124,7 @@ async fn invalid_states_cannot_be_spelled() {
         "UPDATE accounts SET provider = 'yahoo'",
         "UPDATE accounts SET status = ''",
         "UPDATE users SET email = 'Upper@example.com'",
-        "INSERT INTO leases (resource, token, claimed_at, expires_at) VALUES ('job:x', 0, 0, 0)",
+        "INSERT INTO leases (resource, token, claimed_at, expires_at) VALUES ('job:x', -1, 0, 0)",
     ] {
         assert!(raw.execute(bad).await.is_err(), "{bad}");
     }

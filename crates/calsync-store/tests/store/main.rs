@@ -6,5 +6,6 @@ mod crash;
 mod files;
 mod lite;
 mod memory;
+mod pg;
 mod seeds;
 mod throughput;

@@ -10,6 +10,7 @@ fn plain<T>(result: Result<T, StoreError>) -> Result<T, &'static str> {
         StoreError::Unavailable(_) => "unavailable",
         StoreError::NewerSchema { .. } => "newer schema",
         StoreError::Corrupt(_) => "corrupt",
+        StoreError::Contended(_) => "contended",
     })
 }
 

@@ -1,0 +1,97 @@
+//! Receipts in one statement, so in one round trip: notifications are stored, and what is new makes its calendars due.
+//! On a connection of its own, which no pool has to hand out and take back each time.
+
+use std::sync::Arc;
+
+use calsync_core::ports::{NewNotification, StoreError};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgArguments;
+use sqlx::{Connection as _, Postgres};
+
+use super::super::receipts::wants_sync;
+use super::super::value::{Row, Val, vals};
+use super::value::{self, Keep};
+use super::{Failure, Home};
+
+/// Rows go in the order of their key, and calendars are locked in the order of theirs, so that batches of two instances
+/// never wait for each other crosswise. Answers with the ids that are new.
+pub(crate) const RECEIVE: &str = "WITH v AS MATERIALIZED (SELECT * FROM \
+    unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[]) \
+    AS t (id, calendar_id, subscription_id, notification_id, received_at, headers, payload, sync)), \
+    stored AS (INSERT INTO webhook_notifications (id, subscription_id, notification_id, received_at, headers, payload, \
+    processing_status, processing_completed_at, processing_time_ms) \
+    SELECT id, subscription_id, notification_id, received_at, headers, payload, \
+    CASE WHEN sync = 1 THEN 'pending' ELSE 'completed' END, CASE WHEN sync = 1 THEN NULL ELSE received_at END, \
+    CASE WHEN sync = 1 THEN NULL ELSE 0 END FROM v ORDER BY subscription_id, notification_id \
+    ON CONFLICT DO NOTHING RETURNING id), \
+    confirmed AS (UPDATE webhook_subscriptions s SET failure_count = 0, \
+    last_notification_at = c.at \
+    FROM (SELECT subscription_id, max(received_at) AS at FROM v JOIN stored USING (id) WHERE sync = 0 GROUP BY 1) c \
+    WHERE s.id = c.subscription_id AND (s.last_notification_at IS NULL OR s.last_notification_at < c.at)), \
+    raised AS MATERIALIZED (SELECT c.id, r.at, r.times FROM (SELECT calendar_id, min(received_at) AS at, \
+    count(*) AS times FROM v JOIN stored USING (id) WHERE sync = 1 GROUP BY 1) r \
+    JOIN calendars c ON c.id = r.calendar_id ORDER BY c.id FOR NO KEY UPDATE OF c), \
+    due AS (UPDATE calendars SET dirty_generation = calendars.dirty_generation + raised.times, \
+    due_at = least(calendars.due_at, raised.at) FROM raised WHERE calendars.id = raised.id) \
+    SELECT id FROM stored";
+
+/// Stores receipts on a connection of its own.
+pub(crate) struct Receiver {
+    home: Arc<Home>,
+    connection: Option<PoolConnection<Postgres>>,
+}
+
+impl Receiver {
+    pub(super) const fn new(home: Arc<Home>) -> Receiver {
+        Receiver { home, connection: None }
+    }
+
+    /// Stores all or nothing, durably; the rows that are new. Twice is no harm: what was stored the first time is no
+    /// longer new, and everything that it was to cause has been caused with it.
+    pub(crate) async fn store(&mut self, news: &[NewNotification]) -> Result<Vec<Row>, StoreError> {
+        match self.try_store(values(news)?).await {
+            Err(Failure { dead: true, .. }) => Ok(self.try_store(values(news)?).await?),
+            done => Ok(done?),
+        }
+    }
+
+    async fn try_store(&mut self, arguments: PgArguments) -> Result<Vec<Row>, Failure> {
+        if self.home.place.pooled {
+            return Ok(self.home.statement(RECEIVE, arguments).await?.0);
+        }
+        // Taken out, so that one that fails or is left half-way is never used again.
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.home.connection().await?,
+        };
+        let stored = self.home.answer(value::run(&mut connection, RECEIVE, arguments, Keep::Prepared)).await;
+        match stored {
+            Ok((rows, _)) => {
+                self.connection = Some(connection);
+                Ok(rows)
+            }
+            Err(failure) => {
+                if failure.dead {
+                    drop(connection.detach().close_hard().await);
+                }
+                Err(failure)
+            }
+        }
+    }
+}
+
+fn values(news: &[NewNotification]) -> Result<PgArguments, StoreError> {
+    let rows = news.iter().map(|new| {
+        Ok(vals![
+            new.id,
+            new.calendar,
+            new.subscription,
+            new.notification_id.as_str(),
+            new.received_at,
+            Val::json(&new.headers)?,
+            Val::json(&new.payload)?,
+            wants_sync(new),
+        ])
+    });
+    value::arrays(rows.collect::<Result<_, StoreError>>()?)
+}
