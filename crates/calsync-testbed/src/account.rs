@@ -3,11 +3,9 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use tempfile::TempDir;
 
 /// What a server gets of the environment: enough to find its helpers, nothing that could change how it behaves.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -20,7 +18,7 @@ struct Nobody {
 }
 
 /// Who this process is.
-fn own_uid() -> u32 {
+pub(crate) fn own_uid() -> u32 {
     fs::metadata("/proc/self").expect("/proc is there: this is Linux").uid()
 }
 
@@ -61,23 +59,6 @@ pub(crate) fn write(path: &Path, text: &str) {
         fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(path).unwrap();
     file.write_all(text.as_bytes()).unwrap();
     give(path);
-}
-
-/// A new directory of the servers' own, which goes with the value.
-pub(crate) fn directory() -> TempDir {
-    let directory = tempfile::Builder::new().prefix("calsync-testbed.").tempdir().unwrap();
-    give(directory.path());
-    directory
-}
-
-/// The directory that all test processes of this user share. In it stands what is made once, and what is reserved.
-pub(crate) fn shared_directory() -> PathBuf {
-    let path = std::env::temp_dir().join(format!("calsync-testbed-{}", own_uid()));
-    // Whether it was there before does not matter, only that it is ours: everybody may write to the place it is in.
-    let _ = fs::DirBuilder::new().mode(0o700).create(&path);
-    let found = fs::symlink_metadata(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    assert!(found.is_dir() && found.uid() == own_uid(), "{} is not ours: remove it", path.display());
-    path
 }
 
 /// Where a program is: in `also`, or on the path that servers get.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "it is made of test fixtures: what can't be started fails the test")]
 
 mod account;
+mod directory;
 mod port;
 pub mod postgres;
 mod process;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::account;
+use crate::directory;
 
 /// Below the ports that the kernel gives to outgoing connections: one of those could take ours while its server is down.
 const FIRST: u32 = 20_000;
@@ -22,7 +22,7 @@ impl Port {
     /// Reserves one.
     pub(crate) fn reserve() -> Self {
         static TRIED: AtomicU32 = AtomicU32::new(0);
-        let directory = account::shared_directory().join("ports");
+        let directory = directory::shared().join("ports");
         fs::create_dir_all(&directory).unwrap();
         for _ in 0..COUNT {
             // Each process begins elsewhere, so that they rarely meet.
@@ -51,7 +51,7 @@ mod tests {
     fn two_reservations_differ_and_one_is_free_again_after_it() {
         let (one, two) = (Port::reserve(), Port::reserve());
         assert_ne!(one.number(), two.number());
-        let path = account::shared_directory().join("ports").join(one.number().to_string());
+        let path = directory::shared().join("ports").join(one.number().to_string());
         assert!(File::open(&path).unwrap().try_lock().is_err());
         drop(one);
         assert!(File::open(&path).unwrap().try_lock().is_ok());

@@ -13,9 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use crate::account;
+use crate::directory::Directory;
 use crate::port::Port;
 use crate::process::{PATIENCE, Process, within};
 
@@ -38,7 +37,7 @@ pub struct Cluster {
     process: Option<Process>,
     port: Port,
     options: ClusterOptions,
-    directory: TempDir,
+    directory: Directory,
 }
 
 impl Cluster {
@@ -61,7 +60,7 @@ impl Cluster {
 
     /// One without data as yet, which does not run.
     fn new(options: ClusterOptions) -> Self {
-        Self { process: None, port: Port::reserve(), options, directory: account::directory() }
+        Self { process: None, port: Port::reserve(), options, directory: Directory::new() }
     }
 
     /// Starts it again on the same port with the data that it has, after [`Cluster::stop`] or [`Cluster::kill`].
@@ -90,7 +89,8 @@ impl Cluster {
         self.start_again();
     }
 
-    /// Kills it and its children with signal 9, as when the power fails. What it holds open breaks.
+    /// Kills it and its children with signal 9: connections break, and nothing is tidied up. What it wrote without
+    /// waiting for the disk is not lost by that, as it would be with the power.
     pub fn kill(&mut self) {
         self.process.take().expect("it runs").kill();
         programs::clean_up_after_kill(&self.data());

@@ -73,7 +73,7 @@ impl Process {
         signal("CONT", &all);
     }
 
-    /// Kills it and its children, as when the power fails, and waits until all are gone.
+    /// Kills it and its children with signal 9, and waits until all are gone.
     pub(crate) fn kill(mut self) {
         self.end();
     }

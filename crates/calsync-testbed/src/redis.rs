@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use tempfile::TempDir;
-
 use crate::account;
+use crate::directory::Directory;
 use crate::port::Port;
 use crate::process::{PATIENCE, Process, within};
 
@@ -20,7 +19,7 @@ pub struct Redis {
     process: Option<Process>,
     port: Port,
     options: Vec<String>,
-    directory: TempDir,
+    directory: Directory,
 }
 
 impl Redis {
@@ -35,7 +34,7 @@ impl Redis {
             process: None,
             port: Port::reserve(),
             options: options.iter().map(ToString::to_string).collect(),
-            directory: account::directory(),
+            directory: Directory::new(),
         };
         server.start_again();
         server
@@ -54,7 +53,7 @@ impl Redis {
         self.process = Some(process);
     }
 
-    /// Kills it, as when its machine is gone: connections break, and new ones are refused.
+    /// Kills it with signal 9: connections break, new ones are refused, and what was in it is gone.
     pub fn kill(&mut self) {
         self.process.take().expect("it runs").kill();
     }

@@ -4,10 +4,9 @@
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 
-use tempfile::TempDir;
-
 use super::{APP, APP_PASSWORD, Auth, Cluster, programs};
 use crate::account;
+use crate::directory::Directory;
 use crate::port::Port;
 use crate::process::{PATIENCE, Process, within};
 
@@ -18,7 +17,7 @@ pub struct Bouncer {
     process: Option<Process>,
     port: Port,
     password: Option<&'static str>,
-    directory: TempDir,
+    directory: Directory,
 }
 
 impl Bouncer {
@@ -29,7 +28,7 @@ impl Bouncer {
 
     /// The same with settings of its own, such as `("ignore_startup_parameters", "extra_float_digits")`.
     pub fn start_with(cluster: &Cluster, settings: &[(&str, &str)]) -> Self {
-        let (port, directory) = (Port::reserve(), account::directory());
+        let (port, directory) = (Port::reserve(), Directory::new());
         let known = directory.path().join("users");
         account::write(&known, &format!("\"{APP}\" \"{APP_PASSWORD}\"\n"));
         let proof = match cluster.options.auth {

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 
 use super::{APP, APP_PASSWORD, SUPERUSER, programs};
 use crate::account;
+use crate::directory;
+use crate::directory::Directory;
 
 /// To be raised when what is below makes something else, so that older copies are not taken for it.
 const VERSION: u32 = 1;
@@ -25,7 +27,7 @@ pub(super) fn copy_to(directory: &Path) {
 /// The archive with the data. One file and not a directory, so that it is there as a whole or not at all, also where
 /// something tidies up the place for temporary files.
 fn archive() -> PathBuf {
-    let place = account::shared_directory();
+    let place = directory::shared();
     let server = programs::run(Command::new(programs::find("postgres")).arg("--version"));
     let server: String =
         server.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
@@ -43,7 +45,7 @@ fn archive() -> PathBuf {
 }
 
 fn make(archive: &Path) {
-    let directory = account::directory();
+    let directory = Directory::new();
     let data = data_in(directory.path());
     let mut initdb = account::command(&programs::find("initdb"), "KILL");
     initdb.args([
@@ -59,10 +61,12 @@ fn make(archive: &Path) {
 
     let mut single = account::command(&programs::find("postgres"), "KILL");
     single.args(["--single", "-c", "exit_on_error=on", "-D"]).arg(&data).arg(SUPERUSER);
-    let mut server = single.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut server =
+        single.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let sql = format!("CREATE ROLE {APP} LOGIN CREATEDB PASSWORD '{APP_PASSWORD}'\n");
     server.stdin.take().expect("it was asked for").write_all(sql.as_bytes()).unwrap();
-    assert!(server.wait().unwrap().success(), "PostgreSQL can't make the role {APP}");
+    let ended = server.wait_with_output().unwrap();
+    assert!(ended.status.success(), "no role {APP}: {}", String::from_utf8_lossy(&ended.stderr));
 
     let unfinished = archive.with_extension(format!("{}.unfinished", std::process::id()));
     programs::run(
