@@ -42,7 +42,10 @@ impl Trouble {
                 "the name of its host cannot be resolved: correct redis.url, or look at DNS"
             }
             Trouble::Unreachable => "it cannot be reached: look at the network, or correct redis.url",
-            Trouble::Slow => "it does not answer in time: look at its load and at the network",
+            Trouble::Slow => {
+                "it does not answer in time: look at its load, at the network, and, where redis.url says rediss://, \
+                 whether it speaks TLS"
+            }
             Trouble::Closed => {
                 "it closed the connection: it was stopped, or it expects TLS (then write rediss:// in redis.url)"
             }
@@ -158,7 +161,7 @@ fn of_answer(text: &str) -> Trouble {
         ("Authentication required", Trouble::NoPassword),
         ("WRONGPASS", Trouble::WrongPassword),
         ("NOPERM", Trouble::NoPermission),
-        ("ACL failure", Trouble::NoPermission),
+        ("The user executing the script", Trouble::NoPermission),
         ("LOADING", Trouble::Loading),
         ("OOM ", Trouble::Full),
         ("READONLY", Trouble::Replica),
@@ -191,9 +194,10 @@ mod tests {
             ("NOAUTH Authentication required.", Trouble::NoPassword),
             ("WRONGPASS invalid username-password pair or user is disabled.", Trouble::WrongPassword),
             ("NOPERM this user has no permissions to run the 'eval' command", Trouble::NoPermission),
-            ("ERR The user executing the script can't run this command or subcommand script: ACL failure", {
-                Trouble::NoPermission
-            }),
+            (
+                "ERR The user executing the script can't run this command or subcommand script: 1f, on @user_script:9.",
+                Trouble::NoPermission,
+            ),
             ("LOADING Redis is loading the dataset in memory", Trouble::Loading),
             (
                 "OOM command not allowed when used memory > 'maxmemory'. script: 1f, on @user_script:9.",

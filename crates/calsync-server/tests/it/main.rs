@@ -14,6 +14,7 @@ mod path;
 mod place;
 mod receipt;
 mod redis;
+mod redis_troubles;
 mod secret;
 mod web;
 mod world;

@@ -1,22 +1,26 @@
 //! Redis, where configured: instances share one limit, and whatever becomes of Redis, the service goes on by itself,
 //! quickly, and says so without a word about the password.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use calsync_core::ports::Store;
+use calsync_server::config::{self, Sources};
+use calsync_server::secrets::{Keyring, SealingKey, identity};
+use calsync_server::service::Service;
+use calsync_server::system::SystemRandom;
 use calsync_testbed::redis::Redis;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::sync::CancellationToken;
 
 use crate::channels::{Channel, Delivery, numbers, seed};
 use crate::place::{PATIENCE, Place, Serving, until};
 use crate::web::{Answer, client, get};
 
-/// A password that must never be seen.
-const PASSWORD: &str = "hunter2-redis";
 /// What no request may take longer than, whatever Redis does.
 const QUICK: Duration = Duration::from_secs(1);
 
 /// A place whose service shares through this Redis, and lets `max` failures through in ten minutes.
-fn place(url: &str, max: u32) -> Place {
+pub(crate) fn place(url: &str, max: u32) -> Place {
     let mut place = Place::new();
     place.set("REDIS__URL", url);
     place.set("RATE_LIMIT__MAX_REQUESTS", max);
@@ -24,12 +28,12 @@ fn place(url: &str, max: u32) -> Place {
     place
 }
 
-fn wrong(channel: &Channel) -> Delivery {
+pub(crate) fn wrong(channel: &Channel) -> Delivery {
     channel.delivery(7).with("X-Goog-Channel-Token", Some("wrong"))
 }
 
 /// The statuses of so many failures.
-async fn fail(place: &Place, channel: &Channel, times: usize) -> Vec<u16> {
+pub(crate) async fn fail(place: &Place, channel: &Channel, times: usize) -> Vec<u16> {
     let client = client();
     let mut statuses = Vec::new();
     for _ in 0..times {
@@ -45,7 +49,7 @@ async fn health(place: &Place) -> Answer {
 }
 
 /// Waits until health says so of the cache.
-async fn cache_is(place: &Place, level: &str) -> Answer {
+pub(crate) async fn cache_is(place: &Place, level: &str) -> Answer {
     until(&format!("the cache is {level}"), PATIENCE, async || {
         let answer = health(place).await;
         (answer.json()["checks"]["cache"] == level).then_some(answer)
@@ -54,17 +58,20 @@ async fn cache_is(place: &Place, level: &str) -> Answer {
 }
 
 /// Waits until the log says it.
-async fn logged(serving: &Serving, words: &str) {
-    let look = async || serving.log().contains(words).then_some(());
-    until(&format!("the log says {words:?}: {}", serving.log()), PATIENCE, look).await;
+pub(crate) async fn logged(serving: &Serving, words: &str) {
+    let began = Instant::now();
+    while !serving.log().contains(words) {
+        assert!(began.elapsed() < PATIENCE, "the log does not say {words:?}: {}", serving.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
-fn times(log: &str, words: &str) -> usize {
+pub(crate) fn times(log: &str, words: &str) -> usize {
     log.matches(words).count()
 }
 
-const GONE: &str = "Redis is gone";
-const BACK: &str = "Redis is back";
+pub(crate) const GONE: &str = "Redis is gone";
+pub(crate) const BACK: &str = "Redis is back";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_instances_share_one_limit_and_never_refuse_who_authenticates() {
@@ -174,77 +181,57 @@ async fn without_redis_the_log_says_so_and_health_has_no_word_of_it() {
     assert!(health(&place).await.json()["checks"].get("cache").is_none());
 }
 
-/// Something on a port that answers each command with these bytes.
-async fn answering(bytes: &'static [u8]) -> std::net::SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut socket, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut heard = [0; 4096];
-                while let Ok(n @ 1..) = socket.read(&mut heard).await {
-                    let commands = heard[..n].split(|b| *b == b'\n').filter(|line| line.starts_with(b"*"));
-                    for _ in commands {
-                        if socket.write_all(bytes).await.is_err() {
-                            return;
-                        }
-                    }
-                }
-            });
-        }
-    });
-    address
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_backlog_is_counted_once_for_all_instances_and_expires() {
+    let redis = Redis::start();
+    let place = place(&redis.url(), 3);
+    let _ = seed(&place, 1).await;
+    let _serving = place.serve().await;
+    cache_is(&place, "healthy").await;
+    let key = "calendar_sync:figure:backlog";
+    for (counted, status, level) in [("0", 200, "healthy"), ("7", 200, "degraded"), ("21", 503, "critical")] {
+        redis.cli(&["SET", key, counted, "PX", "60000"]);
+        let answer = until(&format!("{counted} are waiting"), PATIENCE, async || {
+            Some(health(&place).await).filter(|answer| answer.json()["checks"]["processing"] == level)
+        })
+        .await;
+        assert_eq!((answer.status, &answer.json()["status"]), (status, &level.into()), "{answer:?}");
+    }
+    redis.cli(&["DEL", key]);
+    let left = until("this instance counts", PATIENCE, async || {
+        let _ = health(&place).await;
+        redis.cli(&["PTTL", key]).parse::<i64>().ok().filter(|left| *left > 0)
+    })
+    .await;
+    assert!(left <= 1000, "{left}");
+    assert_eq!(redis.cli(&["GET", key]), "0");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_answers_there_the_service_goes_on_and_says_what_to_do() {
-    let echo = b"-ERR unknown command `AUTH`, with args beginning with: `hunter2-redis`\r\n";
-    let user = format!(":{PASSWORD}@");
-    let cases: [(&'static [u8], &str, &str); 8] = [
-        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", "", "what answers there is not Redis"),
-        (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", &user, "what answers there is not Redis"),
-        (b"\x00\xff\xfe\r\n", "", "what answers there is not Redis"),
-        (b"", &user, "it does not answer in time"),
-        (echo, &user, "it does not take the user and password"),
-        (b"+OK\r\n", &user, "what answers there is not Redis"),
-        (b"-LOADING Redis is loading the dataset in memory\r\n", "", "it is reading its data from disk"),
-        (b"*-7\r\n", "", "Redis is gone"),
-    ];
-    for (bytes, user, words) in cases {
-        let place = place(&format!("redis://{user}{}", answering(bytes).await), 2);
-        let channel = seed(&place, 1).await.remove(0);
-        let serving = place.serve().await;
-        assert_eq!(fail(&place, &channel, 3).await, [403, 403, 429], "{words}");
-        logged(&serving, words).await;
-        assert_eq!(cache_is(&place, "degraded").await.status, 200, "{words}");
-        assert!(!serving.log().contains(PASSWORD), "{}", serving.log());
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn passwords_are_asked_for_by_name_and_never_shown() {
-    let redis = Redis::start_with(&["--requirepass", PASSWORD]);
-    let at = redis.url();
-    let with = |password: &str| at.replace("redis://", &format!("redis://:{password}@"));
-    let cases =
-        [(at.clone(), "it asks for a password"), (with("wrong-secret"), "it does not take the user"), {
-            (with(PASSWORD), "shared through Redis")
-        }];
-    for (url, words) in cases {
-        let mut place = place(&url, 2);
-        place.set("LOG__LEVEL", "trace");
-        let channel = seed(&place, 1).await.remove(0);
-        let serving = place.serve().await;
-        logged(&serving, words).await;
-        assert_eq!(fail(&place, &channel, 1).await, [403]);
-        let shown = place.run(&["config", "show"]).expect(0);
-        let checked = place.run(&["config", "check"]).expect(0);
-        for text in [serving.log(), shown.out, shown.err, checked.out, checked.err] {
-            assert!(!text.contains(PASSWORD) && !text.contains("wrong-secret"), "{text}");
-        }
-    }
-    let mut place = place(&format!("http://:{PASSWORD}@127.0.0.1"), 2);
-    place.set("SYNC__WORKERS", 0);
-    let refused = place.run(&["serve"]).expect(3).says(&["redis.url: give a URL", "sync.workers"]);
-    assert!(!refused.err.contains(PASSWORD) && !refused.out.contains(PASSWORD), "{}", refused.err);
+async fn what_others_counted_does_not_hide_that_the_own_database_is_gone() {
+    let redis = Redis::start();
+    let place = place(&redis.url(), 3);
+    let _ = seed(&place, 1).await;
+    redis.cli(&["SET", "calendar_sync:figure:backlog", "0"]);
+    let values = [("REDIS_URL".to_owned(), redis.url())];
+    let settings = config::load(&Sources::new(None, values)).unwrap().settings;
+    let store: Arc<dyn Store> = Arc::new(place.store().await);
+    let ring = Keyring::new(SealingKey::generate(&SystemRandom), vec![]);
+    let identity = identity::load(store.as_ref(), &ring, &SystemRandom).await.unwrap();
+    let _ = client();
+    let service = Service::new(settings, store, identity, ring, Arc::new(|_| ())).unwrap();
+    let listener = tokio::net::TcpListener::bind(place.address).await.unwrap();
+    let stop = CancellationToken::new();
+    let (running, told) = (service.clone(), stop.clone().cancelled_owned());
+    let server = tokio::spawn(async move { running.run(listener, told).await });
+    assert_eq!(cache_is(&place, "healthy").await.status, 200);
+    service.store.close().await;
+    let answer = until("health knows of it", PATIENCE, async || {
+        Some(health(&place).await).filter(|answer| answer.status == 503)
+    })
+    .await;
+    let checks = serde_json::json!({"database": "critical", "processing": "unknown", "cache": "healthy"});
+    assert_eq!(answer.json()["checks"], checks);
+    stop.cancel();
+    server.await.unwrap().unwrap();
 }
