@@ -6,18 +6,16 @@
 //! long as the window ever lets more through than allowed; the price is that a count may linger 1/`SLOTS` too long. (A
 //! token bucket, GCRA, would let twice as many through in its first window.)
 
+mod limiter;
 mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
 
-use crate::config::RateLimitSettings;
-use crate::redis::{Gone, Link};
-use shared::SharedWindow;
+pub use limiter::{Limiter, probe};
 
 /// Parts that the window is counted in.
 const SLOTS: usize = 60;
@@ -55,7 +53,7 @@ struct Client {
 }
 
 impl RateLimiter {
-    /// Lets `max_requests` failures through per `window` and client.
+    /// Lets `max_requests` failures, at least one, through per `window` and client.
     pub fn new(max_requests: u32, window: SignedDuration) -> RateLimiter {
         RateLimiter {
             max_requests,
@@ -69,28 +67,49 @@ impl RateLimiter {
     /// A request of this client failed authentication. Refused ones are not counted: after `retry_after`, whoever
     /// waits is heard again.
     pub fn failed(&mut self, client: IpAddr, now: Ts) -> Verdict {
+        let verdict = self.verdict(client, now);
+        if verdict == Verdict::Pass {
+            self.count(client, now);
+        }
+        verdict
+    }
+
+    /// What would become of it; nothing is counted.
+    pub fn verdict(&mut self, client: IpAddr, now: Ts) -> Verdict {
+        let (max, slot_micros) = (self.max_requests, self.slot_micros);
+        let Some(entry) = self.advanced(subject(client), now) else { return Verdict::Pass };
+        let total: u64 = entry.counts.iter().map(|n| u64::from(*n)).sum();
+        if total < u64::from(max) {
+            return Verdict::Pass;
+        }
+        Verdict::Refuse { retry_after: entry.wait(total, max, slot_micros, now) }
+    }
+
+    /// Counts one that was let through.
+    pub fn count(&mut self, client: IpAddr, now: Ts) {
         let key = subject(client);
-        let slot = now.micros().div_euclid(self.slot_micros);
-        let entry = match self.clients.get_mut(&key) {
+        let entry = match self.advanced(key, now) {
             Some(entry) => entry,
             None => {
                 self.make_room();
-                self.by_age.insert((slot, key));
-                self.clients.entry(key).or_insert(Client { newest: slot, counts: [0; SLOTS] })
+                let newest = now.micros().div_euclid(self.slot_micros);
+                self.by_age.insert((newest, key));
+                self.clients.entry(key).or_insert(Client { newest, counts: [0; SLOTS] })
             }
         };
+        entry.counts[index(entry.newest)] += 1;
+    }
+
+    /// A client that is remembered, without the slots that are past.
+    fn advanced(&mut self, key: IpAddr, now: Ts) -> Option<&mut Client> {
+        let entry = self.clients.get_mut(&key)?;
         let before = entry.newest;
-        entry.advance(slot);
+        entry.advance(now.micros().div_euclid(self.slot_micros));
         if before != entry.newest {
             self.by_age.remove(&(before, key));
             self.by_age.insert((entry.newest, key));
         }
-        let total: u64 = entry.counts.iter().map(|n| u64::from(*n)).sum();
-        if total < u64::from(self.max_requests) {
-            entry.counts[index(entry.newest)] += 1;
-            return Verdict::Pass;
-        }
-        Verdict::Refuse { retry_after: entry.wait(total, self.max_requests, self.slot_micros, now) }
+        Some(entry)
     }
 
     /// Clients remembered now.
@@ -157,145 +176,5 @@ fn subject(client: IpAddr) -> IpAddr {
     }
 }
 
-/// The limit as handlers use it.
-#[derive(Debug)]
-pub struct Limiter {
-    local: Mutex<RateLimiter>,
-    shared: Option<SharedWindow>,
-}
-
-impl Limiter {
-    /// Shared through Redis where the settings name one, else of this process alone.
-    pub fn new(settings: &RateLimitSettings, redis: Option<Arc<Link>>) -> Limiter {
-        let (max, window) = (settings.max_requests, settings.window);
-        Limiter {
-            local: Mutex::new(RateLimiter::new(max, window)),
-            shared: redis.map(|link| SharedWindow::new(link, max, window)),
-        }
-    }
-
-    /// See `RateLimiter::failed`; `now` is asked of this machine's clock, and Redis asks its own.
-    pub async fn failed(&self, client: super::ClientAddr, now: Ts) -> Verdict {
-        let shared = match &self.shared {
-            Some(shared) => shared.failed(subject(client.0)).await,
-            None => Err(Gone),
-        };
-        if let Ok(Verdict::Refuse { retry_after }) = shared {
-            return Verdict::Refuse { retry_after };
-        }
-        // What passed there is counted here as well: when Redis goes, its clients do not start afresh.
-        let local = self.local().failed(client.0, now);
-        shared.unwrap_or(local)
-    }
-
-    fn local(&self) -> std::sync::MutexGuard<'_, RateLimiter> {
-        // Counting does not panic half-way; a poisoned lock holds sound counts.
-        self.local.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What Redis has to be able to do before it is relied on: the very step that it will be asked for.
-pub fn probe() -> ::redis::Cmd {
-    shared::probe()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-    const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
-
-    fn at(millis: i64) -> Ts {
-        Ts::from_micros(1_795_000_000_000_000 + millis * 1000)
-    }
-
-    fn limiter(max: u32, seconds: i64) -> RateLimiter {
-        RateLimiter::new(max, SignedDuration::from_secs(seconds))
-    }
-
-    #[test]
-    fn the_allowed_number_passes_and_the_next_is_refused() {
-        let mut limiter = limiter(100, 60);
-        for _ in 0..100 {
-            assert_eq!(limiter.failed(A, at(0)), Verdict::Pass);
-        }
-        let Verdict::Refuse { retry_after } = limiter.failed(A, at(0)) else { panic!("the 101st passed") };
-        assert!((60..=62).contains(&retry_after), "{retry_after}");
-        assert_eq!(limiter.failed(B, at(0)), Verdict::Pass, "another client is not concerned");
-        let waited = at(i64::try_from(retry_after).unwrap() * 1000);
-        assert_eq!(limiter.failed(A, waited), Verdict::Pass, "who waits as told is heard");
-    }
-
-    #[test]
-    fn no_stretch_as_long_as_the_window_lets_more_through() {
-        for (max, seconds, step) in [(1, 1, 7), (3, 2, 31), (10, 60, 997), (100, 60, 101)] {
-            let mut limiter = limiter(max, seconds);
-            let mut passed: Vec<i64> = Vec::new();
-            for n in 0..3000 {
-                let now = n * step;
-                if limiter.failed(A, at(now)) == Verdict::Pass {
-                    passed.push(now);
-                }
-            }
-            for (i, first) in passed.iter().enumerate() {
-                let within = passed[i..].iter().filter(|t| **t < first + seconds * 1000).count();
-                assert!(within <= max as usize, "{within} of {max} in {seconds} s from {first}");
-            }
-            let spent = 3000 * step / (seconds * 1000);
-            let fair = i64::from(max) * spent * 9 / 10;
-            assert!(passed.len() as i64 >= fair.min(2700), "{} passed, {fair} expected", passed.len());
-        }
-    }
-
-    #[test]
-    fn retry_after_is_never_too_short() {
-        let mut limiter = limiter(3, 10);
-        let mut now = 0;
-        for _ in 0..200 {
-            match limiter.failed(A, at(now)) {
-                Verdict::Pass => now += 370,
-                Verdict::Refuse { retry_after } => {
-                    now += i64::try_from(retry_after).unwrap() * 1000;
-                    assert_eq!(limiter.failed(A, at(now)), Verdict::Pass);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn memory_is_bounded_and_the_longest_silent_is_forgotten() {
-        let mut limiter = limiter(1, 60);
-        limiter.max_clients = 100;
-        let _ = limiter.failed(A, at(0));
-        for n in 0..500u32 {
-            let _ = limiter
-                .failed(IpAddr::V4(std::net::Ipv4Addr::from(0x0a00_0000 + n)), at(5000 + i64::from(n)));
-            assert!(limiter.clients() <= 100);
-        }
-        assert_eq!(limiter.by_age.len(), limiter.clients());
-        assert_eq!(limiter.failed(A, at(6000)), Verdict::Pass, "forgotten");
-        let recent = IpAddr::V4(std::net::Ipv4Addr::from(0x0a00_0000 + 499));
-        assert_ne!(limiter.failed(recent, at(6000)), Verdict::Pass, "remembered");
-    }
-
-    #[test]
-    fn one_ipv6_network_is_one_client() {
-        let mut limiter = limiter(1, 60);
-        assert_eq!(limiter.failed("2001:db8::1".parse().unwrap(), at(0)), Verdict::Pass);
-        assert_ne!(limiter.failed("2001:db8::2".parse().unwrap(), at(0)), Verdict::Pass);
-        assert_eq!(limiter.failed("2001:db8:0:1::2".parse().unwrap(), at(0)), Verdict::Pass);
-        assert_eq!(limiter.failed("::ffff:192.0.2.1".parse().unwrap(), at(0)), Verdict::Pass);
-        assert_ne!(limiter.failed(A, at(0)), Verdict::Pass, "mapped and plain are the same client");
-    }
-
-    #[test]
-    fn a_clock_that_jumps_breaks_nothing() {
-        let mut limiter = limiter(2, 60);
-        let _ = limiter.failed(A, at(100_000));
-        let _ = limiter.failed(A, at(0));
-        assert!(matches!(limiter.failed(A, at(-500_000)), Verdict::Refuse { .. }));
-        assert_eq!(limiter.failed(A, Ts::MAX), Verdict::Pass);
-        let _ = limiter.failed(A, Ts::MIN);
-    }
-}
+mod tests;
