@@ -11,6 +11,8 @@ use crate::time::Ts;
 pub const RENEWAL_BUFFER: SignedDuration = SignedDuration::from_hours(24);
 /// A channel silent for this long is no longer taken for healthy without a probe (spec §2).
 pub const SILENCE_LIMIT: SignedDuration = SignedDuration::from_hours(6);
+/// A subscription is noted as verified at most once in so long: readings are many.
+pub const VERIFIED_APART: SignedDuration = SignedDuration::from_hours(1);
 /// Failures in a row from which a subscription counts as failing (spec §8).
 pub const FAILING_FROM: u32 = 5;
 /// Failures in a row from which it is suspended (spec §4).
@@ -44,6 +46,9 @@ pub struct Subscription {
     /// When something was last delivered.
     #[serde(default)]
     pub last_notification_at: Option<Ts>,
+    /// When a reading last found its calendar as quiet as the channel was, within `VERIFIED_APART`.
+    #[serde(default)]
+    pub verified_at: Option<Ts>,
     /// When it was last renewed.
     #[serde(default)]
     pub last_renewal_at: Option<Ts>,
@@ -100,7 +105,20 @@ impl Subscription {
     /// Whether it delivers, as far as we know: active, not past its end, and not silent for longer than `silence`.
     /// One that never delivered counts from its creation: a channel that stayed dumb must not pass for healthy.
     pub fn is_healthy(&self, now: Ts, silence: SignedDuration) -> bool {
-        self.is_alive_since(None, now, silence)
+        self.is_alive_since(self.verified_at, now, silence)
+    }
+
+    /// The last sign of life: a delivery, a reading that agreed with its silence, or its making.
+    pub fn alive_at(&self) -> Ts {
+        let heard_at = self.last_notification_at.unwrap_or(self.created_at);
+        self.verified_at.map_or(heard_at, |at| at.max(heard_at))
+    }
+
+    /// A reading of its calendar succeeded.
+    pub fn verify(&mut self, at: Ts) {
+        if self.verified_at.is_none_or(|last| last < at.minus(VERIFIED_APART)) {
+            self.verified_at = Some(at);
+        }
     }
 
     /// The same, where a reading at `verified_at` found its calendar as quiet as the channel was: silence then is no

@@ -118,6 +118,7 @@ impl Engine {
             expires_at: now.plus(PROVISIONAL_LIFE),
             status: SubscriptionStatus::Active,
             last_notification_at: None,
+            verified_at: None,
             last_renewal_at: old.map(|_| now),
             failure_count: 0,
             provider_metadata: serde_json::json!({}),

@@ -62,6 +62,8 @@ CREATE TABLE calendars (
     due_at                    {int},
     plan_due                  {int} NOT NULL DEFAULT 0 CHECK (plan_due IN (0, 1)),
     full_due                  {int} NOT NULL DEFAULT 0 CHECK (full_due IN (0, 1)),
+    -- Active subscriptions, kept by triggers.
+    watched                   {int} NOT NULL DEFAULT 0,
     UNIQUE (account_id, remote_id),
     UNIQUE (user_id, id),
     FOREIGN KEY (user_id, account_id) REFERENCES accounts (user_id, id) ON DELETE CASCADE,
@@ -72,9 +74,9 @@ CREATE TABLE calendars (
 ){busy_rows};
 -- What to work on next, the longest due first, and whose it is: claiming reads nothing but this.
 CREATE INDEX calendars_due ON calendars (due_at, user_id) WHERE due_at IS NOT NULL;
--- Candidates for a push channel.
-CREATE INDEX calendars_watchable ON calendars (id)
-    WHERE sync_enabled = 1 AND webhook_enabled = 1 AND missing = 0 AND push_unsupported = 0;
+-- Those that could have a push channel and have none.
+CREATE INDEX calendars_unwatched ON calendars (id)
+    WHERE sync_enabled = 1 AND webhook_enabled = 1 AND missing = 0 AND push_unsupported = 0 AND watched = 0;
 CREATE INDEX calendars_account ON calendars (user_id, account_id);
 
 CREATE TABLE rules (
@@ -104,6 +106,7 @@ CREATE TABLE webhook_subscriptions (
     expires_at            {int} NOT NULL,
     status                {text} NOT NULL CHECK (status IN ('active', 'expired', 'failed', 'suspended')),
     last_notification_at  {int},
+    verified_at           {int},
     last_renewal_at       {int},
     failure_count         {int} NOT NULL DEFAULT 0 CHECK (failure_count >= 0),
     provider_metadata     {text} NOT NULL,
@@ -119,9 +122,12 @@ CREATE INDEX webhook_subscriptions_provider_status_last ON webhook_subscriptions
 CREATE INDEX webhook_subscriptions_expires_at ON webhook_subscriptions (expires_at);
 -- Renewals: without the history, whose ends are the earliest of all.
 CREATE INDEX webhook_subscriptions_active_end ON webhook_subscriptions (expires_at) WHERE status = 'active';
--- Silence: a channel that never delivered counts from its creation, which an index on the bare column would miss.
-CREATE INDEX webhook_subscriptions_last_notification_at
-    ON webhook_subscriptions (coalesce(last_notification_at, created_at)) WHERE status = 'active';
+-- Silence, from the last sign of life: what was delivered, a reading that agreed, or else its creation.
+CREATE INDEX webhook_subscriptions_alive_at ON webhook_subscriptions
+    ((CASE WHEN verified_at > coalesce(last_notification_at, created_at) THEN verified_at
+      ELSE coalesce(last_notification_at, created_at) END)) WHERE status = 'active';
+-- History that may go.
+CREATE INDEX webhook_subscriptions_ended ON webhook_subscriptions (expires_at) WHERE status <> 'active';
 CREATE INDEX webhook_subscriptions_failing ON webhook_subscriptions (failure_count)
     WHERE status = 'active' AND failure_count > 0;
 
@@ -159,6 +165,30 @@ CREATE INDEX webhook_notifications_next_retry_at ON webhook_notifications (next_
 -- condition says the same as the three open states, in words that lead no planner to the index on the status.
 CREATE INDEX webhook_notifications_open ON webhook_notifications (subscription_id, received_at)
     WHERE processing_completed_at IS NULL;
+
+-- Figures of notifications by the minute of their receipt, kept as they change: nobody counts a day's rows. Split into
+-- parts, so that writers seldom meet on one row.
+CREATE TABLE notification_figures (
+    minute               {int} NOT NULL,
+    part                 {int} NOT NULL,
+    received             {int} NOT NULL,
+    completed            {int} NOT NULL,
+    failed               {int} NOT NULL,
+    time_ms              {int} NOT NULL,
+    calendars_synced     {int} NOT NULL,
+    events_processed     {int} NOT NULL,
+    busy_blocks_updated  {int} NOT NULL,
+    PRIMARY KEY (minute, part)
+){clustered};
+
+-- How many subscriptions there are, kept by triggers: whatever changes or removes one, by whichever way.
+CREATE TABLE subscription_figures (
+    provider       {text} NOT NULL,
+    status         {text} NOT NULL,
+    part           {int} NOT NULL,
+    subscriptions  {int} NOT NULL,
+    PRIMARY KEY (provider, status, part)
+){clustered};
 
 CREATE TABLE sync_runs (
     id              {id} NOT NULL PRIMARY KEY,
@@ -212,6 +242,7 @@ CREATE TABLE alerts (
     resolved_at  {int},
     deliveries   {text} NOT NULL
 ){rows};
+CREATE INDEX alerts_resolved ON alerts (resolved_at) WHERE resolved_at IS NOT NULL;
 CREATE UNIQUE INDEX alerts_one_open ON alerts (kind, subject) WHERE resolved_at IS NULL;
 CREATE INDEX alerts_open ON alerts (first_seen, seq) WHERE resolved_at IS NULL;
 
@@ -261,6 +292,8 @@ CREATE TABLE ledger (
     written_at   {int},
     PRIMARY KEY (target, correlation)
 ){clustered};
+-- What may be forgotten.
+CREATE INDEX ledger_gone ON ledger (written_at) WHERE state = 'gone';
 
 -- Writes on their way: committed before the provider is called, settled after it answered.
 CREATE TABLE outbox (

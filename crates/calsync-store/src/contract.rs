@@ -15,6 +15,7 @@ pub mod figures;
 pub mod leases;
 pub mod model;
 pub mod people;
+pub mod prune;
 pub mod receipt;
 pub mod rules;
 pub mod runs;
@@ -70,7 +71,9 @@ macro_rules! store_contract {
                 failing_ones_worst_first, unwatched_calendars_are_those_that_could, expiry_is_swept,
                 a_channel_id_is_unique;
             figures: no_notifications_are_no_problem, notification_figures_add_up, subscription_figures_add_up,
-                the_backlog_is_what_nobody_finished, call_stats_add_up, an_alert_is_open_once, a_ping_is_answered;
+                active_subscriptions_are_counted, a_reading_verifies_the_silence, the_backlog_is_what_nobody_finished,
+                due_retries_are_found, call_stats_add_up, an_alert_is_open_once, a_ping_is_answered;
+            prune: only_what_is_over_is_pruned, a_gone_block_is_forgotten_in_the_end;
             concurrency: each_due_user_goes_to_one_of_many, one_of_many_equal_deliveries_is_new,
                 failures_are_counted_exactly, deliveries_are_counted_exactly, a_job_goes_to_one_of_many;
             model: agrees_with_the_reference;

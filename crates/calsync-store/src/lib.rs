@@ -8,6 +8,7 @@ pub mod contract;
 mod memory;
 mod rows;
 mod sql;
+mod tally;
 
 pub use memory::MemoryStore;
 pub use sql::{DEFAULT_CONNECTIONS, Migrate, SqlStore};

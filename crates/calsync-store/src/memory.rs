@@ -15,8 +15,8 @@ use calsync_core::mirror::Mirror;
 use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
     CalendarChange, ClaimedUser, ConnectAccount, Enqueue, Lease, NewNotification, NextDue,
-    NotificationMetrics, PullApply, Recorded, RunBegun, RunEnd, SealedCredentials, Store, StoreError,
-    SubscriptionMetrics, UserState, Wish,
+    NotificationMetrics, Prunable, PullApply, Recorded, RunBegun, RunEnd, SealedCredentials, Store,
+    StoreError, SubscriptionMetrics, UserState, Wish,
 };
 use calsync_core::rule::Rule;
 use calsync_core::run::{Alert, CallStats, Run};
@@ -25,10 +25,12 @@ use calsync_core::time::Ts;
 use serde_json::Value;
 
 use crate::rows::missing;
+use crate::tally::Tallies;
 
 mod figures;
 mod leases;
 mod people;
+mod prune;
 mod receipt;
 mod runs;
 mod subscriptions;
@@ -60,6 +62,8 @@ struct State {
     settings: BTreeMap<String, Value>,
     subscriptions: BTreeMap<SubscriptionId, Subscription>,
     notifications: BTreeMap<NotificationId, Notification>,
+    /// Figures of notifications, whatever became of these.
+    tallies: Tallies,
     /// Unique key of the notifications.
     deliveries: BTreeMap<(SubscriptionId, String), NotificationId>,
     leases: BTreeMap<String, Held>,
@@ -195,6 +199,7 @@ store_methods! {
     unwatched_calendars(limit: u32) -> Vec<Calendar>;
     expire_subscriptions(now: Ts) -> u64;
     notifications(status: ProcessingStatus, limit: u32) -> Vec<Notification>;
+    retries_due(now: Ts, limit: u32) -> Vec<Notification>;
     backlog(before: Ts) -> u64;
     notification_metrics(since: Ts) -> NotificationMetrics;
     subscription_metrics(now: Ts) -> SubscriptionMetrics;
@@ -204,5 +209,6 @@ store_methods! {
     open_alert(alert: &Alert) -> bool;
     resolve_alert(kind: &str, subject: &str, now: Ts) -> bool;
     open_alerts() -> Vec<Alert>;
+    prune(what: Prunable, before: Ts, limit: u32) -> u64;
     audit(who: &str, what: &str, at: Ts) -> ();
 }

@@ -11,8 +11,8 @@ use calsync_core::mirror::Mirror;
 use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
     CalendarChange, ClaimedUser, ConnectAccount, Enqueue, Lease, NewNotification, NextDue,
-    NotificationMetrics, PullApply, Recorded, RunBegun, RunEnd, SealedCredentials, Store, StoreError,
-    SubscriptionMetrics, UserState, Wish,
+    NotificationMetrics, Prunable, PullApply, Recorded, RunBegun, RunEnd, SealedCredentials, Store,
+    StoreError, SubscriptionMetrics, UserState, Wish,
 };
 use calsync_core::rule::Rule;
 use calsync_core::run::{Alert, CallStats, Run};
@@ -40,6 +40,7 @@ mod migrate;
 mod notifications;
 mod people;
 mod pg;
+mod prune;
 mod receipts;
 mod rules;
 mod runs;
@@ -224,6 +225,7 @@ store_methods! {
     unwatched_calendars(limit: u32) -> Vec<Calendar>;
     expire_subscriptions(now: Ts) -> u64;
     notifications(status: ProcessingStatus, limit: u32) -> Vec<Notification>;
+    retries_due(now: Ts, limit: u32) -> Vec<Notification>;
     backlog(before: Ts) -> u64;
     notification_metrics(since: Ts) -> NotificationMetrics;
     subscription_metrics(now: Ts) -> SubscriptionMetrics;
@@ -233,6 +235,7 @@ store_methods! {
     open_alert(alert: &Alert) -> bool;
     resolve_alert(kind: &str, subject: &str, now: Ts) -> bool;
     open_alerts() -> Vec<Alert>;
+    prune(what: Prunable, before: Ts, limit: u32) -> u64;
     audit(who: &str, what: &str, at: Ts) -> ();
     ping() -> ();
 }

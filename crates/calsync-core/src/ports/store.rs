@@ -299,7 +299,7 @@ pub struct NotificationMetrics {
     pub busy_blocks_updated: u64,
 }
 
-/// Counts for the health check: cheap by index.
+/// Counts for the health check: kept as rows change, or counted along an index of what is wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct SubscriptionMetrics {
     /// Active ones.
@@ -505,9 +505,12 @@ pub trait Store: Send + Sync {
         status: ProcessingStatus,
         limit: u32,
     ) -> Result<Vec<Notification>, StoreError>;
+    /// Notifications whose time for another try has come, the longest due first.
+    async fn retries_due(&self, now: Ts, limit: u32) -> Result<Vec<Notification>, StoreError>;
     /// Notifications received before `before` that nobody has finished.
     async fn backlog(&self, before: Ts) -> Result<u64, StoreError>;
-    /// Notification figures since `since`.
+    /// Notification figures since the beginning of the minute that `since` is in. What was received counts, even if it is
+    /// removed since; pending is what is there.
     async fn notification_metrics(&self, since: Ts) -> Result<NotificationMetrics, StoreError>;
     /// Subscription figures.
     async fn subscription_metrics(&self, now: Ts) -> Result<SubscriptionMetrics, StoreError>;
@@ -523,6 +526,8 @@ pub trait Store: Send + Sync {
     async fn resolve_alert(&self, kind: &str, subject: &str, now: Ts) -> Result<bool, StoreError>;
     /// Open alerts, newest first.
     async fn open_alerts(&self) -> Result<Vec<Alert>, StoreError>;
+    /// Deletes rows that ended before `before`, the oldest first, at most `limit`; how many. Never what is still in use.
+    async fn prune(&self, what: Prunable, before: Ts, limit: u32) -> Result<u64, StoreError>;
     /// Adds a line to the audit log.
     async fn audit(&self, who: &str, what: &str, at: Ts) -> Result<(), StoreError>;
     /// Returns when another instance or command may have made work for this one's workers; never, where none can.
@@ -531,6 +536,38 @@ pub trait Store: Send + Sync {
     async fn ping(&self) -> Result<(), StoreError>;
     /// Finishes what was accepted and closes.
     async fn close(&self);
+}
+
+/// What grows for ever unless it is pruned.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Prunable {
+    /// Notifications that are finished, by when they were received.
+    Notifications,
+    /// Subscriptions out of use without notifications, by when they ended.
+    Subscriptions,
+    /// Runs, by when they began.
+    Runs,
+    /// Ledger rows of blocks that are gone, by when they were last written.
+    Ledger,
+    /// Figures of notifications and of calls to providers, by their minute.
+    Figures,
+    /// Lines of the audit log.
+    Audit,
+    /// Resolved alerts, by when they were resolved.
+    Alerts,
+}
+
+impl Prunable {
+    /// All of them, in an order in which each leaves nothing that a later one would have needed.
+    pub const ALL: [Prunable; 7] = [
+        Prunable::Notifications,
+        Prunable::Subscriptions,
+        Prunable::Runs,
+        Prunable::Ledger,
+        Prunable::Figures,
+        Prunable::Audit,
+        Prunable::Alerts,
+    ];
 }
 
 /// How thoroughly to look.

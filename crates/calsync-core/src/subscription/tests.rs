@@ -18,6 +18,7 @@ pub(crate) fn channel() -> Subscription {
         expires_at: Ts::from_secs(7 * 86_400),
         status: SubscriptionStatus::Active,
         last_notification_at: None,
+        verified_at: None,
         last_renewal_at: None,
         failure_count: 0,
         provider_metadata: serde_json::Value::Null,

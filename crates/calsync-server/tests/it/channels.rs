@@ -98,6 +98,7 @@ pub(crate) async fn open(
         expires_at: now().plus(SignedDuration::from_mins(10)),
         status: SubscriptionStatus::Active,
         last_notification_at: None,
+        verified_at: None,
         last_renewal_at: None,
         failure_count: 0,
         provider_metadata: serde_json::json!({}),

@@ -134,6 +134,8 @@ pass_through! {
     fn unwatched_calendars(&self, limit: u32) -> Vec<Calendar>;
     fn expire_subscriptions(&self, now: Ts) -> u64;
     fn notifications(&self, status: ProcessingStatus, limit: u32) -> Vec<Notification>;
+    fn retries_due(&self, now: Ts, limit: u32) -> Vec<Notification>;
+    fn prune(&self, what: Prunable, before: Ts, limit: u32) -> u64;
     fn backlog(&self, before: Ts) -> u64;
     fn notification_metrics(&self, since: Ts) -> NotificationMetrics;
     fn subscription_metrics(&self, now: Ts) -> SubscriptionMetrics;

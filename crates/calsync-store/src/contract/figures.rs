@@ -8,7 +8,7 @@ use calsync_core::ids::NotificationId;
 use calsync_core::notification::{AfterFailure, Served};
 use calsync_core::ports::{Blame, NotificationMetrics, NotificationsEnd, Store, SubscriptionMetrics};
 use calsync_core::run::{Alert, AlertLevel, CallStats, RunKind, RunStatus};
-use calsync_core::subscription::{FAILING_FROM, Subscription};
+use calsync_core::subscription::{FAILING_FROM, Subscription, SubscriptionStatus};
 use serde_json::json;
 
 use super::world::*;
@@ -60,7 +60,86 @@ pub async fn notification_figures_add_up(store: Arc<dyn Store>) {
         busy_blocks_updated: 4,
     };
     assert_eq!(metrics, expected);
-    assert_eq!(w.store.notification_metrics(t(51)).await.unwrap(), NotificationMetrics::default());
+    // A minute counts whole.
+    assert_eq!(w.store.notification_metrics(t(79)).await.unwrap(), expected);
+    assert_eq!(w.store.notification_metrics(t(80)).await.unwrap(), NotificationMetrics::default());
+    // What was received stays received; what waits is gone.
+    w.store.remove_account(w.account).await.unwrap();
+    let removed = NotificationMetrics { pending: 0, ..expected };
+    assert_eq!(w.store.notification_metrics(t(20)).await.unwrap(), removed);
+}
+
+/// Each time another run looks after its calendar, but not for every one of many.
+pub async fn a_reading_verifies_the_silence(store: Arc<dyn Store>) {
+    const HOUR: i64 = 3_600;
+    let w = World::new(store).await;
+    let s = w.watch(20, w.a).await;
+    let lease = w.lease(20).await;
+    let read = async |n: u64, at: i64, status: RunStatus| {
+        let run = run(n, w.a, RunKind::Polling, at);
+        w.store.begin_run(&lease, &run).await.unwrap();
+        let notifications = match status {
+            RunStatus::Succeeded => NotificationsEnd::Completed(Served::default()),
+            _ => NotificationsEnd::Failed { items: vec![], blame: Blame::Target },
+        };
+        w.store.end_run(&lease, &end(&run, at, status, notifications)).await.unwrap();
+        w.subscription(&s).await.verified_at
+    };
+    assert_eq!(read(50, 100, failed()).await, None);
+    assert_eq!(read(51, 7 * HOUR, RunStatus::Succeeded).await, Some(t(7 * HOUR)));
+    assert_eq!(read(52, 8 * HOUR, RunStatus::Succeeded).await, Some(t(7 * HOUR)));
+    assert_eq!(read(53, 8 * HOUR + 1, RunStatus::Succeeded).await, Some(t(8 * HOUR + 1)));
+    let silent = async |since| w.store.subscriptions_silent(t(since), 10).await.unwrap().len();
+    assert_eq!((silent(8 * HOUR + 1).await, silent(8 * HOUR + 2).await), (0, 1));
+    let metrics = async |now| w.store.subscription_metrics(t(now)).await.unwrap();
+    assert_eq!(metrics(14 * HOUR + 1).await.healthy, 1);
+    assert_eq!(metrics(14 * HOUR + 2).await.healthy, 0);
+}
+
+/// Whatever becomes of them, by whichever way.
+pub async fn active_subscriptions_are_counted(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let active = async || w.store.subscription_metrics(t(100)).await.unwrap().active;
+    let (a, b) = (w.watch(20, w.a).await, w.watch(21, w.b).await);
+    w.watch(22, w.c).await;
+    assert_eq!(active().await, 3);
+    w.store.begin_subscription(&subscription(23, w.a), Some(a.id)).await.unwrap();
+    assert_eq!(active().await, 3);
+    w.store.set_subscription_status(b.id, SubscriptionStatus::Suspended).await.unwrap();
+    w.store.set_subscription_status(b.id, SubscriptionStatus::Suspended).await.unwrap();
+    assert_eq!(active().await, 2);
+    assert!(w.store.expire_subscriptions(t(8 * 86_400)).await.unwrap() == 2);
+    assert_eq!(active().await, 0);
+    w.store.set_subscription_status(b.id, SubscriptionStatus::Active).await.unwrap();
+    assert_eq!(active().await, 1);
+    w.store.remove_account(w.account).await.unwrap();
+    assert_eq!(active().await, 0);
+}
+
+/// Those whose time has come, the longest due first.
+pub async fn due_retries_are_found(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let s = w.watch(20, w.a).await;
+    let lease = w.lease(20).await;
+    for n in [30, 31] {
+        w.store.record_notification(delivery(n, &s, 20)).await.unwrap();
+    }
+    let tried = run(50, w.a, RunKind::Webhook, 21);
+    w.store.begin_run(&lease, &tried).await.unwrap();
+    let items = vec![
+        (NotificationId(id(30)), AfterFailure::RetryAt(t(90))),
+        (NotificationId(id(31)), AfterFailure::RetryAt(t(80))),
+    ];
+    let later = NotificationsEnd::Failed { items, blame: Blame::Calendar };
+    w.store.end_run(&lease, &end(&tried, 22, failed(), later)).await.unwrap();
+    let due = async |now, limit| {
+        let due = w.store.retries_due(t(now), limit).await.unwrap();
+        due.iter().map(|n| n.id.0).collect::<Vec<_>>()
+    };
+    assert!(due(79, 10).await.is_empty());
+    assert_eq!(due(80, 10).await, [id(31)]);
+    assert_eq!(due(90, 10).await, [id(31), id(30)]);
+    assert_eq!(due(90, 1).await, [id(31)]);
 }
 
 /// goals.md §4 row 8: one that is silent and ended is unhealthy once.

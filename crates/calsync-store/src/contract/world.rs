@@ -88,6 +88,7 @@ pub fn subscription(n: u64, calendar: CalendarId) -> Subscription {
         expires_at: t(7 * 86_400),
         status: SubscriptionStatus::Active,
         last_notification_at: None,
+        verified_at: None,
         last_renewal_at: None,
         failure_count: 0,
         provider_metadata: json!({"kind": "api#channel"}),

@@ -11,6 +11,7 @@ use calsync_core::time::Ts;
 use serde_json::Value;
 
 use super::State;
+use crate::tally::{Tally, minute};
 
 impl State {
     pub(super) fn notifications(
@@ -23,29 +24,24 @@ impl State {
         Ok(found.into_iter().take(limit as usize).cloned().collect())
     }
 
+    pub(super) fn retries_due(&self, now: Ts, limit: u32) -> Result<Vec<Notification>, StoreError> {
+        let due = |n: &&Notification| n.next_retry_at.is_some_and(|at| at <= now);
+        let mut found: Vec<_> = self.notifications.values().filter(due).collect();
+        found.sort_by_key(|n| (n.next_retry_at, n.id));
+        Ok(found.into_iter().take(limit as usize).cloned().collect())
+    }
+
     pub(super) fn backlog(&self, before: Ts) -> Result<u64, StoreError> {
         let open = self.notifications.values().filter(|n| is_open(n) && n.received_at < before);
         Ok(open.count() as u64)
     }
 
     pub(super) fn notification_metrics(&self, since: Ts) -> Result<NotificationMetrics, StoreError> {
-        let mut metrics = NotificationMetrics::default();
-        let (mut timed, mut total_ms) = (0u64, 0u64);
-        for n in self.notifications.values().filter(|n| n.received_at >= since) {
-            metrics.total += 1;
-            metrics.completed += u64::from(n.status == ProcessingStatus::Completed);
-            metrics.failed += u64::from(n.status == ProcessingStatus::Failed);
-            metrics.pending += u64::from(is_open(n));
-            metrics.calendars_synced += u64::from(n.served.calendars_synced);
-            metrics.events_processed += u64::from(n.served.events_processed);
-            metrics.busy_blocks_updated += u64::from(n.served.busy_blocks_updated);
-            if let (ProcessingStatus::Completed, Some(ms)) = (n.status, n.processing_time_ms) {
-                timed += 1;
-                total_ms += u64::try_from(ms).unwrap_or(0);
-            }
-        }
-        metrics.average_ms = total_ms.checked_div(timed).unwrap_or(0);
-        Ok(metrics)
+        let since = minute(since);
+        let mut sum = Tally::default();
+        self.tallies.range(since..).for_each(|(_, tally)| sum.add(tally));
+        let open = self.notifications.values().filter(|n| is_open(n) && n.received_at >= since);
+        Ok(sum.metrics(open.count() as u64))
     }
 
     pub(super) fn subscription_metrics(&self, now: Ts) -> Result<SubscriptionMetrics, StoreError> {

@@ -11,6 +11,7 @@ use calsync_core::time::Ts;
 
 use super::{State, conflict};
 use crate::rows::missing;
+use crate::tally::{Finished, minute};
 
 impl State {
     pub(super) fn find_subscription(
@@ -38,6 +39,8 @@ impl State {
             heard(subscription, new.received_at);
         }
         self.deliveries.insert(key, new.id);
+        let finished = if new.wants == Wants::Confirmation { Finished::AtOnce } else { Finished::Later };
+        self.tallies.entry(minute(new.received_at)).or_default().received(finished);
         let (calendar, received_at, wants) = (new.calendar, new.received_at, new.wants);
         self.notifications.insert(new.id, stored(new));
         if wants == Wants::Sync {

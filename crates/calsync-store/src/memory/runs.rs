@@ -12,6 +12,7 @@ use calsync_core::time::Ts;
 use super::receipt::heard;
 use super::{State, conflict};
 use crate::rows::missing;
+use crate::tally::minute;
 
 impl State {
     pub(super) fn begin_run(&mut self, lease: &Lease, run: &Run) -> Result<RunBegun, StoreError> {
@@ -57,6 +58,11 @@ impl State {
             NotificationsEnd::Completed(served) => self.complete(end, began_at, *served)?,
             NotificationsEnd::Failed { items, blame } => self.fail(end, items, *blame)?,
         }
+        if end.status == RunStatus::Succeeded {
+            let active =
+                |s: &&mut Subscription| s.calendar == end.calendar && s.status == SubscriptionStatus::Active;
+            self.subscriptions.values_mut().filter(active).for_each(|s| s.verify(end.at));
+        }
         let calendar = self.calendar_mut(end.calendar)?;
         if end.status == RunStatus::Succeeded {
             calendar.last_synced_at = Some(end.at);
@@ -90,6 +96,8 @@ impl State {
             n.processing_time_ms = Some((end.at.micros() - n.received_at.micros()).max(0) / 1_000);
             n.error_message = None;
             n.served = served;
+            let took = n.processing_time_ms.unwrap_or(0);
+            self.tallies.entry(minute(n.received_at)).or_default().completed(took, served);
             theirs.insert(n.subscription);
         }
         self.count_failures(end.calendar, &theirs, |failures| *failures = 0);
@@ -112,6 +120,8 @@ impl State {
             let Some(n) = self.notifications.get_mut(id) else { continue };
             if n.run == Some(end.run) && n.status == ProcessingStatus::Processing {
                 fail_one(n, end, *after);
+                let failed = u64::from(n.status == ProcessingStatus::Failed);
+                self.tallies.entry(minute(n.received_at)).or_default().failed += failed;
                 theirs.insert(n.subscription);
             }
         }

@@ -126,7 +126,7 @@ impl State {
         since: Ts,
         limit: u32,
     ) -> Result<Vec<Subscription>, StoreError> {
-        Ok(self.active_by(limit, |s| Some(last_word(s)).filter(|at| *at < since)))
+        Ok(self.active_by(limit, |s| Some(s.alive_at()).filter(|at| *at < since)))
     }
 
     pub(super) fn subscriptions_failing(
@@ -159,9 +159,4 @@ impl State {
 
 fn is_active(s: &Subscription) -> bool {
     s.status == SubscriptionStatus::Active
-}
-
-/// When it last delivered; one that never did counts from its creation.
-pub(super) fn last_word(s: &Subscription) -> Ts {
-    s.last_notification_at.unwrap_or(s.created_at)
 }

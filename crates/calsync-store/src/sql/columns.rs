@@ -115,7 +115,7 @@ pub(super) fn rule(mut r: Row) -> Result<Rule, StoreError> {
 macro_rules! subscription_columns {
     () => {
         "s.id, s.calendar_id, s.provider, s.subscription_id, s.webhook_url, s.resource_id, s.token_hash, s.created_at, \
-         s.expires_at, s.status, s.last_notification_at, s.last_renewal_at, s.failure_count, s.provider_metadata"
+         s.expires_at, s.status, s.last_notification_at, s.verified_at, s.last_renewal_at, s.failure_count, s.provider_metadata"
     };
 }
 pub(super) use subscription_columns;
@@ -133,6 +133,7 @@ pub(super) fn subscription(mut r: Row) -> Result<Subscription, StoreError> {
         expires_at: r.ts()?,
         status: r.word()?,
         last_notification_at: r.opt_ts()?,
+        verified_at: r.opt_ts()?,
         last_renewal_at: r.opt_ts()?,
         failure_count: r.num()?,
         provider_metadata: r.json()?,

@@ -11,6 +11,9 @@ struct Migration {
     version: i64,
     name: &'static str,
     sql: &'static str,
+    /// What no common words say.
+    lite: &'static str,
+    pg: &'static str,
     /// The oldest program that still works on the schema after it, by the version that that program makes. What a step
     /// adds (expand), old programs ignore; what a later one takes away (contract) must not be in use by any that is let in.
     oldest: i64,
@@ -21,6 +24,8 @@ const MIGRATIONS: [Migration; 1] = [Migration {
     version: 1,
     name: "initial",
     sql: include_str!("../../migrations/0001_initial.sql"),
+    lite: include_str!("../../migrations/0001_initial.sqlite.sql"),
+    pg: include_str!("../../migrations/0001_initial.postgres.sql"),
     oldest: 1,
 }];
 
@@ -72,6 +77,11 @@ pub(super) async fn run(db: &Db) -> Result<(), StoreError> {
     }
     for step in MIGRATIONS.iter().filter(|step| step.version > found.version) {
         tx.script(translate(db, step.sql)).await?;
+        let own = match db {
+            Db::Lite(_) => step.lite,
+            Db::Pg(_) => step.pg,
+        };
+        tx.script(own.to_owned()).await?;
         let sql = "INSERT INTO schema_version (version, name, oldest) VALUES ($1, $2, $3)";
         tx.exec(sql, vals![step.version, step.name, step.oldest]).await?;
     }

@@ -15,8 +15,10 @@ use tokio::task::JoinHandle;
 
 use super::calendars::RAISE;
 use super::db::{Bulk, Db, Tx};
+use super::notifications;
 use super::pg::{Bell, Receiver};
 use super::value::{Row, Val, vals};
+use crate::tally::{Finished, Tallies, minute};
 
 /// Receipts that may wait at once. Beyond it the provider is told to come back: it does.
 const QUEUE: usize = 8_192;
@@ -201,7 +203,18 @@ async fn raise<'a>(
 ) -> Result<(), StoreError> {
     let confirmations = fresh.clone().filter(|n| !wants_sync(n));
     mark(tx, confirmations.map(|n| (n.subscription, n.received_at))).await?;
-    tx.bulk(&RAISE, raises(fresh)).await.map(drop)
+    tx.bulk(&RAISE, raises(fresh.clone())).await?;
+    let Some(first) = fresh.clone().next() else { return Ok(()) };
+    notifications::add(tx, notifications::part(first.id), &tallies(fresh)).await
+}
+
+fn tallies<'a>(fresh: impl Iterator<Item = &'a NewNotification>) -> Tallies {
+    let mut tallies = Tallies::new();
+    for new in fresh {
+        let finished = if wants_sync(new) { Finished::Later } else { Finished::AtOnce };
+        tallies.entry(minute(new.received_at)).or_default().received(finished);
+    }
+    tallies
 }
 
 /// Whether somebody has to look at its calendar.

@@ -6,16 +6,19 @@ use calsync_core::ids::{CalendarId, NotificationId, SubscriptionId};
 use calsync_core::notification::{AfterFailure, Served};
 use calsync_core::ports::{Blame, Lease, NotificationsEnd, RunBegun, RunEnd, StoreError};
 use calsync_core::run::{Run, RunKind, RunStatus};
+use calsync_core::subscription::VERIFIED_APART;
 use calsync_core::time::Ts;
 
 use super::SqlStore;
 use super::columns::{self, select};
 use super::db::{Bulk, Tx};
 use super::leases::fence;
+use super::notifications;
 use super::people::say;
 use super::receipts::mark;
 use super::value::{Row, Val, vals};
 use crate::rows::missing;
+use crate::tally::{Tallies, minute};
 
 /// By the index on what is open (a notification without an end). Nobody else holds the lease: what is `processing` was left by a dead worker.
 pub(super) const PICK: &str = "UPDATE webhook_notifications SET processing_status = 'processing', processing_started_at = $2, \
@@ -32,13 +35,14 @@ pub(super) const COMPLETE: &str = "UPDATE webhook_notifications SET processing_s
     calendars_synced = $4, events_processed = $5, busy_blocks_updated = $6 \
     WHERE subscription_id IN (SELECT id FROM webhook_subscriptions WHERE calendar_id = $1) \
     AND processing_completed_at IS NULL AND (received_at < $7 OR (run_id = $2 AND next_retry_at IS NULL)) \
-    RETURNING subscription_id";
+    RETURNING subscription_id, received_at, processing_time_ms";
 
 pub(super) const FAIL: Bulk = Bulk {
     before: "UPDATE webhook_notifications SET retry_count = retry_count + 1, processing_status = v.column3, \
              next_retry_at = v.column4, processing_completed_at = v.column5, error_message = v.column6 FROM (",
     after: ") AS v WHERE webhook_notifications.id = v.column1 AND webhook_notifications.run_id = v.column2 \
-            AND webhook_notifications.processing_status = 'processing' RETURNING subscription_id",
+            AND webhook_notifications.processing_status = 'processing' \
+            RETURNING subscription_id, received_at, webhook_notifications.processing_status",
 };
 
 /// Subscription, and 1 to count a failure or 0 to clear them.
@@ -47,6 +51,10 @@ pub(super) const COUNT: Bulk = Bulk {
              failure_count = CASE WHEN v.column2 = 1 THEN failure_count + 1 ELSE 0 END FROM (",
     after: ") AS v WHERE webhook_subscriptions.id = v.column1 AND (v.column2 = 1 OR failure_count > 0)",
 };
+
+/// A reading that worked shows that its channel's silence was no failure.
+const VERIFIED: &str = "UPDATE webhook_subscriptions SET verified_at = $2 \
+    WHERE calendar_id = $1 AND status = 'active' AND (verified_at IS NULL OR verified_at < $3)";
 
 const END_CALENDAR: &str = "UPDATE calendars SET \
     last_synced_at = coalesce($2, last_synced_at), last_polling_sync = coalesce($3, last_polling_sync), \
@@ -76,9 +84,12 @@ impl SqlStore {
         let mut tx = self.db.begin().await?;
         fence(&mut tx, lease).await?;
         let (kind, began_at) = update_run(&mut tx, end).await?;
-        match &end.notifications {
+        let tallies = match &end.notifications {
             NotificationsEnd::Completed(served) => complete(&mut tx, end, began_at, *served).await?,
             NotificationsEnd::Failed { items, blame } => fail(&mut tx, end, items, *blame).await?,
+        };
+        if end.status == RunStatus::Succeeded {
+            tx.exec(VERIFIED, vals![end.calendar, end.at, end.at.minus(VERIFIED_APART)]).await?;
         }
         let synced = (end.status == RunStatus::Succeeded).then_some(end.at);
         let polled = (kind == RunKind::Polling).then_some(end.at);
@@ -86,6 +97,7 @@ impl SqlStore {
         if tx.exec(END_CALENDAR, ended).await? == 0 {
             return Err(missing("calendar"));
         }
+        notifications::add(&mut tx, end.run.0.as_bytes()[15] % notifications::PARTS, &tallies).await?;
         tx.commit().await
     }
 
@@ -185,7 +197,7 @@ fn ids(rows: Vec<Row>) -> Result<BTreeSet<SubscriptionId>, StoreError> {
     rows.into_iter().map(|mut row| row.id()).collect()
 }
 
-async fn complete(tx: &mut Tx, end: &RunEnd, began_at: Ts, served: Served) -> Result<(), StoreError> {
+async fn complete(tx: &mut Tx, end: &RunEnd, began_at: Ts, served: Served) -> Result<Tallies, StoreError> {
     let Served { calendars_synced, events_processed, busy_blocks_updated } = served;
     let counts = vals![
         end.calendar,
@@ -196,7 +208,11 @@ async fn complete(tx: &mut Tx, end: &RunEnd, began_at: Ts, served: Served) -> Re
         busy_blocks_updated,
         began_at
     ];
-    let theirs = ids(tx.all(COMPLETE, counts).await?)?;
+    let (mut theirs, mut tallies) = (BTreeSet::new(), Tallies::new());
+    for mut row in tx.all(COMPLETE, counts).await? {
+        theirs.insert(row.id()?);
+        tallies.entry(minute(row.ts()?)).or_default().completed(row.int()?, served);
+    }
     let active_at = (!theirs.is_empty()).then_some(end.at);
     count_failures(tx, end.calendar, theirs, 0).await?;
     tx.exec(
@@ -204,8 +220,8 @@ async fn complete(tx: &mut Tx, end: &RunEnd, began_at: Ts, served: Served) -> Re
          webhook_last_activity = coalesce($2, webhook_last_activity) WHERE id = $1",
         vals![end.calendar, active_at],
     )
-    .await
-    .map(drop)
+    .await?;
+    Ok(tallies)
 }
 
 async fn fail(
@@ -213,15 +229,20 @@ async fn fail(
     end: &RunEnd,
     items: &[(NotificationId, AfterFailure)],
     blame: Blame,
-) -> Result<(), StoreError> {
+) -> Result<Tallies, StoreError> {
     let error = error_of(&end.status);
     let rows = items.iter().map(|(id, after)| match after {
         AfterFailure::RetryAt(at) => vals![*id, end.run, "retrying", *at, Val::Int(None), error],
         AfterFailure::Failed => vals![*id, end.run, "failed", Val::Int(None), end.at, error],
     });
-    let theirs = ids(tx.bulk_returning(&FAIL, rows.collect()).await?)?;
+    let (mut theirs, mut tallies) = (BTreeSet::new(), Tallies::new());
+    for mut row in tx.bulk_returning(&FAIL, rows.collect()).await? {
+        theirs.insert(row.id()?);
+        let (received_at, status) = (row.ts()?, row.text()?);
+        tallies.entry(minute(received_at)).or_default().failed += u64::from(status == "failed");
+    }
     if blame == Blame::Target {
-        return Ok(());
+        return Ok(tallies);
     }
     count_failures(tx, end.calendar, theirs, 1).await?;
     tx.exec(
@@ -229,8 +250,8 @@ async fn fail(
          WHERE id = $1",
         vals![end.calendar, end.at],
     )
-    .await
-    .map(drop)
+    .await?;
+    Ok(tallies)
 }
 
 /// Changes the counters of the calendar's active subscriptions, and of those that delivered what was served.

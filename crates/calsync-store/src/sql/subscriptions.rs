@@ -9,7 +9,7 @@ use calsync_core::subscription::{
 use calsync_core::time::Ts;
 
 use super::SqlStore;
-use super::columns::{self, select};
+use super::columns::{self, select, subscription_columns};
 use super::people::say;
 use super::value::{Val, vals};
 use crate::rows::missing;
@@ -22,10 +22,21 @@ pub(super) const ENDING: &str = select!(
     subscription_columns,
     "FROM webhook_subscriptions s WHERE s.status = 'active' AND s.expires_at < $1 ORDER BY s.expires_at, s.id LIMIT $2"
 );
-pub(super) const SILENT: &str = select!(
-    subscription_columns,
-    "FROM webhook_subscriptions s WHERE s.status = 'active' AND coalesce(s.last_notification_at, s.created_at) < $1 \
-     ORDER BY coalesce(s.last_notification_at, s.created_at), s.id LIMIT $2"
+/// The last sign of life, as the index has it.
+macro_rules! alive_at {
+    () => {
+        "(CASE WHEN verified_at > coalesce(last_notification_at, created_at) THEN verified_at \
+         ELSE coalesce(last_notification_at, created_at) END)"
+    };
+}
+pub(super) const SILENT: &str = concat!(
+    "SELECT ",
+    subscription_columns!(),
+    " FROM webhook_subscriptions s WHERE s.status = 'active' AND ",
+    alive_at!(),
+    " < $1 ORDER BY ",
+    alive_at!(),
+    ", s.id LIMIT $2"
 );
 pub(super) const FAILING: &str = select!(
     subscription_columns,
@@ -36,20 +47,20 @@ pub(super) const UNWATCHED: &str = select!(
     calendar_columns,
     "FROM calendars c JOIN accounts a ON a.id = c.account_id \
      WHERE c.sync_enabled = 1 AND c.webhook_enabled = 1 AND c.missing = 0 AND c.push_unsupported = 0 \
-     AND a.status = 'active' AND NOT EXISTS \
-     (SELECT 1 FROM webhook_subscriptions s WHERE s.calendar_id = c.id AND s.status = 'active') ORDER BY c.id LIMIT $1"
+     AND a.status = 'active' AND c.watched = 0 ORDER BY c.id LIMIT $1"
 );
-/// Each figure is a walk along one index. Healthy are those that are neither ended nor silent: what is both is counted
-/// twice among the unhealthy, and taken off once.
-pub(super) const METRICS: &str = "SELECT \
-    (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active'), \
-    (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1), \
-    (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' \
-     AND coalesce(last_notification_at, created_at) < $2), \
-    (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1 \
-     AND coalesce(last_notification_at, created_at) < $2), \
-    (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $3), \
-    (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND failure_count > 0 AND failure_count >= $4)";
+/// How many there are is kept by triggers; the others are walks along indexes of what is wrong with some. What has both
+/// ended and fallen silent is unhealthy once.
+pub(super) const METRICS: &str = concat!(
+    "SELECT CAST((SELECT coalesce(sum(subscriptions), 0) FROM subscription_figures WHERE status = 'active') AS BIGINT), \
+     (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1), \
+     (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at > $1 AND ",
+    alive_at!(),
+    " < $2), \
+     (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $3), \
+     (SELECT count(*) FROM webhook_subscriptions \
+      WHERE status = 'active' AND failure_count > 0 AND failure_count >= $4)"
+);
 
 /// The one that was replaced is active again, unless it ended or another one is active by now.
 const REINSTATE: &str = "UPDATE webhook_subscriptions SET status = 'active' \
@@ -73,9 +84,9 @@ impl SqlStore {
             tx.exec("UPDATE webhook_subscriptions SET status = 'expired' WHERE id = $1", vals![old]).await?;
         }
         let sql = "INSERT INTO webhook_subscriptions (id, calendar_id, provider, subscription_id, webhook_url, \
-                   resource_id, token_hash, created_at, expires_at, status, last_notification_at, last_renewal_at, \
-                   failure_count, provider_metadata) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+                   resource_id, token_hash, created_at, expires_at, status, last_notification_at, verified_at, \
+                   last_renewal_at, failure_count, provider_metadata) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
         tx.exec(sql, values(new)?).await.map_err(|e| say(e, TAKEN))?;
         tx.commit().await
     }
@@ -161,10 +172,10 @@ impl SqlStore {
         let (silent, renewal) = (now.minus(SILENCE_LIMIT), now.plus(RENEWAL_BUFFER));
         let mut row = self.db.figure(METRICS, vals![now, silent, renewal, FAILING_FROM]).await?;
         let active: u64 = row.num()?;
-        let (ended, silent, both): (u64, u64, u64) = (row.num()?, row.num()?, row.num()?);
+        let (ended, silent): (u64, u64) = (row.num()?, row.num()?);
         Ok(SubscriptionMetrics {
             active,
-            healthy: (active + both).saturating_sub(ended + silent),
+            healthy: active.saturating_sub(ended + silent),
             expiring: row.num()?,
             failing: row.num()?,
         })
@@ -188,6 +199,7 @@ fn values(new: &Subscription) -> Result<Vec<Val>, StoreError> {
         new.expires_at,
         new.status.as_str(),
         new.last_notification_at,
+        new.verified_at,
         new.last_renewal_at,
         new.failure_count,
         Val::json(&new.provider_metadata)?,

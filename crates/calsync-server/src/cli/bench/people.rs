@@ -73,6 +73,7 @@ pub(super) fn channel(calendar: CalendarId, now: Ts) -> (Subscription, Sender) {
         expires_at: now.plus(SignedDuration::from_hours(7 * 24)),
         status: SubscriptionStatus::Active,
         last_notification_at: None,
+        verified_at: None,
         last_renewal_at: None,
         failure_count: 0,
         provider_metadata: serde_json::json!({}),

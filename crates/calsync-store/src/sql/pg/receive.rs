@@ -6,14 +6,16 @@ use std::sync::Arc;
 use calsync_core::ports::{NewNotification, StoreError};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgArguments;
-use sqlx::{Connection as _, Postgres};
+use sqlx::{Arguments as _, Connection as _, Postgres};
 
+use super::super::notifications::part;
 use super::super::receipts::wants_sync;
 use super::super::value::{Row, Val, vals};
 use super::value::{self, Keep};
 use super::{Failure, Home};
 
-/// Rows go in the order of their key, and calendars are locked in the order of theirs, so that batches of two instances
+/// The server runs the last of these parts first: figures, which all batches share, are added to when nothing else is
+/// waited for. Rows go in the order of their key, and calendars are locked in the order of theirs, so that batches of two instances
 /// never wait for each other crosswise. Answers with the ids that are new.
 pub(crate) const RECEIVE: &str = "WITH v AS MATERIALIZED (SELECT * FROM \
     unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[]) \
@@ -28,6 +30,11 @@ pub(crate) const RECEIVE: &str = "WITH v AS MATERIALIZED (SELECT * FROM \
     last_notification_at = c.at \
     FROM (SELECT subscription_id, max(received_at) AS at FROM v JOIN stored USING (id) WHERE sync = 0 GROUP BY 1) c \
     WHERE s.id = c.subscription_id AND (s.last_notification_at IS NULL OR s.last_notification_at < c.at)), \
+    counted AS (INSERT INTO notification_figures AS f (minute, part, received, completed, failed, time_ms, \
+    calendars_synced, events_processed, busy_blocks_updated) \
+    SELECT received_at - received_at % 60000000, $9, count(*), count(*) FILTER (WHERE sync = 0), 0, 0, 0, 0, 0 \
+    FROM v JOIN stored USING (id) GROUP BY 1 ON CONFLICT (minute, part) DO UPDATE SET \
+    received = f.received + excluded.received, completed = f.completed + excluded.completed), \
     raised AS MATERIALIZED (SELECT c.id, r.at, r.times FROM (SELECT calendar_id, min(received_at) AS at, \
     count(*) AS times FROM v JOIN stored USING (id) WHERE sync = 1 GROUP BY 1) r \
     JOIN calendars c ON c.id = r.calendar_id ORDER BY c.id FOR NO KEY UPDATE OF c), \
@@ -93,5 +100,8 @@ fn values(news: &[NewNotification]) -> Result<PgArguments, StoreError> {
             wants_sync(new),
         ])
     });
-    value::arrays(rows.collect::<Result<_, StoreError>>()?)
+    let mut arguments = value::arrays(rows.collect::<Result<_, StoreError>>()?)?;
+    let part = news.first().map_or(0, |first| part(first.id));
+    arguments.add(i64::from(part)).map_err(|e| StoreError::Corrupt(e.to_string()))?;
+    Ok(arguments)
 }

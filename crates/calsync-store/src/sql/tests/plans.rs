@@ -30,6 +30,8 @@ async fn check(store: &SqlStore, sql: &str, indexes: &[&str]) {
             && !line.contains("CONSTANT ROW")
             && !line.trim_end().ends_with("SCAN v")
             && !line.trim_end().ends_with("SCAN due")
+            // A hundred rows at most.
+            && !line.contains("SCAN subscription_figures")
     };
     assert_eq!(plan.lines().find(bare), None, "\n{plan}\nfor {sql}");
 }
@@ -48,14 +50,15 @@ async fn what_is_asked_often_goes_by_an_index() {
     check(s, "SELECT min(due_at) FROM calendars WHERE due_at IS NOT NULL", &["calendars_due"]).await;
     check(s, walk::DUE_WRITES, &["outbox_order"]).await;
     check(s, subscriptions::ENDING, &["webhook_subscriptions_active_end"]).await;
-    check(s, subscriptions::SILENT, &["webhook_subscriptions_last_notification_at"]).await;
+    check(s, subscriptions::SILENT, &["webhook_subscriptions_alive_at"]).await;
     check(s, subscriptions::FAILING, &["webhook_subscriptions_failing"]).await;
-    check(s, subscriptions::UNWATCHED, &["webhook_subscriptions_one_active"]).await;
+    check(s, subscriptions::UNWATCHED, &["calendars_unwatched"]).await;
     check(s, subscriptions::EXPIRE, &["webhook_subscriptions_active_end"]).await;
     check(s, subscriptions::METRICS, &["webhook_subscriptions_active_end", "webhook_subscriptions_failing"])
         .await;
     check(s, notifications::BACKLOG, &["webhook_notifications_status_received_at"]).await;
-    check(s, notifications::METRICS, &["webhook_notifications_received_at"]).await;
+    check(s, notifications::METRICS, &["webhook_notifications_status_received_at", "notification_figures"])
+        .await;
     check(s, runs::PICK, &["webhook_notifications_open"]).await;
     check(s, runs::COMPLETE, &["webhook_notifications_open"]).await;
 }

@@ -1,0 +1,85 @@
+//! Forgetting what is over, in memory.
+
+use calsync_core::ledger::LedgerState;
+use calsync_core::ports::{Prunable, StoreError};
+use calsync_core::subscription::SubscriptionStatus;
+use calsync_core::time::Ts;
+
+use super::State;
+
+impl State {
+    pub(super) fn prune(&mut self, what: Prunable, before: Ts, limit: u32) -> Result<u64, StoreError> {
+        let limit = limit as usize;
+        Ok(match what {
+            Prunable::Notifications => self.prune_notifications(before, limit),
+            Prunable::Subscriptions => self.prune_subscriptions(before, limit),
+            Prunable::Runs => {
+                let old = self.runs.values().filter(|r| r.started_at < before && r.finished_at.is_some());
+                let gone = oldest(old.map(|r| (r.started_at, r.id)), limit);
+                gone.iter().filter(|id| self.runs.remove(id).is_some()).count()
+            }
+            Prunable::Ledger => {
+                let gone = self.ledger.iter().filter(|(_, row)| row.state == LedgerState::Gone);
+                let old =
+                    gone.filter_map(|(key, row)| Some((row.written_at.filter(|at| *at < before)?, *key)));
+                let gone = oldest(old, limit);
+                gone.iter().filter(|key| self.ledger.remove(key).is_some()).count()
+            }
+            Prunable::Figures => {
+                let minutes =
+                    oldest(self.tallies.keys().filter(|at| **at < before).map(|at| (*at, *at)), limit);
+                let calls = self.call_stats.keys().filter(|(_, at)| *at < before).map(|key| (key.1, *key));
+                let calls = oldest(calls, limit);
+                minutes.iter().filter(|at| self.tallies.remove(at).is_some()).count()
+                    + calls.iter().filter(|key| self.call_stats.remove(key).is_some()).count()
+            }
+            Prunable::Audit => {
+                let old = self.audit.iter().filter(|(at, ..)| *at < before).count().min(limit);
+                let mut left = old;
+                self.audit.retain(|(at, ..)| {
+                    let goes = left > 0 && *at < before;
+                    left -= usize::from(goes);
+                    !goes
+                });
+                old
+            }
+            Prunable::Alerts => {
+                let mut left = limit;
+                let had = self.alerts.len();
+                self.alerts.retain(|alert| {
+                    let goes = left > 0 && alert.resolved_at.is_some_and(|at| at < before);
+                    left -= usize::from(goes);
+                    !goes
+                });
+                had - self.alerts.len()
+            }
+        } as u64)
+    }
+
+    fn prune_notifications(&mut self, before: Ts, limit: usize) -> usize {
+        let finished = self.notifications.values().filter(|n| n.processing_completed_at.is_some());
+        let old = finished.filter(|n| n.received_at < before).map(|n| (n.received_at, n.id));
+        let gone = oldest(old, limit);
+        for id in &gone {
+            if let Some(n) = self.notifications.remove(id) {
+                self.deliveries.remove(&(n.subscription, n.notification_id));
+            }
+        }
+        gone.len()
+    }
+
+    fn prune_subscriptions(&mut self, before: Ts, limit: usize) -> usize {
+        let out_of_use = self.subscriptions.values().filter(|s| s.status != SubscriptionStatus::Active);
+        let old = out_of_use.filter(|s| s.expires_at < before);
+        let bare = old.filter(|s| self.notifications.values().all(|n| n.subscription != s.id));
+        let gone = oldest(bare.map(|s| (s.expires_at, s.id)), limit);
+        gone.iter().filter(|id| self.subscriptions.remove(id).is_some()).count()
+    }
+}
+
+/// The keys of the oldest.
+fn oldest<K: Ord>(all: impl Iterator<Item = (Ts, K)>, limit: usize) -> Vec<K> {
+    let mut all: Vec<(Ts, K)> = all.collect();
+    all.sort_unstable();
+    all.into_iter().take(limit).map(|(_, key)| key).collect()
+}

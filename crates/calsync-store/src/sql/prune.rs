@@ -1,0 +1,56 @@
+//! Forgetting what is over, in SQL: a few rows per transaction, found along an index, so that nobody waits for it.
+
+use calsync_core::ports::{Prunable, StoreError};
+use calsync_core::time::Ts;
+
+use super::SqlStore;
+use super::value::vals;
+
+/// Before `$1`, at most `$2`. Each walks an index from its old end.
+pub(super) const fn statements(what: Prunable) -> &'static [&'static str] {
+    match what {
+        Prunable::Notifications => {
+            &["DELETE FROM webhook_notifications WHERE id IN (SELECT id FROM webhook_notifications \
+             WHERE received_at < $1 AND processing_completed_at IS NOT NULL ORDER BY received_at, id LIMIT $2)"]
+        }
+        // Those that have notifications wait until these have gone: one that was busy has many, and they would all go in
+        // one transaction with it.
+        Prunable::Subscriptions => {
+            &["DELETE FROM webhook_subscriptions WHERE id IN (SELECT s.id FROM webhook_subscriptions s \
+             WHERE s.status <> 'active' AND s.expires_at < $1 AND NOT EXISTS \
+             (SELECT 1 FROM webhook_notifications n WHERE n.subscription_id = s.id) \
+             ORDER BY s.expires_at, s.id LIMIT $2)"]
+        }
+        Prunable::Runs => &["DELETE FROM sync_runs WHERE id IN (SELECT id FROM sync_runs \
+             WHERE started_at < $1 AND finished_at IS NOT NULL ORDER BY started_at, id LIMIT $2)"],
+        Prunable::Ledger => {
+            &["DELETE FROM ledger WHERE (target, correlation) IN (SELECT target, correlation FROM ledger \
+             WHERE state = 'gone' AND written_at < $1 ORDER BY written_at, target, correlation LIMIT $2)"]
+        }
+        Prunable::Figures => &[
+            "DELETE FROM notification_figures WHERE minute IN (SELECT DISTINCT minute FROM notification_figures \
+             WHERE minute < $1 ORDER BY minute LIMIT $2)",
+            "DELETE FROM provider_call_errors WHERE minute IN (SELECT DISTINCT minute FROM provider_call_errors \
+             WHERE minute < $1 ORDER BY minute LIMIT $2)",
+            "DELETE FROM provider_call_stats WHERE (minute, provider) IN \
+             (SELECT minute, provider FROM provider_call_stats WHERE minute < $1 ORDER BY minute LIMIT $2)",
+        ],
+        Prunable::Audit => &[
+            "DELETE FROM audit_log WHERE seq IN (SELECT seq FROM audit_log WHERE at < $1 ORDER BY at, seq LIMIT $2)",
+        ],
+        Prunable::Alerts => {
+            &["DELETE FROM alerts WHERE seq IN (SELECT seq FROM alerts WHERE resolved_at < $1 \
+             ORDER BY resolved_at, seq LIMIT $2)"]
+        }
+    }
+}
+
+impl SqlStore {
+    pub(super) async fn prune(&self, what: Prunable, before: Ts, limit: u32) -> Result<u64, StoreError> {
+        let mut gone = 0;
+        for sql in statements(what) {
+            gone += self.db.exec(sql, vals![before, limit]).await?;
+        }
+        Ok(gone)
+    }
+}
