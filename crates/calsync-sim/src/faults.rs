@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::rng::roll;
 
-/// Everything that can go wrong at a provider. The doc of each names its contract row (google.md).
+/// Everything that can go wrong at a provider. The doc of each names its contract row (of google.md, where nothing else
+/// is said).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// A notification never comes (§8 "expect a small share to be lost").
@@ -43,11 +44,15 @@ pub enum Fault {
     DuplicateItem,
     /// Exceptions come before their master, or on a page without it (§4 rule 7).
     ExceptionsFirst,
+    /// The server touches an event right after a write: its etag moves, and nothing else (microsoft.md §4.2).
+    ServerTouch,
+    /// A delta removes something that nobody ever heard of (microsoft.md §7).
+    StrayRemoval,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 17] = [
+    pub const ALL: [Fault; 19] = [
         Fault::NoticeLost,
         Fault::NoticeDoubled,
         Fault::NoticeLate,
@@ -65,6 +70,8 @@ impl Fault {
         Fault::ReplicationLag,
         Fault::DuplicateItem,
         Fault::ExceptionsFirst,
+        Fault::ServerTouch,
+        Fault::StrayRemoval,
     ];
 }
 

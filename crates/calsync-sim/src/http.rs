@@ -34,7 +34,10 @@ async fn handle<F: Face>(State(face): State<Arc<F>>, request: Request) -> Respon
     api.body = body.to_vec();
     for (name, value) in &parts.headers {
         if let Ok(value) = value.to_str() {
-            api.headers.insert(name.as_str().to_owned(), value.to_owned());
+            // What comes in several lines is one list (RFC 9110 §5.2).
+            let known = api.headers.entry(name.as_str().to_owned()).or_default();
+            known.push_str(if known.is_empty() { "" } else { ", " });
+            known.push_str(value);
         }
     }
     match face.serve(&api).await {

@@ -13,6 +13,7 @@ mod http;
 mod kept;
 pub mod life;
 mod loopback_http;
+pub mod microsoft;
 pub mod oracle;
 mod pages;
 mod pkce;
@@ -20,6 +21,7 @@ mod quota;
 pub mod rng;
 mod sealed;
 mod simulator;
+mod windows_zones;
 mod wire;
 
 pub use simulator::{Push, RunningSimulator, SimConfig, Simulator, StartError};

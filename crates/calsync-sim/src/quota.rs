@@ -1,4 +1,5 @@
-//! Counting requests in a minute that slides (google.md §9, quotas). It counts; who asks decides what to refuse.
+//! Counting requests in a stretch of time that slides (google.md §9, quotas; microsoft.md §9). It counts; who asks
+//! decides what to refuse.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,17 +13,17 @@ fn second(at: Ts) -> i64 {
     at.micros().div_euclid(1_000_000)
 }
 
-/// Requests of the last sixty seconds.
+/// Requests of the last stretch.
 #[derive(Debug, Clone, Default)]
-struct Minute {
+struct Stretch {
     seconds: VecDeque<(i64, u64)>,
     sum: u64,
 }
 
-impl Minute {
-    fn slide(&mut self, now: i64) {
+impl Stretch {
+    fn slide(&mut self, now: i64, seconds: i64) {
         while let Some((at, n)) = self.seconds.front().copied() {
-            if at > now - 60 {
+            if at > now - seconds {
                 break;
             }
             self.seconds.pop_front();
@@ -39,35 +40,61 @@ impl Minute {
     }
 }
 
-/// Sliding minutes by caller.
-#[derive(Debug, Clone, Default)]
+/// Sliding stretches by caller.
+#[derive(Debug, Clone)]
 pub(crate) struct Quota {
-    minutes: BTreeMap<String, Minute>,
+    seconds: i64,
+    stretches: BTreeMap<String, Stretch>,
+}
+
+impl Default for Quota {
+    fn default() -> Quota {
+        Quota::over(60)
+    }
 }
 
 impl Quota {
+    /// Counting the requests of so many seconds.
+    pub(crate) fn over(seconds: i64) -> Quota {
+        Quota { seconds, stretches: BTreeMap::new() }
+    }
+
     /// Counts a request of `cost`, unless that would go over `limit`. Says whether it was counted.
     pub(crate) fn admit(&mut self, caller: &str, limit: u64, cost: u64, now: Ts) -> bool {
         let now = second(now);
-        if !self.minutes.contains_key(caller) {
-            self.make_room(now);
-            self.minutes.insert(caller.to_owned(), Minute::default());
-        }
-        let Some(minute) = self.minutes.get_mut(caller) else { return true };
-        minute.slide(now);
-        let fits = minute.sum + cost <= limit;
+        let stretch = self.stretch(caller, now);
+        let fits = stretch.sum + cost <= limit;
         if fits {
-            minute.add(now, cost);
+            stretch.add(now, cost);
         }
         fits
     }
 
-    fn make_room(&mut self, now: i64) {
-        if self.minutes.len() >= CALLERS_MAX {
-            self.minutes.retain(|_, minute| minute.seconds.back().is_some_and(|(at, _)| *at > now - 60));
+    /// Counts a request whatever comes of it, and says whether it was within `limit`.
+    pub(crate) fn spend(&mut self, caller: &str, limit: u64, now: Ts) -> bool {
+        let now = second(now);
+        let stretch = self.stretch(caller, now);
+        stretch.add(now, 1);
+        stretch.sum <= limit
+    }
+
+    fn stretch(&mut self, caller: &str, now: i64) -> &mut Stretch {
+        if !self.stretches.contains_key(caller) {
+            self.make_room(now);
         }
-        if self.minutes.len() >= CALLERS_MAX {
-            self.minutes.pop_first();
+        let seconds = self.seconds;
+        let stretch = self.stretches.entry(caller.to_owned()).or_default();
+        stretch.slide(now, seconds);
+        stretch
+    }
+
+    fn make_room(&mut self, now: i64) {
+        let since = now - self.seconds;
+        if self.stretches.len() >= CALLERS_MAX {
+            self.stretches.retain(|_, stretch| stretch.seconds.back().is_some_and(|(at, _)| *at > since));
+        }
+        if self.stretches.len() >= CALLERS_MAX {
+            self.stretches.pop_first();
         }
     }
 }
@@ -86,5 +113,11 @@ mod tests {
         assert!(!at(60, 1));
         assert!(at(90, 6));
         assert!(quota.admit("bob", 10, 10, Ts::from_secs(1_000)), "everybody has their own");
+    }
+    #[test]
+    fn refused_requests_can_count_as_well() {
+        let mut quota = Quota::over(600);
+        let mut at = |secs: i64| quota.spend("ann", 2, Ts::from_secs(1_000 + secs));
+        assert_eq!([at(0), at(1), at(2), at(599), at(602)], [true, true, false, false, true]);
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use calsync_core::ports::Clock;
 use calsync_sim::google::{GoogleConfig, OauthClient, Stage};
+use calsync_sim::microsoft::{self, Audience, MicrosoftConfig};
 use calsync_sim::{SimConfig, Simulator};
 use clap::Args;
 use serde_json::json;
@@ -16,15 +17,21 @@ const PERSON: &str = "ada@example.com";
 
 /// Runs the simulated calendar cloud alone, for testing any calendar client.
 ///
-/// It looks like Google Calendar API v3 with its OAuth endpoints, and pushes to webhooks on this machine. It prints one
-/// JSON line with base URLs and the ids of the seeded person's calendars, and runs until Ctrl-C. Point
-/// google.api_base, google.auth_url and google.token_url of a `calendar-sync serve` here, or any other client.
+/// It looks like Google Calendar API v3 and like Microsoft Graph v1.0, each with its OAuth endpoints, and pushes to
+/// webhooks on this machine. It prints one JSON line with base URLs and the ids of the seeded person's calendars, and
+/// runs until Ctrl-C. Point google.api_base, google.auth_url, google.token_url, microsoft.graph_base and
+/// microsoft.authority of a `calendar-sync serve` here, or any other client.
 #[derive(Args, Debug, Clone)]
-#[command(after_help = "Example:\n  calendar-sync simulate --google-port 9000 --token secret-token")]
+#[command(
+    after_help = "Example:\n  calendar-sync simulate --google-port 9000 --microsoft-port 9001 --token secret-token"
+)]
 pub struct SimulateArgs {
     /// Port of Google's look-alike; any free one if not given
     #[arg(long, value_name = "PORT")]
     pub google_port: Option<u16>,
+    /// Port of Microsoft's look-alike; any free one if not given
+    #[arg(long, value_name = "PORT")]
+    pub microsoft_port: Option<u16>,
     /// A bearer token that is the seeded person's
     #[arg(long, value_name = "TOK", default_value = "simulated-token")]
     pub token: String,
@@ -44,6 +51,13 @@ pub struct SimulateArgs {
 
 /// Runs it until Ctrl-C.
 pub async fn run(args: SimulateArgs, out: Out) -> ExitCode {
+    let program = microsoft::OauthClient {
+        id: args.client_id.clone(),
+        secret: args.client_secret.clone(),
+        secret_until: None,
+        redirect_uris: args.redirect_uri.clone(),
+        audience: Audience::Everybody,
+    };
     let client = OauthClient {
         id: args.client_id,
         secret: args.client_secret,
@@ -54,14 +68,16 @@ pub async fn run(args: SimulateArgs, out: Out) -> ExitCode {
     let google = GoogleConfig { clients: vec![client], ..GoogleConfig::default() };
     let config = SimConfig {
         google_port: args.google_port,
+        microsoft_port: args.microsoft_port,
         seed: args.seed,
         google,
+        microsoft: MicrosoftConfig { clients: vec![program], ..MicrosoftConfig::default() },
         ..SimConfig::starting_at(SystemClock.now())
     };
     let simulator = match Simulator::start(config).await {
         Ok(simulator) => simulator,
         Err(error) => {
-            out.error("port", &format!("{error}: choose another one with --google-port"));
+            out.error("port", &format!("{error}: choose another one with --google-port or --microsoft-port"));
             return ExitCode::from(1);
         }
     };
@@ -72,7 +88,9 @@ pub async fn run(args: SimulateArgs, out: Out) -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    let base = simulator.google_base_url();
+    let (base, graph) = (simulator.google_base_url(), simulator.microsoft_base_url());
+    let graph_ids: Vec<String> =
+        calendars.iter().map(|id| simulator.microsoft().calendar_id_for(&PERSON.into(), id)).collect();
     let ids: Vec<String> = calendars.iter().map(ToString::to_string).collect();
     let line = json!({
         "google": {
@@ -84,7 +102,17 @@ pub async fn run(args: SimulateArgs, out: Out) -> ExitCode {
             "userinfo_url": format!("{base}/v1/userinfo"),
             "person": PERSON,
             "calendars": ids,
-        }
+        },
+        "microsoft": {
+            "base_url": graph,
+            "graph_base": format!("{graph}/v1.0"),
+            "authority": graph,
+            "tenant": "common",
+            "auth_url": format!("{graph}/common/oauth2/v2.0/authorize"),
+            "token_url": format!("{graph}/common/oauth2/v2.0/token"),
+            "person": PERSON,
+            "calendars": graph_ids,
+        },
     });
     out.line(&line.to_string());
     let _ = tokio::signal::ctrl_c().await;

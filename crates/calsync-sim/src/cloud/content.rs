@@ -10,6 +10,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
+use super::outlook::Outlook;
+
 /// One end of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum When {
@@ -206,8 +208,10 @@ pub struct Content {
     pub color_id: Option<String>,
     /// Where it came from.
     pub source: Option<Source>,
-    /// Every other known field of a provider, kept as it came.
+    /// Every other known field of Google's, kept as it came.
     pub extra: Map<String, Value>,
+    /// What only Microsoft knows of it.
+    pub outlook: Outlook,
 }
 
 impl Content {
@@ -231,6 +235,7 @@ impl Content {
             color_id: None,
             source: None,
             extra: Map::new(),
+            outlook: Outlook::default(),
         }
     }
 

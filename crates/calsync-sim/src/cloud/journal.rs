@@ -9,6 +9,7 @@ use calsync_core::time::Ts;
 
 use super::event::Event;
 use super::names::{CalendarId, ClientId, EventId, PersonId};
+use super::watch::Provider;
 
 /// What a write did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,12 +39,14 @@ pub struct By {
     pub client: Option<ClientId>,
     /// The query's parameters, such as `sendUpdates`.
     pub params: BTreeMap<String, String>,
+    /// Whose rules the write keeps where providers differ.
+    pub rules: Provider,
 }
 
 impl By {
     /// The person's own hand.
     pub fn person(email: &str) -> By {
-        By { person: PersonId::from(email), client: None, params: BTreeMap::new() }
+        By { person: PersonId::from(email), client: None, params: BTreeMap::new(), rules: Provider::Google }
     }
 
     /// A program in the person's name.

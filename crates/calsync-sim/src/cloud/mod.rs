@@ -1,6 +1,6 @@
 //! The calendar cloud: people, calendars, events, channels, as one deterministic state machine. It takes the time and
-//! a seed from outside, does no I/O and speaks no provider's language: the skins (`google`, and later Microsoft's
-//! and the in-process one) do that over the same state.
+//! a seed from outside, does no I/O and speaks no provider's language: the skins (`google`, `microsoft` and the in-process
+//! `direct`) do that over the same state.
 
 mod acts;
 pub mod calendar;
@@ -10,6 +10,7 @@ mod invite;
 pub mod journal;
 pub mod log;
 pub mod names;
+pub mod outlook;
 mod rules;
 mod series;
 mod setup;

@@ -5,6 +5,7 @@ use super::content::{Content, EventType, Party, Transparency};
 use super::event::Event;
 use super::journal::By;
 use super::names::CalendarId;
+use super::watch::Provider;
 use super::{Cloud, CloudError, series};
 
 /// The calendar, if its content may be changed by this writer.
@@ -34,17 +35,20 @@ pub(super) fn leader(cloud: &Cloud, calendar: &Calendar) -> Party {
     Party { email: calendar.id.to_string(), name }
 }
 
-/// The rules that hold for whatever is written (google.md §6).
+/// What holds for whatever is written (google.md §6).
 pub(super) fn check(
     content: &Content,
     calendar: &Calendar,
     before: Option<&Event>,
+    rules: Provider,
 ) -> Result<(), CloudError> {
     let Some(span) = content.span() else {
         return Err(CloudError::Invalid("Start and end times must either both be date or both be dateTime."));
     };
     let (start, end) = span.instants(&calendar.zone);
-    if end <= start {
+    // Microsoft takes an event without length (microsoft.md §4.3).
+    let point = start == end && rules == Provider::Microsoft && !span.is_all_day();
+    if end <= start && !point {
         return Err(CloudError::EmptyRange);
     }
     if before.is_some_and(|e| e.series().is_some()) && !content.recurrence.is_empty() {

@@ -36,8 +36,24 @@ impl Cloud {
         most: usize,
     ) -> Result<Vec<Arc<Event>>, CloudError> {
         let cal = self.calendar(calendar).ok_or(CloudError::NoSuchCalendar)?;
+        self.occurrences_in(calendar, series, (window, &cal.zone), most)
+    }
+
+    /// The same, with the days of all-day events beginning as in `zone`: not everybody takes the calendar's own
+    /// (microsoft.md §4.3, all-day semantics).
+    ///
+    /// # Errors
+    /// As [`Cloud::occurrences`].
+    pub fn occurrences_in(
+        &self,
+        calendar: &CalendarId,
+        series: &EventId,
+        (window, zone): (&Window, &TimeZone),
+        most: usize,
+    ) -> Result<Vec<Arc<Event>>, CloudError> {
+        let cal = self.calendar(calendar).ok_or(CloudError::NoSuchCalendar)?;
         let master = cal.stored(series).filter(|e| e.kind == Kind::Series).ok_or(CloudError::NoSuchEvent)?;
-        Ok(occurrences(cal, master, window, most.min(self.limits.occurrences)))
+        Ok(occurrences(cal, master, (window, zone), most.min(self.limits.occurrences)))
     }
 }
 
@@ -49,24 +65,29 @@ impl Calendar {
     }
 }
 
-/// As [`Cloud::occurrences`].
-pub(super) fn occurrences(cal: &Calendar, master: &Event, window: &Window, most: usize) -> Vec<Arc<Event>> {
+/// As [`Cloud::occurrences_in`].
+fn occurrences(
+    cal: &Calendar,
+    master: &Event,
+    (window, zone): (&Window, &TimeZone),
+    most: usize,
+) -> Vec<Arc<Event>> {
     let mut exceptions: BTreeMap<Slot, &Arc<Event>> = BTreeMap::new();
     for exception in cal.exceptions(&master.id) {
         exceptions.extend(exception.slot().map(|slot| (slot, exception)));
     }
     let mut found: Vec<Arc<Event>> = Vec::new();
-    for slot in slots(master, &widened(master, window, &cal.zone), &cal.zone, most) {
+    for slot in slots(master, &widened(master, window, zone), zone, most) {
         if !exceptions.contains_key(&slot) {
             let made = master.occurrence(slot);
-            if made.touches(window, &cal.zone) {
+            if made.touches(window, zone) {
                 found.push(Arc::new(made));
             }
         }
     }
     // An exception counts where it stands now, not where the rule had it (google.md §7, window traps).
-    found.extend(exceptions.into_values().filter(|e| e.touches(window, &cal.zone)).cloned());
-    found.sort_by(|a, b| (a.instants(&cal.zone).0, &a.id).cmp(&(b.instants(&cal.zone).0, &b.id)));
+    found.extend(exceptions.into_values().filter(|e| e.touches(window, zone)).cloned());
+    found.sort_by(|a, b| (a.instants(zone).0, &a.id).cmp(&(b.instants(zone).0, &b.id)));
     found.truncate(most);
     found
 }

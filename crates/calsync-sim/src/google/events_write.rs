@@ -95,7 +95,8 @@ impl Call<'_> {
             whole
                 .entry("eventType")
                 .or_insert_with(|| event_json::event_type(known.content.event_type).into());
-            let content = content(&whole, setting)?;
+            let mut content = content(&whole, setting)?;
+            content.outlook = known.content.outlook.clone();
             match cloud.replace(&by, &id, &event, (guard, op), content, self.now) {
                 Ok(written) => self.shown(cloud, &id, &written.after),
                 // Back to life by PUT or PATCH is unreliable, 403 is reported (§5): here it never works.
