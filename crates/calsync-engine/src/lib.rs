@@ -9,6 +9,7 @@ mod calls;
 mod due;
 mod error;
 mod inspect;
+mod known;
 mod pull;
 mod push;
 mod receive;
@@ -77,6 +78,7 @@ pub struct Engine {
     config: Arc<EngineConfig>,
     /// Steps under way are to end soon; shared by all clones.
     ending: Arc<AtomicBool>,
+    known: Arc<known::KnownChannels>,
 }
 
 impl Engine {
@@ -89,7 +91,8 @@ impl Engine {
         identity: Identity,
         config: EngineConfig,
     ) -> Engine {
-        Engine { store, providers, clock, ids, identity, config: Arc::new(config), ending: Arc::default() }
+        let (config, ending, known) = (Arc::new(config), Arc::default(), Arc::default());
+        Engine { store, providers, clock, ids, identity, config, ending, known }
     }
 
     /// Steps under way end with the batch that they are writing: the process is about to stop. What is left waits in the

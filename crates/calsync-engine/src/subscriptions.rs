@@ -128,6 +128,7 @@ impl Engine {
             Err(StoreError::Conflict(_)) => return Ok(Opened::ByAnother),
             begun => begun?,
         }
+        self.known.forget(calendar.id);
         let request = WatchRequest {
             calendar: calendar.remote.calendar.clone(),
             channel: row.remote_id.clone(),
@@ -153,6 +154,7 @@ impl Engine {
                     }
                     confirmed => confirmed?,
                 }
+                self.known.forget(calendar.id);
                 // Whatever changed between the last reading and the channel's first moment is found now.
                 self.store.raise(&[calendar.id], Wish::Changes, self.clock.now()).await?;
                 if let Some(old) = old {
@@ -163,6 +165,7 @@ impl Engine {
             Err(error) => {
                 tracing::warn!(calendar = %calendar.id, %error, "no push channel could be opened");
                 self.store.abandon_subscription(row.id, old.map(|o| o.id), self.clock.now()).await?;
+                self.known.forget(calendar.id);
                 self.note_account_error(account, &error).await?;
                 if error.class != ErrorClass::Unsupported {
                     return Ok(Opened::No);
@@ -197,6 +200,7 @@ impl Engine {
         for subscription in &active {
             self.store.set_subscription_status(subscription.id, SubscriptionStatus::Suspended).await?;
         }
+        self.known.forget(calendar.id);
         let state = self.store.user_state(calendar.user).await?;
         let account = state.and_then(|s| s.accounts.into_iter().find(|a| a.id == calendar.account));
         if let Some(account) = account
