@@ -2,6 +2,7 @@
 //! here. Holds at most a day of minutes; never stores, never logs.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -61,9 +62,21 @@ impl CallRecorder {
         if let Some(class) = call.error {
             *row.errors.entry(class.as_str().to_owned()).or_default() += 1;
         }
-        while rows.len() > ROWS_MAX {
-            rows.pop_first();
+        bound(&mut rows);
+    }
+
+    /// Takes back what was drained and could not be stored: it comes again with the next drain.
+    pub fn put_back(&self, drained: Vec<CallStats>) {
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        for back in drained {
+            match rows.entry((back.minute, back.provider)) {
+                Entry::Vacant(free) => {
+                    free.insert(back);
+                }
+                Entry::Occupied(mut taken) => add(taken.get_mut(), back),
+            }
         }
+        bound(&mut rows);
     }
 
     /// Everything counted since the last time, oldest minute first. The current minute can come again: rows of one
@@ -71,6 +84,23 @@ impl CallRecorder {
     pub fn drain(&self) -> Vec<CallStats> {
         let rows = std::mem::take(&mut *self.rows.lock().unwrap_or_else(PoisonError::into_inner));
         rows.into_values().collect()
+    }
+}
+
+/// Two rows of one minute are one.
+fn add(row: &mut CallStats, more: CallStats) {
+    row.calls += more.calls;
+    row.latency_sum_us = row.latency_sum_us.saturating_add(more.latency_sum_us);
+    row.latency_max_us = row.latency_max_us.max(more.latency_max_us);
+    row.quota_used += more.quota_used;
+    for (class, times) in more.errors {
+        *row.errors.entry(class).or_default() += times;
+    }
+}
+
+fn bound(rows: &mut BTreeMap<(Ts, ProviderKind), CallStats>) {
+    while rows.len() > ROWS_MAX {
+        rows.pop_first();
     }
 }
 
@@ -96,6 +126,25 @@ mod tests {
         assert_eq!((first.latency_sum_us, first.latency_max_us), (40_000, 30_000));
         assert_eq!(first.errors, BTreeMap::from([("rate_limited".to_owned(), 1)]));
         assert!(recorder.drain().is_empty());
+    }
+
+    #[test]
+    fn what_was_put_back_comes_again_and_counts_once() {
+        let recorder = CallRecorder::new();
+        recorder.record(ProviderKind::Google, call(61, 10, Some(ErrorClass::RateLimited)));
+        recorder.record(ProviderKind::Google, call(125, 10, None));
+        let drained = recorder.drain();
+        recorder.record(ProviderKind::Google, call(90, 30, Some(ErrorClass::RateLimited)));
+        recorder.put_back(drained.clone());
+        let rows = recorder.drain();
+        assert_eq!((rows.len(), &rows[1]), (2, &drained[1]));
+        assert_eq!((rows[0].calls, rows[0].quota_used, rows[0].latency_max_us), (2, 2, 30_000));
+        assert_eq!(rows[0].latency_sum_us, 40_000);
+        assert_eq!(rows[0].errors, BTreeMap::from([("rate_limited".to_owned(), 2)]));
+        for minute in 0..10_000 {
+            recorder.put_back(vec![CallStats { minute: Ts::from_secs(minute * 60), ..rows[0].clone() }]);
+        }
+        assert_eq!(recorder.drain().len(), ROWS_MAX, "bounded this way too");
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub async fn open(settings: &DatabaseSettings, migrate: Migrate) -> Result<Arc<d
             make_private(&file);
         }
     }
-    Ok(Arc::new(SqlStore::open(&settings.url, migrate).await?))
+    let store = SqlStore::open_with(settings.url.expose(), migrate, settings.max_connections).await?;
+    Ok(Arc::new(store))
 }
 
 /// What people do all day is nobody else's business: a new database is for its owner alone (SQLite gives its journals

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::EXIT_CODES;
 use super::rules::HoursArg;
+use crate::service::Role;
 
 /// Keeps a person's calendars in step: an event in one calendar blocks its time in the others.
 #[derive(Parser, Debug)]
@@ -29,9 +30,12 @@ pub enum Command {
     /// Run the service: web server, workers and jobs
     ///
     /// Without a public URL nothing can push to it, and it polls. It makes the database and the sealing key on its first
-    /// run, and stops on Ctrl-C or SIGTERM after finishing what it accepted.
-    #[command(after_help = "Example:\n  WEBHOOK_BASE_URL=https://sync.example.com calendar-sync serve")]
-    Serve,
+    /// run, and stops on Ctrl-C or SIGTERM after finishing what it accepted. Any number of instances can share a database on a
+    /// PostgreSQL server; each does everything, unless it is given roles.
+    #[command(
+        after_help = "Example:\n  WEBHOOK_BASE_URL=https://sync.example.com calendar-sync serve\n  calendar-sync serve --role worker,scheduler"
+    )]
+    Serve(ServeArgs),
     /// Show the whole service at work, with a simulated calendar cloud and nothing else
     Demo(super::demo::DemoArgs),
     /// Run the simulated calendar cloud alone, for testing any calendar client
@@ -110,6 +114,14 @@ pub enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+}
+
+/// `serve`
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// What this instance does; everything if not given. In every role it answers /webhooks/health/
+    #[arg(long = "role", value_name = "ROLE", value_delimiter = ',')]
+    pub roles: Vec<Role>,
 }
 
 /// `config …`

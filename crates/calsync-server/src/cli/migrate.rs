@@ -16,8 +16,8 @@ pub fn run(file: Option<&Path>, out: Out) -> Result<Exit, Failure> {
         let store = storage::open(&loaded.settings.database, Migrate::Run).await?;
         store.ping().await?;
         store.close().await;
-        let place =
-            loaded.settings.database.file().map_or_else(|| "memory".to_owned(), |f| f.display().to_string());
+        let database = &loaded.settings.database;
+        let place = database.file().map_or_else(|| database.url.to_string(), |f| f.display().to_string());
         out.result(
             &format!("the database in {place} is up to date"),
             &json!({"ok": true, "database": place}),

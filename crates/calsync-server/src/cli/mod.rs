@@ -67,7 +67,7 @@ fn usage(error: &clap::Error) -> Exit {
 fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
     let config = cli.config.as_deref();
     match &cli.command {
-        Command::Serve => serve::run(config, out),
+        Command::Serve(args) => serve::run(args, config, out),
         Command::Demo(args) => serve::threaded(demo::run(args.clone(), out)),
         Command::Simulate(args) => serve::threaded(simulate::run(args.clone(), out)),
         Command::SyncCalendars(args) => {

@@ -111,7 +111,9 @@ async fn rotate(context: &Context, keys: &FoundKeys) -> Result<Exit, Failure> {
 fn origin(origin: &KeyOrigin) -> String {
     match origin {
         KeyOrigin::Configured => "secrets.key".to_owned(),
-        KeyOrigin::Beside(path) | KeyOrigin::Created(path) => path.display().to_string(),
+        KeyOrigin::Beside(path) | KeyOrigin::Created(path) | KeyOrigin::Local(path) => {
+            path.display().to_string()
+        }
         KeyOrigin::Memory => "memory, for this run alone".to_owned(),
     }
 }

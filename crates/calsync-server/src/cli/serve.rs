@@ -3,20 +3,30 @@
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use calsync_core::ports::Store;
+use calsync_core::ports::{Store, StoreError};
 
+use super::args::ServeArgs;
 use super::context::{self, Context};
 use super::exit::{Exit, Failure};
-use crate::config::Loaded;
+use crate::config::{DatabaseSettings, Loaded};
 use crate::http;
 use crate::out::Out;
 use crate::secrets::first_run::{self, Missing};
 use crate::secrets::identity;
-use crate::service::{NoClient, Observer, Service};
-use crate::storage::{self, Migrate};
+use crate::service::{NoClient, Observer, Roles, Service};
+use crate::storage::{self, Migrate, NoStore};
 use crate::system::SystemRandom;
 use crate::telemetry::logging::{self, Console};
+
+/// How long `serve` waits for a database server that can't be reached. After a power cut both start at the same time, and
+/// a service manager gives up for good on what fails five times in ten seconds (systemd's StartLimitBurst); after this
+/// time it should know that something is wrong.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
+/// Between the first two tries; twice as long between each further pair, up to the longest.
+const DATABASE_AGAIN: Duration = Duration::from_millis(500);
+const DATABASE_AGAIN_MAX: Duration = Duration::from_secs(5);
 
 impl From<NoClient> for Failure {
     fn from(error: NoClient) -> Failure {
@@ -25,27 +35,47 @@ impl From<NoClient> for Failure {
 }
 
 /// Runs the service until it is told to stop.
-pub fn run(config: Option<&Path>, out: Out) -> Result<Exit, Failure> {
+pub fn run(args: &ServeArgs, config: Option<&Path>, out: Out) -> Result<Exit, Failure> {
+    let roles = Roles::named(&args.roles);
     let loaded = context::load(config, out)?;
     let _log = logging::start(&loaded.settings.log, Console::Stdout)?;
     on_threads(async {
         // The port first: it is the likeliest thing to be wrong, and nothing has been touched yet.
         let listener = http::bind(loaded.settings.server.bind).await?;
         let address = listener.local_addr().map_err(|e| Failure::failed(e.to_string()))?;
-        let store = storage::open(&loaded.settings.database, Migrate::Run).await?;
+        let store = open_patiently(&loaded.settings.database).await?;
         let service = assemble(&loaded, store, Missing::Create, Arc::new(|_| ()), out).await?;
         let public = service.settings.server.public_url.as_ref().map(ToString::to_string);
-        tracing::info!(%address, public, "calendar-sync serves");
+        let instance = &service.owner;
+        tracing::info!(%address, public, %roles, instance, "calendar-sync serves");
         if public.is_none() {
             tracing::info!("server.public_url is not set: providers cannot push, so calendars are polled");
         }
         service
-            .run(listener, stop_signal())
+            .run_as(&roles, listener, stop_signal())
             .await
             .map_err(|e| Failure::failed(format!("the web server broke: {e}")))?;
         tracing::info!("calendar-sync has stopped");
         Ok(Exit::Ok)
     })?
+}
+
+/// Opens the store; waits for a server that can't be reached, but not for ever. What is wrong is said at the first try.
+async fn open_patiently(settings: &DatabaseSettings) -> Result<Arc<dyn Store>, NoStore> {
+    let (began, mut pause) = (Instant::now(), DATABASE_AGAIN);
+    loop {
+        let error = match storage::open(settings, Migrate::Run).await {
+            Err(NoStore::Store(error @ StoreError::Unavailable(_))) => error,
+            done => return done,
+        };
+        if !settings.url.is_server() || began.elapsed() + pause > DATABASE_PATIENCE {
+            return Err(error.into());
+        }
+        let seconds = DATABASE_PATIENCE.saturating_sub(began.elapsed()).as_secs();
+        tracing::warn!(%error, "waiting for the database, for {seconds} s more");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(DATABASE_AGAIN_MAX);
+    }
 }
 
 /// Runs a command on the whole service, which does nothing by itself meanwhile.

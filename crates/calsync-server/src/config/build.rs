@@ -127,7 +127,8 @@ fn understand(key: &'static Key, found: Found, warnings: &mut Vec<String>) -> Re
     };
     let value = key.kind.read(&raw).map_err(|message| {
         let problem = Problem::new(key.path(), message).at(&origin);
-        if key.kind.is_secret() { problem } else { problem.with_value(&as_text(&raw)) }
+        let text = as_text(&raw);
+        if key.kind.may_repeat(&text) { problem.with_value(&text) } else { problem }
     })?;
     Ok(Effective { key, value: Some(value), origin })
 }
@@ -144,7 +145,7 @@ fn as_text(raw: &Raw) -> String {
 
 fn unknown_entries(path: &Path, file: &BTreeMap<String, Entry>) -> Vec<Problem> {
     let mut known: Vec<String> = KEYS.iter().map(Key::path).collect();
-    known.extend(KEYS.iter().filter(|key| key.kind.is_secret()).map(|key| key.path() + "_file"));
+    known.extend(KEYS.iter().filter(|key| key.kind.has_file()).map(|key| key.path() + "_file"));
     let unknown = file.iter().filter(|(name, _)| !known.contains(name));
     unknown
         .map(|(name, entry)| {

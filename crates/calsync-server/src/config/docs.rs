@@ -66,7 +66,9 @@ fn entry(key: &Key) -> String {
     variables.extend(files.into_iter().flatten().map(|name| format!("`{name}`")));
     let _ = writeln!(text, "- Environment: {}", variables.join(", "));
     if let Some(name) = key.file_name() {
-        let _ = writeln!(text, "- Secret: never shown; can be kept in a file named by `{name}`");
+        let secret =
+            if key.kind.is_secret() { "Secret: never shown" } else { "User and password are never shown" };
+        let _ = writeln!(text, "- {secret}; can be kept in a file named by `{name}`");
     }
     let _ = writeln!(text, "- Since: {}", key.since);
     text

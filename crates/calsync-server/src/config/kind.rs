@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use calsync_core::secret::Secret;
 use url::{Host, Url};
 
+use super::database::DatabaseUrl;
 use crate::http::cidr::Cidr;
 use crate::redis::Address;
 use crate::secrets::SealingKey;
@@ -34,7 +35,7 @@ pub enum Kind {
     PublicUrl,
     /// The URL of a provider's service: https, or http on this machine.
     ServiceUrl,
-    /// The URL of a database.
+    /// The URL of a database, which may hold a password.
     DatabaseUrl,
     /// The URL of a Redis server, which may hold a password.
     RedisUrl,
@@ -77,6 +78,7 @@ pub enum Value {
     Url(Url),
     Directory(PathBuf),
     Password(Secret),
+    Database(DatabaseUrl),
     Redis(Address),
     SealingKeys(Vec<SealingKey>),
 }
@@ -85,6 +87,19 @@ impl Kind {
     /// Whether its values must never be seen.
     pub const fn is_secret(self) -> bool {
         matches!(self, Kind::Password | Kind::RedisUrl | Kind::SealingKey | Kind::SealingKeys)
+    }
+
+    /// Whether a value can be kept in a file of its own: all that is secret, and what may be so in part.
+    pub const fn has_file(self) -> bool {
+        self.is_secret() || matches!(self, Kind::DatabaseUrl)
+    }
+
+    /// Whether an error may repeat this text, which stands where a value should.
+    pub(super) fn may_repeat(self, text: &str) -> bool {
+        match self {
+            Kind::DatabaseUrl => DatabaseUrl::may_repeat(text),
+            _ => !self.is_secret(),
+        }
     }
 
     /// What is allowed, for the documentation and for errors.
@@ -105,7 +120,7 @@ impl Kind {
                 "an https URL without query or fragment, such as `https://sync.example.com` (http only for this machine itself)".to_owned()
             }
             Kind::ServiceUrl => "an https URL (http only for this machine itself)".to_owned(),
-            Kind::DatabaseUrl => "`sqlite://` and a path, or `sqlite::memory:` for trying things out".to_owned(),
+            Kind::DatabaseUrl => DatabaseUrl::ALLOWED.to_owned(),
             Kind::RedisUrl => Address::ALLOWED.to_owned(),
             Kind::LogFilter => "a level, or levels by module, such as `info,calsync_engine=debug`".to_owned(),
             Kind::Directory => "the path of a directory".to_owned(),
@@ -155,7 +170,7 @@ impl Kind {
             }
             Kind::PublicUrl => public_url(text).map(Value::Url).ok_or_else(refused),
             Kind::ServiceUrl => service_url(text).map(Value::Url).ok_or_else(refused),
-            Kind::DatabaseUrl => database_url(text).map(Value::Text),
+            Kind::DatabaseUrl => DatabaseUrl::parse(text).map(Value::Database).ok_or_else(refused),
             Kind::RedisUrl => Address::parse(text).map(Value::Redis).ok_or_else(refused),
             Kind::LogFilter => log_filter(text).map(Value::Text).ok_or_else(refused),
             Kind::Directory => one_line().map(|t| Value::Directory(PathBuf::from(t))),
@@ -202,22 +217,6 @@ fn service_url(text: &str) -> Option<Url> {
 
 fn public_url(text: &str) -> Option<Url> {
     service_url(text).filter(|url| url.query().is_none())
-}
-
-fn database_url(text: &str) -> Result<String, String> {
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Err(format!(
-            "this version keeps everything in SQLite, PostgreSQL is not supported yet: give {}",
-            Kind::DatabaseUrl.allowed()
-        ));
-    }
-    let rest = text.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest));
-    match rest {
-        Some(rest) if !rest.is_empty() && !rest.starts_with('?') && !rest.contains(char::is_control) => {
-            Ok(text.to_owned())
-        }
-        _ => Err(format!("give {}", Kind::DatabaseUrl.allowed())),
-    }
 }
 
 fn log_filter(text: &str) -> Option<String> {

@@ -2,6 +2,7 @@
 //! told at once, each with its key, its place and what is allowed; a secret's value never is.
 
 mod build;
+mod database;
 pub mod docs;
 mod kind;
 mod problem;
@@ -13,6 +14,7 @@ mod source;
 use std::path::{Path, PathBuf};
 
 pub use build::{Effective, Loaded, load};
+pub use database::DatabaseUrl;
 pub use kind::{Kind, Value};
 pub use problem::{Problem, Problems};
 pub use registry::Key;

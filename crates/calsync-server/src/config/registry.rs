@@ -38,19 +38,19 @@ impl Key {
         format!("{PREFIX}{}{SEPARATOR}{}", self.section.to_uppercase(), self.name.to_uppercase())
     }
 
-    /// The environment variable that names a file with its value; secrets only.
+    /// The environment variable that names a file with its value; where that makes sense.
     pub fn file_variable(&self) -> Option<String> {
-        self.kind.is_secret().then(|| self.variable() + "_FILE")
+        self.kind.has_file().then(|| self.variable() + "_FILE")
     }
 
-    /// The environment variable that does so beside the second variable; secrets only.
+    /// The environment variable that does so beside the second variable; likewise.
     pub fn alias_file_variable(&self) -> Option<String> {
-        self.kind.is_secret().then(|| self.alias.map(|alias| format!("{alias}_FILE")))?
+        self.kind.has_file().then(|| self.alias.map(|alias| format!("{alias}_FILE")))?
     }
 
-    /// The name in the file that names a file with its value; secrets only.
+    /// The name in the file that names a file with its value; likewise.
     pub fn file_name(&self) -> Option<String> {
-        self.kind.is_secret().then(|| format!("{}_file", self.name))
+        self.kind.has_file().then(|| format!("{}_file", self.name))
     }
 }
 
@@ -94,6 +94,10 @@ const fn whole(min: u64, max: u64) -> Kind {
     Kind::Integer { min, max }
 }
 
+/// One connection takes receipts and keeps none for others; workers and the web server need some beside it.
+const CONNECTIONS_MIN: u64 = 3;
+/// No server is well with more for each instance.
+const CONNECTIONS_MAX: u64 = 500;
 /// One day in seconds.
 const DAY: u64 = 86_400;
 
@@ -113,7 +117,9 @@ pub const KEYS: &[Key] = &[
     key("server", "shutdown_seconds", whole(1, 600), "25",
         "How long requests and sync runs under way may take to finish when the program is told to stop."),
     aliased("DATABASE_URL", key("database", "url", Kind::DatabaseUrl, "sqlite://calendar-sync.db",
-        "The database. The file is made when it is missing; its directory must exist.")),
+        "The database. A file of SQLite is made when it is missing; its directory must exist. A database on a PostgreSQL server (15 or newer) must be there, may be empty, and can be shared by any number of instances.")),
+    key("database", "max_connections", whole(CONNECTIONS_MIN, CONNECTIONS_MAX), "10",
+        "How many connections to a PostgreSQL server one instance keeps open at most, beside one that listens for work of other instances. SQLite takes no notice of it."),
     aliased("REDIS_URL", optional("redis", "url", Kind::RedisUrl,
         "Redis 5 or newer, or Valkey. With it several instances share the limit on failed authentications; without it, and while it is gone, each keeps its own.")),
     optional("secrets", "key", Kind::SealingKey,

@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use url::Url;
 
 use super::build::Effective;
+use super::database::DatabaseUrl;
 use super::kind::Value;
 use super::problem::Problem;
 use crate::http::cidr::Cidr;
@@ -65,15 +66,14 @@ pub enum HttpsRule {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the registry describes each of them, once")]
 pub struct DatabaseSettings {
-    pub url: String,
+    pub url: DatabaseUrl,
+    pub max_connections: u32,
 }
 
 impl DatabaseSettings {
-    /// The file of a SQLite database; `None` for one in memory.
+    /// The file of a SQLite database; `None` for one in memory, and for a server.
     pub fn file(&self) -> Option<PathBuf> {
-        let rest = self.url.strip_prefix("sqlite:")?;
-        let path = rest.strip_prefix("//").unwrap_or(rest).split('?').next()?;
-        (path != ":memory:").then(|| PathBuf::from(path))
+        self.url.file()
     }
 }
 
@@ -220,7 +220,10 @@ impl Settings {
                 request_timeout: Duration::from_secs(all.number("server.request_timeout_seconds")),
                 shutdown: Duration::from_secs(all.number("server.shutdown_seconds")),
             },
-            database: DatabaseSettings { url: all.text("database.url") },
+            database: DatabaseSettings {
+                url: all.database("database.url"),
+                max_connections: all.number("database.max_connections"),
+            },
             redis: RedisSettings { address: all.optional_redis("redis.url") },
             secrets: SecretSettings {
                 key: all.keys("secrets.key").into_iter().next(),
@@ -323,6 +326,11 @@ impl Values<'_> {
 
     fn optional_redis(&self, path: &str) -> Option<Address> {
         if let Some(Value::Redis(address)) = self.value(path) { Some(address.clone()) } else { None }
+    }
+
+    fn database(&self, path: &str) -> DatabaseUrl {
+        let Some(Value::Database(url)) = self.value(path) else { panic!("{path} has a default") };
+        url.clone()
     }
 
     fn client(&self, section: &str) -> Option<OAuthClient> {

@@ -1,4 +1,5 @@
-//! `config show`: every setting as it is in force, with its origin. Secrets show that they are set, and nothing else.
+//! `config show`: every setting as it is in force, with its origin. Secrets show that they are set, and nothing
+//! else; of the URL of a database everything shows but user and password.
 
 use serde::Serialize;
 
@@ -34,6 +35,7 @@ fn value(effective: &Effective) -> serde_json::Value {
         Some(Value::Flag(on)) => json!(on),
         Some(Value::Integer(n)) => json!(n),
         Some(Value::Text(text)) => json!(shown(text)),
+        Some(Value::Database(url)) => json!(url.to_string()),
         Some(Value::Address(address)) => json!(address.to_string()),
         Some(Value::Networks(networks)) => {
             json!(networks.iter().map(ToString::to_string).collect::<Vec<_>>())

@@ -32,6 +32,7 @@ fn nothing_at_all_gives_the_defaults() {
     assert!(settings.server.public_url.is_none() && settings.google.client.is_none());
     assert_eq!(settings.database.file(), Some("calendar-sync.db".into()));
     assert_eq!(settings.google.api_base, "https://www.googleapis.com/calendar/v3");
+    assert_eq!(settings.database.max_connections, calsync_store::DEFAULT_CONNECTIONS);
     assert_eq!(settings.rate_limit.max_requests, 100);
     assert_eq!((settings.sync.window_past_days, settings.sync.window_future_days), (1, 90));
     assert_eq!(settings.webhooks.max_body_bytes, 10 * 1024);
@@ -59,7 +60,7 @@ fn the_environment_wins_over_the_file_and_origins_are_told() {
     assert_eq!(origin("sync.poll_seconds"), "calendar-sync.toml:7");
     assert_eq!(origin("log.level"), "default");
     let both = [("DATABASE_URL", "sqlite://a.db"), ("CALENDAR_SYNC__DATABASE__URL", "sqlite://b.db")];
-    assert_eq!(from("", &both).unwrap().settings.database.url, "sqlite://b.db");
+    assert_eq!(from("", &both).unwrap().settings.database.url.expose(), "sqlite://b.db");
 }
 
 #[test]
@@ -103,11 +104,12 @@ fn every_kind_of_value_has_its_bounds() {
         ("google.api_base", "http://127.0.0.1:9000/calendar/v3", "http://192.0.2.1/x"),
         (
             "database.url",
-            "sqlite://a.db|sqlite:a.db|sqlite:///var/x.db|sqlite::memory:|sqlite://a.db?mode=rwc",
-            "a.db|sqlite:|sqlite://|postgres://u:hunter2@h/d|mysql://x",
+            "sqlite://a.db|sqlite:a.db|sqlite:///var/x.db|sqlite::memory:|sqlite://a.db?mode=rwc|postgres://u:p@h/d|postgresql://h/d?sslmode=verify-full",
+            "a.db|sqlite:|sqlite://|mysql://x",
         ),
         ("log.level", "info|warn,calsync_engine=debug|OFF", "loud|info,|calsync_engine|x=y"),
         ("log.format", "text|json", "xml"),
+        ("database.max_connections", "3|500", "2|501"),
         ("sync.window_past_days", "0|365", "366"),
     ] {
         let (section, name) = setting.split_once('.').unwrap();
@@ -240,6 +242,28 @@ fn settings_that_contradict_each_other_are_told() {
     assert_eq!(redirect.len(), 2, "{redirect:?}");
     let previous = only(from("", &[("CALENDAR_SYNC__SECRETS__PREVIOUS_KEYS", &key_text(1))]));
     assert!(previous.contains("needs secrets.key"), "{previous}");
+}
+
+#[test]
+fn the_password_of_a_database_is_never_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("database");
+    std::fs::write(&path, "postgres://sync:hunter2@db.example.com/sync\n").unwrap();
+    let path = path.to_str().unwrap();
+    for name in ["DATABASE_URL_FILE", "CALENDAR_SYNC__DATABASE__URL_FILE"] {
+        let loaded = from("", &[(name, path)]).unwrap();
+        assert!(loaded.settings.database.url.is_server() && loaded.settings.database.file().is_none());
+        let seen = format!("{:?} {:?} {loaded:?}", show::show(&loaded), loaded.settings);
+        assert!(
+            !seen.contains("hunter2") && seen.contains("postgres://[secret]@db.example.com/sync"),
+            "{seen}"
+        );
+    }
+    for wrong in ["postgres://sync:hunter2", "postgre://sync:hunter2@db.example.com/sync"] {
+        let line = only(from("", &[("DATABASE_URL", wrong)]));
+        assert!(line.starts_with("environment DATABASE_URL: database.url: give `sqlite://`"), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
 }
 
 #[test]

@@ -22,4 +22,4 @@ pub use error::ApiError;
 pub use health::Vitals;
 pub use listen::{NotListening, bind, serve};
 pub use rate_limit::{Limiter, MAX_CLIENTS, RateLimiter, Verdict, probe};
-pub use webhooks::routes;
+pub use webhooks::{probes, routes};

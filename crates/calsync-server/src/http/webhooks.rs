@@ -20,7 +20,7 @@ use super::error::ApiError;
 use super::{Verdict, capped, health};
 use crate::service::Service;
 
-/// Seconds after which a provider may try again when we could not store its delivery.
+/// Seconds after which a provider may try again when its delivery could not be stored here.
 const RETRY_AFTER_STORE: u64 = 5;
 
 /// The routes that need the service.
@@ -29,6 +29,19 @@ pub fn routes(service: Arc<Service>) -> Router {
         .route("/webhooks/google/{calendar}", post(google))
         .route("/webhooks/health", get(health::health))
         .with_state(service)
+}
+
+/// The routes of an instance that takes no notifications. One that strays here is to be sent again, not given up: the
+/// next try may find another instance.
+pub fn probes(service: Arc<Service>) -> Router {
+    Router::new()
+        .route("/webhooks/google/{calendar}", post(elsewhere))
+        .route("/webhooks/health", get(health::health))
+        .with_state(service)
+}
+
+async fn elsewhere() -> ApiError {
+    ApiError::unavailable("this instance takes no notifications", RETRY_AFTER_STORE)
 }
 
 /// `POST /webhooks/google/{calendar}/`: Google Calendar push.

@@ -1,5 +1,6 @@
 //! The keys to work with: the configured ones, else those in the key file beside the database, which the first run
-//! makes. So a small installation needs no settings at all, and still keeps nothing in clear.
+//! makes. So a small installation needs no settings at all, and still keeps nothing in clear. For a database on a server
+//! it never makes one: every instance needs the same, and one that was made in a container is gone with it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,10 +8,10 @@ use std::path::{Path, PathBuf};
 use super::key::SealingKey;
 use super::keyfile;
 use super::seal::Keyring;
-use crate::config::Settings;
+use crate::config::{SYSTEM_DIR, Settings};
 use crate::system::Random;
 
-/// Name of the key file beside the database.
+/// Name of the key file: beside a database that is a file, else where the configuration is looked for.
 pub const KEY_FILE: &str = "calendar-sync.key";
 
 /// What to do when there is no key yet.
@@ -42,6 +43,8 @@ pub enum KeyOrigin {
     Configured,
     /// The key file beside the database.
     Beside(PathBuf),
+    /// The key file of an instance whose database is on a server.
+    Local(PathBuf),
     /// The key file beside the database, made just now.
     Created(PathBuf),
     /// Drawn for an in-memory database, and gone with it.
@@ -56,6 +59,16 @@ pub enum NoKey {
         "there is no sealing key: neither secrets.key nor {0} exists (`calendar-sync serve` makes one, and so does `calendar-sync secrets generate`)"
     )]
     Missing(String),
+    /// Nothing configured and no key file, and others need the same key.
+    #[error(
+        "there is no sealing key: every instance on {0} needs the same one. Make one with `calendar-sync secrets generate --out calendar-sync.key`, give it to all of them by secrets.key_file (or CALENDAR_SYNC__SECRETS__KEY), or as /etc/calendar-sync/calendar-sync.key, and back it up apart from the database"
+    )]
+    MissingForAll(String),
+    /// The same, though there was one.
+    #[error(
+        "there is no sealing key: the database {0} was sealed with one that this instance has not got. Give it the key that the other instances have, by secrets.key_file (or CALENDAR_SYNC__SECRETS__KEY); no other key opens what is stored"
+    )]
+    LostForOne(String),
     /// Nothing configured and no key file, though there was one.
     #[error(
         "there is no sealing key any more: neither secrets.key nor {0} exists, but the database was sealed with one. Bring it back from its backup; no other key opens what is stored"
@@ -86,6 +99,9 @@ pub fn keyring(settings: &Settings, missing: Missing, random: &dyn Random) -> Re
         let ring = Keyring::new(key.clone(), previous);
         return Ok(FoundKeys { ring, origin: KeyOrigin::Configured, notices: vec![] });
     }
+    if settings.database.url.is_server() {
+        return shared(settings, missing, previous);
+    }
     let Some(database) = settings.database.file() else {
         let ring = Keyring::new(SealingKey::generate(random), previous);
         return Ok(FoundKeys { ring, origin: KeyOrigin::Memory, notices: vec![] });
@@ -114,12 +130,33 @@ pub fn keyring(settings: &Settings, missing: Missing, random: &dyn Random) -> Re
             }
         }
     }
+    let (key, warning) = read(&path)?;
+    notices.extend(warning);
+    Ok(FoundKeys { ring: Keyring::new(key, previous), origin, notices })
+}
+
+/// The key of one of many instances: in a key file where the configuration is looked for, or nowhere.
+fn shared(settings: &Settings, missing: Missing, previous: Vec<SealingKey>) -> Result<FoundKeys, NoKey> {
+    let places = [PathBuf::from(KEY_FILE), Path::new(SYSTEM_DIR).join(KEY_FILE)];
+    let Some(path) = places.into_iter().find(|path| path.exists()) else {
+        let database = settings.database.url.to_string();
+        return Err(match missing {
+            Missing::Create | Missing::Refuse => NoKey::MissingForAll(database),
+            Missing::Lost => NoKey::LostForOne(database),
+        });
+    };
+    let (key, warning) = read(&path)?;
+    let notices = warning.into_iter().collect();
+    Ok(FoundKeys { ring: Keyring::new(key, previous), origin: KeyOrigin::Local(path), notices })
+}
+
+/// The key in a file, and what its owner should know of the file.
+fn read(path: &Path) -> Result<(SealingKey, Option<String>), NoKey> {
     let file =
-        keyfile::read(&path).map_err(|e| NoKey::Unusable(format!("the sealing key cannot be used: {e}")))?;
-    notices.extend(file.warning);
+        keyfile::read(path).map_err(|e| NoKey::Unusable(format!("the sealing key cannot be used: {e}")))?;
     let key = SealingKey::parse(file.secret.expose())
         .map_err(|e| NoKey::Unusable(format!("the sealing key in {} {e}", path.display())))?;
-    Ok(FoundKeys { ring: Keyring::new(key, previous), origin, notices })
+    Ok((key, file.warning))
 }
 
 #[cfg(test)]
@@ -152,6 +189,20 @@ mod tests {
         std::fs::write(dir.path().join(KEY_FILE), "scribble!").unwrap();
         let error = keyring(&settings(dir.path()), Missing::Create, &SystemRandom).unwrap_err().to_string();
         assert!(error.contains("neither base64 nor hex") && !error.contains("scribble"), "{error}");
+    }
+
+    #[test]
+    fn for_a_server_no_key_is_ever_made() {
+        let settings =
+            crate::config::tests_settings(&[("DATABASE_URL", "postgres://a:hunter2@db.example.com/sync")]);
+        for (missing, word) in [
+            (Missing::Create, "every instance on postgres://[secret]@db.example.com/sync"),
+            (Missing::Refuse, "secrets.key_file"),
+            (Missing::Lost, "the other instances have"),
+        ] {
+            let error = keyring(&settings, missing, &SystemRandom).unwrap_err().to_string();
+            assert!(error.contains(word) && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

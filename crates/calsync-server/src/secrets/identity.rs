@@ -7,7 +7,7 @@ use calsync_core::ports::{Store, StoreError};
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
-use super::key::{KEY_LEN, Purpose};
+use super::key::{KEY_LEN, KeyId, Purpose};
 use super::seal::{Keyring, OpenError, Place};
 use crate::system::Random;
 
@@ -20,6 +20,16 @@ pub enum NoIdentity {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Another key than the one that the database is sealed with.
+    #[error(
+        "the database and this installation's identity in it are sealed with key {theirs}, and this instance has key {ours}: every instance needs the same secrets.key, or that one among its secrets.previous_keys"
+    )]
+    OtherKey {
+        /// The database's.
+        theirs: KeyId,
+        /// This instance's.
+        ours: KeyId,
+    },
     /// The keys do not fit the database.
     #[error("this installation's identity does not open: {0}")]
     Sealed(#[from] OpenError),
@@ -43,7 +53,10 @@ pub fn derive(ring: &Keyring) -> Identity {
 pub async fn load(store: &dyn Store, ring: &Keyring, random: &dyn Random) -> Result<Identity, NoIdentity> {
     let sealed = ring.seal(&Place::setting(SETTING), &ring.oldest().subkey(Purpose::Identity), random);
     let stored = store.init_setting(SETTING, &to_value(&sealed)).await?;
-    let plain = ring.open(&Place::setting(SETTING), &from_value(stored)?)?;
+    let plain = ring.open(&Place::setting(SETTING), &from_value(stored)?).map_err(|error| match error {
+        OpenError::MissingKey(theirs) => NoIdentity::OtherKey { theirs, ours: ring.current_id() },
+        other => other.into(),
+    })?;
     let key: [u8; KEY_LEN] = plain.try_into().map_err(|_| NoIdentity::Unreadable)?;
     Ok(Identity::new(key))
 }

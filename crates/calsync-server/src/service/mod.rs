@@ -3,10 +3,12 @@
 
 pub mod connect;
 pub mod directory;
+mod elsewhere;
 mod jobs;
+mod roles;
+mod running;
 mod workers;
 
-use std::future::Future;
 use std::sync::Arc;
 
 use calsync_core::block::Identity;
@@ -15,26 +17,24 @@ use calsync_core::schedule::Intervals;
 use calsync_engine::{Engine, EngineConfig, StepReport};
 use calsync_providers::google::{Google, GoogleConfig};
 use calsync_providers::stats::CallRecorder;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Settings;
-use crate::http::{self, Edge, Limiter, Vitals};
+use crate::http::{self, Limiter, Vitals};
 use crate::redis::Link;
 use crate::secrets::Keyring;
 use crate::system::{Random, SystemClock, SystemRandom};
 use directory::Directory;
+pub use roles::{Role, Roles};
+use running::kept_alive;
 
 /// Told of every step that did something.
 pub type Observer = Arc<dyn Fn(&StepReport) + Send + Sync>;
 
 /// How long one exchange with a provider may take: a write, and three looks at what became of it, fit into a lease.
 const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(12);
-
-/// Rest before a task that broke is started again.
-const PAUSE_AFTER_PANIC: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// How long connecting to a provider may take.
 const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -59,10 +59,16 @@ pub struct Service {
     pub vitals: Vitals,
     /// Calls to providers, until they are stored.
     pub recorder: Arc<CallRecorder>,
+    /// This instance in leases: no other has the same name, and it has another one after a restart.
+    pub owner: String,
     observer: Observer,
     wake: Notify,
-    /// Channels may be missing: somebody should look before the next round.
+    /// Another instance may have made work.
+    heard: Notify,
+    /// Channels may be missing: somebody should see to it before the next round.
     tend: Notify,
+    /// Another instance may have made them missing: somebody should look.
+    look: Notify,
 }
 
 /// Why no HTTP client could be made.
@@ -86,10 +92,10 @@ impl Service {
         let google = google(&settings, clock.clone(), ids.clone(), recorder.clone())?;
         let directory = Arc::new(Directory::new(store.clone(), ring, random, google));
         let config = engine_config(&settings, ids.as_ref(), clock.as_ref());
+        let owner = config.owner.clone();
         let engine = Engine::new(store.clone(), directory.clone(), clock.clone(), ids, identity, config);
         let redis = settings.redis.address.clone().map(|at| Arc::new(Link::new(at, http::probe())));
         let limiter = Limiter::new(&settings.rate_limit, redis.clone());
-        let (wake, tend) = (Notify::new(), Notify::new());
         Ok(Arc::new(Service {
             settings,
             store,
@@ -100,14 +106,24 @@ impl Service {
             redis,
             vitals: Vitals::new(),
             recorder,
+            owner,
             observer,
-            wake,
-            tend,
+            wake: Notify::new(),
+            heard: Notify::new(),
+            tend: Notify::new(),
+            look: Notify::new(),
         }))
     }
 
     /// There is work: a nudge that carries no data.
     pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// There may be work for everybody.
+    fn wake_all(&self) {
+        self.wake.notify_waiters();
+        // Whoever was about to rest hears of it too.
         self.wake.notify_one();
     }
 
@@ -131,71 +147,6 @@ impl Service {
                 told.run_until_cancelled(crate::redis::keep(redis, Arc::new(SystemRandom))).await;
             }
         }));
-    }
-
-    /// Runs until `stop`: then takes no more requests, finishes what was accepted, and closes the store.
-    pub async fn run(
-        self: &Arc<Service>,
-        listener: TcpListener,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> std::io::Result<()> {
-        let stopping = CancellationToken::new();
-        let tasks = TaskTracker::new();
-        for _ in 0..self.settings.sync.workers {
-            let (service, told) = (self.clone(), stopping.clone());
-            tasks.spawn(kept_alive("worker", stopping.clone(), move || {
-                workers::work(service.clone(), told.clone())
-            }));
-        }
-        let (service, told) = (self.clone(), stopping.clone());
-        tasks.spawn(kept_alive("jobs", stopping.clone(), move || {
-            jobs::keep_going(service.clone(), told.clone())
-        }));
-        self.keep_redis(&tasks, &stopping);
-        tasks.close();
-        let grace = self.settings.server.shutdown;
-        let app = http::app(Edge::new(&self.settings.server), http::routes(self.clone()));
-        let engine = self.engine.clone();
-        // Workers hear of it with the web server, not after it: both have the same time to finish.
-        let told = stopping.clone();
-        let stop = async move {
-            stop.await;
-            engine.end_soon();
-            told.cancel();
-        };
-        let told = stopping.clone();
-        let mut time_over = tokio::spawn(async move {
-            told.cancelled().await;
-            tokio::time::sleep(grace).await;
-        });
-        let served = http::serve(listener, app, stop, grace).await;
-        stopping.cancel();
-        tokio::select! {
-            () = tasks.wait() => time_over.abort(),
-            _ = &mut time_over => {
-                // Their leases run out; what they had not finished is taken over.
-                tracing::warn!(
-                    seconds = grace.as_secs(),
-                    "workers were still at work when the time to stop was over"
-                );
-            }
-        }
-        self.flush_statistics().await;
-        self.store.close().await;
-        served
-    }
-}
-
-/// Starts a task again that ended before it was told to: a panic over one person's data must not stop everybody's.
-async fn kept_alive<F>(name: &'static str, stopping: CancellationToken, start: impl Fn() -> F + Send)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    while !stopping.is_cancelled() {
-        if let Err(broken) = tokio::spawn(start()).await {
-            tracing::error!(task = name, %broken, "a task broke; it is started again");
-            tokio::time::sleep(PAUSE_AFTER_PANIC).await;
-        }
     }
 }
 

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use calsync_core::ports::StoreError;
 use calsync_core::run::RunKind;
+use calsync_engine::EngineError;
 use tokio_util::sync::CancellationToken;
 
 use super::Service;
@@ -32,6 +34,11 @@ pub(super) async fn work(service: Arc<Service>, stopping: CancellationToken) {
                 continue;
             }
             Ok(None) => until_due(&service).await,
+            Err(EngineError::Store(lost @ StoreError::LeaseLost(_))) => {
+                // Stopped for longer than its lease, or too slow: nothing of it was written since.
+                tracing::warn!(error = %lost, "what this worker was at was refused");
+                continue;
+            }
             Err(error) => {
                 tracing::error!(%error, "a step could not be finished; it is taken up again");
                 SLEEP_AFTER_ERROR

@@ -1,0 +1,192 @@
+//! Once in the fleet: a job runs under a lease that is renewed while it works, and a row of the settings says when it
+//! last ran, so that of many instances with many clocks one does it, once per interval. It does nothing of the job itself.
+
+use std::future::Future;
+use std::time::Duration;
+
+use calsync_core::ports::{Clock, Lease, Store, StoreError};
+use calsync_core::time::Ts;
+use calsync_engine::EngineError;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+/// How soon a job that failed is tried again, by whichever instance.
+pub(super) const AGAIN: SignedDuration = SignedDuration::from_secs(60);
+/// Rounds that somebody asks for are at least so far apart, whatever happens.
+const SPACING: SignedDuration = SignedDuration::from_secs(10);
+/// A round that takes longer is given up; what it did stays done.
+const ROUND_MAX: Duration = Duration::from_secs(10 * 60);
+/// The lease is renewed when this part of it has passed.
+const KEEP_PART: u32 = 3;
+
+/// A job.
+pub(super) struct Job {
+    pub(super) name: &'static str,
+    pub(super) every: SignedDuration,
+}
+
+impl Job {
+    /// Its lease, and the setting that says when it ran.
+    fn resource(&self) -> String {
+        format!("job:{}", self.name)
+    }
+}
+
+/// Why a job is to run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Why {
+    /// Its time has come.
+    Scheduled,
+    /// There is something for it to do.
+    Asked,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    /// It ran.
+    Done,
+    /// It ran lately, here or elsewhere.
+    NotBefore(Ts),
+    /// Another instance is at it.
+    Taken,
+    /// It broke, or the store did. The log says why.
+    Failed,
+}
+
+/// What is kept of a job.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Book {
+    #[serde(default)]
+    ran_at: Option<Ts>,
+    #[serde(default)]
+    failed_at: Option<Ts>,
+    /// The instance that wrote this, for people.
+    #[serde(default)]
+    by: String,
+}
+
+impl Book {
+    /// When it may run next.
+    fn due(&self, why: Why, job: &Job) -> Ts {
+        let apart = if why == Why::Asked { SPACING } else { job.every };
+        let after_success = self.ran_at.map_or(Ts::MIN, |at| at.plus(apart));
+        // A success forgets the failures before it.
+        let failed = self.failed_at.filter(|failed| self.ran_at.is_none_or(|ran| *failed > ran));
+        after_success.max(failed.map_or(Ts::MIN, |at| at.plus(AGAIN)))
+    }
+}
+
+/// What all instances share, and who this one is.
+pub(super) struct Fleet<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) clock: &'a dyn Clock,
+    /// This instance in leases.
+    pub(super) owner: &'a str,
+    /// How long a lease lives without being renewed.
+    pub(super) lease: SignedDuration,
+}
+
+impl Fleet<'_> {
+    /// Does `work` if its time has come and nobody else is at it.
+    pub(super) async fn once(
+        &self,
+        job: &Job,
+        why: Why,
+        work: impl Future<Output = Result<(), EngineError>>,
+    ) -> Outcome {
+        match self.try_once(job, why, work).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                tracing::warn!(job = job.name, %error, "a job could not be finished; it is tried again");
+                Outcome::Failed
+            }
+        }
+    }
+
+    async fn try_once(
+        &self,
+        job: &Job,
+        why: Why,
+        work: impl Future<Output = Result<(), EngineError>>,
+    ) -> Result<Outcome, EngineError> {
+        // Mostly it is not due, and nobody needs a lease to learn that.
+        if let Some(at) = self.not_before(job, why).await? {
+            return Ok(Outcome::NotBefore(at));
+        }
+        let now = self.clock.now();
+        let lease = self.store.claim_lease(&job.resource(), self.owner, now, now.plus(self.lease)).await?;
+        let Some(lease) = lease else { return Ok(Outcome::Taken) };
+        // Whoever held the lease a moment ago may have done it.
+        let outcome = match self.not_before(job, why).await {
+            Ok(Some(at)) => Ok(Outcome::NotBefore(at)),
+            Ok(None) => self.run(job, why, &lease, work).await,
+            Err(error) => Err(error.into()),
+        };
+        // After a failure as well: the next try must not find it taken by this one.
+        match self.store.release(&lease, &[]).await {
+            Err(error) if outcome.is_ok() => Err(error.into()),
+            _ => outcome,
+        }
+    }
+
+    async fn run(
+        &self,
+        job: &Job,
+        why: Why,
+        lease: &Lease,
+        work: impl Future<Output = Result<(), EngineError>>,
+    ) -> Result<Outcome, EngineError> {
+        let began = self.clock.now();
+        let done = tokio::select! {
+            done = work => done,
+            lost = self.keep(lease) => Err(lost.into()),
+            () = tokio::time::sleep(ROUND_MAX) => {
+                let words = format!("it was given up after {} s", ROUND_MAX.as_secs());
+                Err(StoreError::Contended(words).into())
+            }
+        };
+        let mut book = self.book(job).await.unwrap_or_default();
+        // Who was stopped for long may have been replaced: then the other one keeps the book.
+        self.store.renew_lease(lease, self.clock.now().plus(self.lease)).await?;
+        match &done {
+            Ok(()) => book.ran_at = Some(began),
+            Err(_) => book.failed_at = Some(began),
+        }
+        book.by = self.owner.to_owned();
+        self.store.put_setting(&job.resource(), &serde_json::json!(book)).await?;
+        done?;
+        tracing::info!(job = job.name, because = ?why, instance = self.owner, "a job was done for the fleet");
+        Ok(Outcome::Done)
+    }
+
+    /// Renews the lease for as long as it is asked to; ends when somebody else has it.
+    async fn keep(&self, lease: &Lease) -> StoreError {
+        let pause =
+            Duration::try_from(self.lease / KEEP_PART.cast_signed()).unwrap_or(Duration::from_secs(1));
+        loop {
+            tokio::time::sleep(pause).await;
+            let renewed = self.store.renew_lease(lease, self.clock.now().plus(self.lease)).await;
+            match renewed {
+                Err(lost @ StoreError::LeaseLost(_)) => return lost,
+                // It may come back in time; if not, the book is not written either.
+                Err(error) => tracing::debug!(%error, "a lease could not be renewed"),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    async fn not_before(&self, job: &Job, why: Why) -> Result<Option<Ts>, StoreError> {
+        let due = self.book(job).await?.due(why, job);
+        Ok(Some(due).filter(|at| *at > self.clock.now()))
+    }
+
+    /// What is kept of it. What nobody can read says nothing: then it runs, and is written anew.
+    async fn book(&self, job: &Job) -> Result<Book, StoreError> {
+        let kept = self.store.setting(&job.resource()).await?;
+        Ok(kept.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests;

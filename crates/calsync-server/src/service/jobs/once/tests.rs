@@ -1,0 +1,145 @@
+//! Instances that share one store and one clock, and a job.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use calsync_store::MemoryStore;
+
+use super::*;
+use crate::system::SystemClock;
+
+const JOB: Job = Job { name: "sweeping", every: SignedDuration::from_mins(30) };
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+
+#[derive(Default)]
+struct Hands(AtomicI64);
+
+impl Hands {
+    fn forward(&self, seconds: i64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hands {
+    fn now(&self) -> Ts {
+        Ts::from_secs(1_800_000_000 + self.0.load(Ordering::SeqCst))
+    }
+}
+
+fn fleet<'a>(store: &'a MemoryStore, clock: &'a Hands, owner: &'a str) -> Fleet<'a> {
+    Fleet { store, clock, owner, lease: LEASE }
+}
+
+async fn ok(ran: &AtomicU32) -> Result<(), EngineError> {
+    ran.fetch_add(1, Ordering::SeqCst);
+    tokio::task::yield_now().await;
+    Ok(())
+}
+
+async fn broken() -> Result<(), EngineError> {
+    Err(StoreError::Unavailable("this is a test".to_owned()).into())
+}
+
+#[test]
+fn when_it_may_run_next() {
+    let at = Ts::from_secs;
+    let book = |ran_at, failed_at| Book { ran_at, failed_at, by: String::new() };
+    for (ran, failed, scheduled, asked) in [
+        (None, None, Ts::MIN, Ts::MIN),
+        (Some(1000), None, at(2800), at(1010)),
+        (None, Some(1000), at(1060), at(1060)),
+        (Some(1000), Some(3000), at(3060), at(3060)),
+        (Some(1000), Some(900), at(2800), at(1010)),
+    ] {
+        let book = book(ran.map(at), failed.map(at));
+        assert_eq!(book.due(Why::Scheduled, &JOB), scheduled, "{book:?}");
+        assert_eq!(book.due(Why::Asked, &JOB), asked, "{book:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_many_instances_one_does_it_once_per_interval() {
+    let (store, clock, ran) = (MemoryStore::new(), Hands::default(), AtomicU32::new(0));
+    let owners: Vec<String> = (0..5).map(|n| format!("instance {n}")).collect();
+    for interval in 1..=3 {
+        // All at once, and again and again.
+        for _ in 0..3 {
+            let all = owners.iter().map(|owner| async {
+                fleet(&store, &clock, owner).once(&JOB, Why::Scheduled, ok(&ran)).await
+            });
+            let outcomes = futures_util::future::join_all(all).await;
+            assert!(!outcomes.contains(&Outcome::Failed), "{outcomes:?}");
+            clock.forward(1);
+        }
+        assert_eq!(ran.load(Ordering::SeqCst), interval);
+        clock.forward(30 * 60);
+    }
+}
+
+#[tokio::test]
+async fn asked_for_it_runs_before_its_time_but_not_all_the_time() {
+    let (store, clock, ran) = (MemoryStore::new(), Hands::default(), AtomicU32::new(0));
+    let (one, two) = (fleet(&store, &clock, "one"), fleet(&store, &clock, "two"));
+    assert_eq!(one.once(&JOB, Why::Scheduled, ok(&ran)).await, Outcome::Done);
+    let soon = clock.now().plus(SPACING);
+    assert_eq!(two.once(&JOB, Why::Asked, ok(&ran)).await, Outcome::NotBefore(soon));
+    clock.forward(10);
+    assert_eq!(two.once(&JOB, Why::Asked, ok(&ran)).await, Outcome::Done);
+    let later = clock.now().plus(JOB.every);
+    assert_eq!(one.once(&JOB, Why::Scheduled, ok(&ran)).await, Outcome::NotBefore(later));
+    assert_eq!(ran.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_failure_gives_the_lease_back_and_is_tried_again_by_anybody() {
+    let (store, clock, ran) = (MemoryStore::new(), Hands::default(), AtomicU32::new(0));
+    let (one, two) = (fleet(&store, &clock, "one"), fleet(&store, &clock, "two"));
+    assert_eq!(one.once(&JOB, Why::Scheduled, broken()).await, Outcome::Failed);
+    let again = clock.now().plus(AGAIN);
+    assert_eq!(two.once(&JOB, Why::Scheduled, ok(&ran)).await, Outcome::NotBefore(again));
+    clock.forward(60);
+    assert_eq!(two.once(&JOB, Why::Scheduled, ok(&ran)).await, Outcome::Done);
+}
+
+#[tokio::test]
+async fn whoever_died_over_it_is_followed_when_the_lease_is_over() {
+    let (store, clock, ran) = (MemoryStore::new(), Hands::default(), AtomicU32::new(0));
+    let until = clock.now().plus(LEASE);
+    store.claim_lease("job:sweeping", "dead", clock.now(), until).await.unwrap().unwrap();
+    let one = fleet(&store, &clock, "one");
+    assert_eq!(one.once(&JOB, Why::Scheduled, ok(&ran)).await, Outcome::Taken);
+    clock.forward(61);
+    assert_eq!(one.once(&JOB, Why::Scheduled, ok(&ran)).await, Outcome::Done);
+}
+
+#[tokio::test]
+async fn whoever_was_stopped_for_long_and_replaced_keeps_no_book() {
+    let (store, clock, ran) = (Arc::new(MemoryStore::new()), Hands::default(), AtomicU32::new(0));
+    let (slow, quick) = (fleet(&store, &clock, "slow"), fleet(&store, &clock, "quick"));
+    let work = async {
+        clock.forward(100);
+        quick.once(&JOB, Why::Scheduled, ok(&ran)).await;
+        let by_quick = store.setting("job:sweeping").await.unwrap();
+        assert_eq!(by_quick.unwrap()["by"], "quick");
+        Ok(())
+    };
+    assert_eq!(slow.once(&JOB, Why::Scheduled, work).await, Outcome::Failed);
+    assert_eq!(store.setting("job:sweeping").await.unwrap().unwrap()["by"], "quick");
+    assert_eq!(ran.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_long_round_keeps_its_lease() {
+    let (store, clock, ran) = (MemoryStore::new(), SystemClock, AtomicU32::new(0));
+    let lease = SignedDuration::from_millis(300);
+    let fleet = |owner| Fleet { store: &store, clock: &clock, owner, lease };
+    let work = async {
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            assert_eq!(fleet("two").once(&JOB, Why::Scheduled, ok(&ran)).await, Outcome::Taken);
+        }
+        Ok(())
+    };
+    assert_eq!(fleet("one").once(&JOB, Why::Scheduled, work).await, Outcome::Done);
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+}
