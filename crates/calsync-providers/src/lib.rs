@@ -8,6 +8,7 @@ pub mod budget;
 pub mod credentials;
 pub mod google;
 mod items;
+pub mod microsoft;
 pub mod oauth;
 pub mod retry;
 pub mod stats;

@@ -1,4 +1,4 @@
-//! A scripted Google: answers in order, and remembers what it was asked.
+//! A scripted provider: answers in order, and remembers what it was asked. And Google with an account at it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -116,11 +116,7 @@ impl Rig {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut GoogleConfig)) -> Rig {
-        let script = Arc::new(Script::default());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        let app = Router::new().fallback(serve).with_state(script.clone());
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let (script, base) = stage().await;
         let mut config = GoogleConfig::new("client-1", Secret::new(format!("client-{CANARY}")));
         let url = |path: &str| format!("{base}{path}").parse().unwrap();
         config.auth_url = url("/auth");
@@ -139,28 +135,47 @@ impl Rig {
         let account = Arc::new(google.account(&person(), credentials(), keeper.clone()));
         Rig { script, google, account, keeper, clock, recorder }
     }
+}
 
-    /// Adds answers of the Calendar API, userinfo and revocation.
+impl std::ops::Deref for Rig {
+    type Target = Script;
+    fn deref(&self) -> &Script {
+        &self.script
+    }
+}
+
+/// Serves a script; where it is reached.
+pub(crate) async fn stage() -> (Arc<Script>, String) {
+    let script = Arc::new(Script::default());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let app = Router::new().fallback(serve).with_state(script.clone());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (script, base)
+}
+
+impl Script {
+    /// Adds answers of everything but the token endpoint.
     pub(crate) fn answers(&self, answers: impl IntoIterator<Item = Answer>) {
-        self.script.api.lock().unwrap().extend(answers);
+        self.api.lock().unwrap().extend(answers);
     }
 
     /// Adds answers of the token endpoint; without any it gives a new token each time.
     pub(crate) fn tokens(&self, answers: impl IntoIterator<Item = Answer>) {
-        self.script.token.lock().unwrap().extend(answers);
+        self.token.lock().unwrap().extend(answers);
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.script.seen.lock().unwrap().clone()
+        self.seen.lock().unwrap().clone()
     }
 
     /// Requests other than for tokens.
     pub(crate) fn calls(&self) -> Vec<Seen> {
-        self.seen().into_iter().filter(|s| s.path != "/token").collect()
+        self.seen().into_iter().filter(|s| !s.path.ends_with("/token")).collect()
     }
 
     pub(crate) fn token_calls(&self) -> Vec<Seen> {
-        self.seen().into_iter().filter(|s| s.path == "/token").collect()
+        self.seen().into_iter().filter(|s| s.path.ends_with("/token")).collect()
     }
 }
 
@@ -178,7 +193,7 @@ async fn serve(
     let body = String::from_utf8(body.to_vec()).unwrap();
     let path = uri.path().to_owned();
     script.seen.lock().unwrap().push(Seen { method, path: path.clone(), query, headers, body });
-    let next = if path == "/token" {
+    let next = if path.ends_with("/token") {
         script.token.lock().unwrap().pop_front().unwrap_or_else(|| {
             let n = script.tokens_given.fetch_add(1, Ordering::Relaxed) + 1;
             answer(200, json!({"access_token": format!("access-{n}-{CANARY}"), "expires_in": 3599, "token_type": "Bearer"}))
@@ -226,7 +241,7 @@ pub(crate) fn credentials() -> Credentials {
     }
 }
 
-pub(crate) struct StoppedClock(AtomicI64);
+pub(crate) struct StoppedClock(pub(crate) AtomicI64);
 
 impl StoppedClock {
     pub(crate) fn advance(&self, secs: i64) {
@@ -241,7 +256,7 @@ impl Clock for StoppedClock {
 }
 
 #[derive(Default)]
-struct Counted(AtomicU64);
+pub(crate) struct Counted(AtomicU64);
 
 impl IdGen for Counted {
     fn uuid(&self, _now: Ts) -> Uuid {

@@ -31,7 +31,13 @@ fn content() -> BlockContent {
 }
 
 fn put(mode: PutMode, content: BlockContent) -> BlockPut {
-    BlockPut { mode, content, marker: Marker("v1.00.11".into()), idempotency_key: "k".into(), asked: Asked::First }
+    BlockPut {
+        mode,
+        content,
+        marker: Marker("v1.00.11".into()),
+        idempotency_key: "k".into(),
+        asked: Asked::First,
+    }
 }
 
 fn create() -> PutMode {
