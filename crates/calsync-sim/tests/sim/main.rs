@@ -1,4 +1,5 @@
-//! What the calendar cloud and its look-alikes do, row by row of the provider's contract (google.md).
+//! What the calendar cloud and its look-alikes do, row by row of the providers' contracts (google.md,
+//! microsoft.md).
 
 #[cfg(test)]
 mod clients;
@@ -16,6 +17,8 @@ mod faults;
 mod follow;
 #[cfg(test)]
 mod lists;
+#[cfg(test)]
+mod microsoft;
 #[cfg(test)]
 mod oauth;
 #[cfg(test)]
