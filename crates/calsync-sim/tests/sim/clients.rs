@@ -1,12 +1,14 @@
-//! Google's own client libraries against the look-alike on a free port. They need a folder that
+//! The providers' own client libraries against the look-alikes on free ports. They need a folder that
 //! `script/client-libraries` makes; without it the test is skipped, but never in CI.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use calsync_sim::microsoft::Audience;
 use calsync_sim::{RunningSimulator, SimConfig, Simulator};
 
+use crate::microsoft::program;
 use crate::stage::{HOLIDAYS, TEAM, TOKEN, client, now, stage};
 
 /// Where the libraries are, if anywhere.
@@ -26,6 +28,7 @@ fn libraries() -> Option<PathBuf> {
 async fn simulator() -> RunningSimulator {
     let mut config = SimConfig::starting_at(now());
     config.google.clients = vec![client("app")];
+    config.microsoft.clients = vec![program("app", Audience::Everybody)];
     let running = Simulator::start(config).await.unwrap();
     running.seed_person("ann@example.com", TOKEN).unwrap();
     running.cloud().with(stage);
@@ -35,9 +38,9 @@ async fn simulator() -> RunningSimulator {
 /// How long a script may take, in steps of 50 ms.
 const STEPS_MAX: u32 = 2_400;
 
-/// Runs a script against the simulator, which serves it meanwhile.
-async fn run(mut program: Command, running: &RunningSimulator) {
-    program.args([&running.google_base_url(), TOKEN, TEAM, HOLIDAYS]);
+/// Runs a script, which the simulator serves meanwhile.
+async fn run(mut program: Command, args: &[&str]) {
+    program.args(args);
     let mut child =
         program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut steps = 0;
@@ -54,23 +57,49 @@ async fn run(mut program: Command, running: &RunningSimulator) {
     eprintln!("{}", said.trim());
 }
 
+/// Runs a script in Python's libraries' surroundings.
+fn python(dir: &Path, script: &str) -> Command {
+    let mut python = Command::new(dir.join("venv/bin/python"));
+    python.arg(format!("{}/tests/clients/{script}", env!("CARGO_MANIFEST_DIR")));
+    python
+}
+
+/// The same in Node's.
+fn node(dir: &Path, script: &str) -> Command {
+    let mut node = Command::new("node");
+    node.arg(format!("{}/tests/clients/{script}", env!("CARGO_MANIFEST_DIR")));
+    node.env("CALSYNC_CLIENTS_DIR", dir);
+    node
+}
+
 #[tokio::test]
-async fn the_python_client_reads_and_writes() {
+async fn googles_python_client_reads_and_writes() {
     let Some(dir) = libraries() else { return };
     let running = simulator().await;
-    let mut python = Command::new(dir.join("venv/bin/python"));
-    python.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/google_python.py"));
-    run(python, &running).await;
+    run(python(&dir, "google_python.py"), &[&running.google_base_url(), TOKEN, TEAM, HOLIDAYS]).await;
     running.shutdown().await;
 }
 
 #[tokio::test]
-async fn the_node_client_reads_and_writes() {
+async fn googles_node_client_reads_and_writes() {
     let Some(dir) = libraries() else { return };
     let running = simulator().await;
-    let mut node = Command::new("node");
-    node.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/google_node.mjs"));
-    node.env("CALSYNC_CLIENTS_DIR", dir);
-    run(node, &running).await;
+    run(node(&dir, "google_node.mjs"), &[&running.google_base_url(), TOKEN, TEAM, HOLIDAYS]).await;
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn microsofts_python_client_reads_and_writes() {
+    let Some(dir) = libraries() else { return };
+    let running = simulator().await;
+    run(python(&dir, "graph_python.py"), &[&running.microsoft_base_url(), TOKEN]).await;
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn microsofts_node_client_reads_and_writes() {
+    let Some(dir) = libraries() else { return };
+    let running = simulator().await;
+    run(node(&dir, "graph_node.mjs"), &[&running.microsoft_base_url(), TOKEN]).await;
     running.shutdown().await;
 }

@@ -13,3 +13,5 @@ mod oauth;
 mod stage;
 mod subscriptions;
 mod throttling;
+
+pub(crate) use stage::program;

@@ -29,7 +29,7 @@ pub(super) struct Microsoft {
 }
 
 /// A registered program.
-pub(super) fn program(id: &str, audience: Audience) -> OauthClient {
+pub(crate) fn program(id: &str, audience: Audience) -> OauthClient {
     let (id, secret) = (id.to_owned(), "s3cret".to_owned());
     OauthClient { id, secret, secret_until: None, redirect_uris: vec![REDIRECT.into()], audience }
 }
