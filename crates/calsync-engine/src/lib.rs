@@ -30,7 +30,7 @@ use jiff::SignedDuration;
 
 pub use error::{EngineError, Refusal};
 pub use inspect::{Explanation, Line, Question};
-pub use receive::Accepted;
+pub use receive::{Accepted, Followup};
 pub use report::{BlockChange, CalendarReport, StepReport};
 pub use subscriptions::Maintenance;
 

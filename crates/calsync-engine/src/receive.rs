@@ -2,9 +2,9 @@
 
 use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::{CalendarId, NotificationId};
-use calsync_core::notification::{Claim, authenticate};
-use calsync_core::ports::{NewNotification, Recorded};
-use calsync_core::subscription::Subscription;
+use calsync_core::notification::{ChannelNews, Claim, Delivery, authenticate};
+use calsync_core::ports::{NewNotification, Recorded, Wish};
+use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 
 use crate::{Engine, Refusal};
@@ -16,6 +16,15 @@ pub enum Accepted {
     Stored,
     /// Known already.
     Duplicate,
+}
+
+/// What is left to do after a receipt, once it was answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Followup {
+    /// Nothing.
+    Nothing,
+    /// The calendar's channel wants to be renewed at once.
+    Renew,
 }
 
 impl Engine {
@@ -41,6 +50,41 @@ impl Engine {
         authenticate(&claim, &subscription, now).map_err(Refusal::Distrusted)?;
         self.known.put(&subscription, now);
         self.record(&subscription, claim, now).await
+    }
+
+    /// Accepts one item of a delivery for `calendar`, and heeds what it says of its channel. When this returns `Ok`, both are
+    /// on disk. A delivery that is known already is heeded again: we may have died between the two.
+    ///
+    /// [`Followup::Renew`] asks for [`Engine::renew_channel`] once the provider has its answer. It need not be durable: who
+    /// asks for a renewal asks again, and channels are renewed in time anyhow.
+    pub async fn accept_delivery(
+        &self,
+        provider: ProviderKind,
+        calendar: CalendarId,
+        delivery: Delivery,
+    ) -> Result<(Accepted, Followup), Refusal> {
+        let Delivery { claim, news } = delivery;
+        let channel = claim.channel.clone();
+        let accepted = self.accept_notification(provider, calendar, claim).await?;
+        let now = self.clock.now();
+        match news {
+            ChannelNews::Nothing => {}
+            ChannelNews::RenewNow => return Ok((accepted, Followup::Renew)),
+            // What was not delivered can be anything.
+            ChannelNews::Missed => self.store.raise(&[calendar], Wish::Full, now).await?,
+            ChannelNews::Ended => {
+                let found = self.store.find_subscription(calendar, provider, &channel).await?;
+                let active =
+                    |s: &Subscription| s.remote_id == channel && s.status == SubscriptionStatus::Active;
+                if let Some(ended) = found.filter(active) {
+                    // Now it is missed, and another one is opened in the next round.
+                    self.store.set_subscription_status(ended.id, SubscriptionStatus::Expired).await?;
+                    self.known.forget(calendar);
+                }
+                self.store.raise(&[calendar], Wish::Full, now).await?;
+            }
+        }
+        Ok((accepted, Followup::Nothing))
     }
 
     async fn record(&self, to: &Subscription, claim: Claim, now: Ts) -> Result<Accepted, Refusal> {

@@ -38,16 +38,27 @@ pub(crate) fn after_error(write: &Write, error: &ProviderError, now: Ts) -> Next
     match (error.class, target_id(&write.op)) {
         (Unauthorized | Misconfigured, _) => Next::Stop,
         (Exists | Conflict | Ambiguous, Some(id)) => Next::Look(id.clone()),
+        (Exists, None) => Next::Settled(key_used_up(&write.op)),
         (Gone, Some(id)) if matches!(write.op, WriteOp::Update { .. }) => Next::Look(id.clone()),
         (Gone, Some(id)) if matches!(write.op, WriteOp::Delete { .. }) => {
             Next::Settled(Outcome::Removed { id: id.clone() })
         }
-        (Transient | RateLimited | Ambiguous | Exists | Conflict | CursorExpired, _) => {
+        (Transient | RateLimited | Ambiguous | Conflict | CursorExpired, _) => {
             let later = schedule::after_write_error(error, write.attempts.saturating_add(1), now);
             postponed(later.unwrap_or(now.plus(REFUSED_WAIT)))
         }
         (Gone | Invalid | Unsupported | Permanent, _) => postponed(now.plus(REFUSED_WAIT)),
     }
+}
+
+/// The provider chooses ids, and its adapter has looked: the key was used for a block that is not there any more. The block
+/// comes back under the next one.
+fn key_used_up(op: &WriteOp) -> Outcome {
+    let generation = match op {
+        WriteOp::Create { generation, .. } => Some(generation.saturating_add(1)),
+        WriteOp::Update { .. } | WriteOp::Delete { .. } => None,
+    };
+    Outcome::Replan { observed: None, generation }
 }
 
 /// What is known after a look that `error` made necessary.
@@ -118,5 +129,47 @@ pub(crate) fn target_id(op: &WriteOp) -> Option<&EventId> {
     match op {
         WriteOp::Create { id, .. } => id.as_ref(),
         WriteOp::Update { id, .. } | WriteOp::Delete { id, .. } => Some(id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use calsync_core::block::{BlockBusy, BlockContent, Marker, Visibility};
+    use calsync_core::ids::CalendarId;
+    use calsync_core::time::Span;
+    use uuid::Uuid;
+
+    fn create(id: Option<EventId>) -> Write {
+        let now = Ts::from_secs(0);
+        let content = BlockContent {
+            span: Span::Timed { start: now, end: now.plus(SignedDuration::from_hours(1)) },
+            title: "Busy".to_owned(),
+            description: None,
+            location: None,
+            busy: BlockBusy::Busy,
+            visibility: Visibility::Private,
+            colour: None,
+        };
+        let op = WriteOp::Create { id, generation: 3, content, marker: Marker("m".to_owned()), repairs: 0 };
+        let (correlation, target) = (CorrelationId(Uuid::from_u128(1)), CalendarId(Uuid::from_u128(2)));
+        Write { correlation, target, op, attempts: 1, not_before: None, error: None }
+    }
+
+    #[test]
+    fn a_key_that_is_used_up_makes_room_for_the_next() {
+        let taken = ProviderError::new(ErrorClass::Exists, "");
+        let now = Ts::from_secs(0);
+        let next = Outcome::Replan { observed: None, generation: Some(4) };
+        assert_eq!(after_error(&create(None), &taken, now), Next::Settled(next));
+        // Where we choose the id, what stands under it is looked at.
+        let id = EventId::from("cs1x");
+        assert_eq!(after_error(&create(Some(id.clone())), &taken, now), Next::Look(id));
+        let lost = ProviderError::new(ErrorClass::Ambiguous, "");
+        let postponed = after_error(&create(None), &lost, now);
+        assert!(
+            matches!(postponed, Next::Settled(Outcome::Postponed { attempts: 2, .. })),
+            "asked for again"
+        );
     }
 }

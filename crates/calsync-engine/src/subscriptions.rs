@@ -1,11 +1,12 @@
-//! Push channels: opened where there is none, replaced before they end, closed when nobody needs them. The row stands
+//! Push channels: opened where there is none, prolonged or replaced before they end, closed when nobody needs them. The row stands
 //! before the provider is asked, because its first delivery may arrive before its answer (google.md §8).
 
 use calsync_core::calendar::{Account, AccountStatus, Calendar};
-use calsync_core::ids::SubscriptionId;
+use calsync_core::ids::{CalendarId, SubscriptionId};
 use calsync_core::notification::token_hash;
 use calsync_core::ports::{
-    CalendarChange, ErrorClass, ProviderAccount, Push, StoreError, Switch, WatchRequest, Wish,
+    CalendarChange, ErrorClass, ProviderAccount, Push, RenewRequest, Renewal, StoreError, Switch,
+    WatchRequest, Wish,
 };
 use calsync_core::subscription::{PROVISIONAL_LIFE, RENEWAL_BUFFER, Subscription, SubscriptionStatus};
 
@@ -70,6 +71,18 @@ impl Engine {
         Ok(done)
     }
 
+    /// Renews the channel of this calendar now, whenever it ends: its provider says that it is about to fall silent.
+    /// Whether it stands.
+    pub async fn renew_channel(&self, calendar: CalendarId) -> Result<bool, EngineError> {
+        let Some(calendar) = self.store.calendar(calendar).await? else { return Ok(false) };
+        let all = self.store.subscriptions(calendar.id).await?;
+        let in_use = |s: &&Subscription| s.status == SubscriptionStatus::Active && !s.resource_id.is_empty();
+        match all.iter().find(in_use) {
+            None => Ok(false),
+            Some(active) => Ok(matches!(self.open_channel(&calendar, Some(active)).await?, Opened::Yes)),
+        }
+    }
+
     async fn open_channel(
         &self,
         calendar: &Calendar,
@@ -89,9 +102,51 @@ impl Engine {
         };
         match session.capabilities().push {
             Some(push) if calendar.sync_enabled && calendar.webhook_enabled && !calendar.push_unsupported => {
-                self.watch(calendar, &account, session.as_ref(), push, old).await
+                let session = session.as_ref();
+                if let (Renewal::Extend, Some(old)) = (push.renewal, old)
+                    && let Some(done) = self.extend(calendar, &account, session, push, old).await?
+                {
+                    return Ok(done);
+                }
+                self.watch(calendar, &account, session, push, old).await
             }
             _ => Ok(Opened::Unsupported),
+        }
+    }
+
+    /// Prolongs a channel in place. `None`: the provider does not know it any more, and another one must be opened.
+    async fn extend(
+        &self,
+        calendar: &Calendar,
+        account: &Account,
+        session: &dyn ProviderAccount,
+        push: Push,
+        old: &Subscription,
+    ) -> Result<Option<Opened>, EngineError> {
+        let (channel, resource) = (old.remote_id.clone(), old.resource_id.clone());
+        let request = RenewRequest { channel, resource, life: push.life, now: self.clock.now() };
+        match session.renew(&request).await {
+            Ok(watching) => {
+                let (channel, resource) = (&watching.channel, &watching.resource);
+                let now = self.clock.now();
+                let confirmed = self
+                    .store
+                    .confirm_subscription(old.id, channel, resource, watching.expires_at, now)
+                    .await;
+                if let Err(StoreError::Conflict(_)) = confirmed {
+                    return Ok(Some(Opened::ByAnother));
+                }
+                confirmed?;
+                // Where a renewal came late, deliveries may have been held back.
+                self.store.raise(&[calendar.id], Wish::Changes, now).await?;
+                Ok(Some(Opened::Yes))
+            }
+            Err(error) if error.class == ErrorClass::Gone => Ok(None),
+            Err(error) => {
+                tracing::warn!(calendar = %calendar.id, %error, "a push channel could not be prolonged");
+                self.note_account_error(account, &error).await?;
+                Ok(Some(Opened::No))
+            }
         }
     }
 

@@ -60,6 +60,10 @@ impl MicrosoftAccount {
                 Ok(Some(made)) => return Ok(made),
                 // Nothing is there: the same key once more makes one block, not two.
                 Ok(None) if error.class == ErrorClass::Ambiguous && tries < CREATE_TRIES => {}
+                // The key was used, and what it made is gone. The first time it may only be too new to be found.
+                Ok(None) if error.class == ErrorClass::Exists && put.asked == Asked::Again => {
+                    return Err(error);
+                }
                 // Neither the call nor the look gave an answer, so nothing is concluded.
                 Ok(None) | Err(_) => return Err(ProviderError { class: ErrorClass::Ambiguous, ..error }),
             }

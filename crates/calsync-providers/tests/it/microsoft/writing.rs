@@ -229,6 +229,18 @@ async fn a_key_used_with_other_content_leads_to_a_change() {
 }
 
 #[tokio::test]
+async fn a_key_whose_block_is_gone_is_given_up_at_the_second_try() {
+    let taken = || refusal(409, "ErrorDuplicateTransactionId");
+    let rig = Rig::new().await;
+    rig.answers([taken(), found(&[])]);
+    assert_eq!(create(&rig).await.unwrap_err().class, ErrorClass::Ambiguous, "it may be too new to be found");
+    let again = BlockPut { asked: Asked::Again, ..put(PutMode::Create(None), content()) };
+    rig.answers([found(&[]), taken(), found(&[])]);
+    let error = rig.account.put_block(CALENDAR, &again).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Exists, "the next key is free");
+}
+
+#[tokio::test]
 async fn a_persons_copy_of_a_block_is_theirs() {
     let mut copy = resource("Busy");
     copy["transactionId"] = json!("localevent:1");
