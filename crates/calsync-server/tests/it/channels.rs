@@ -13,7 +13,7 @@ use calsync_core::secret::Secret;
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 use calsync_server::system::{SystemClock, SystemRandom};
-use calsync_store::{Migrate, SqlStore};
+use calsync_store::SqlStore;
 use jiff::SignedDuration;
 
 use crate::place::Place;
@@ -39,8 +39,8 @@ pub(crate) struct Channel {
 
 /// Makes the database with one user and `count` calendars, each with a channel.
 pub(crate) async fn seed(place: &Place, count: usize) -> Vec<Channel> {
-    let url = format!("sqlite://{}", place.database().display());
-    let store = SqlStore::open(&url, Migrate::Run).await.unwrap();
+    place.run(&["migrate"]).expect(0);
+    let store = place.store().await;
     let user = UserId(SystemRandom.uuid(now()));
     let email = "ada@example.com".to_owned();
     store

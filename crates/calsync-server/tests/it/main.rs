@@ -7,6 +7,7 @@ mod busy_only;
 mod channels;
 mod durable;
 mod edge;
+mod fleet;
 mod full_disk;
 mod kills;
 mod mistakes;

@@ -35,9 +35,13 @@ pub(crate) async fn until<T>(what: &str, most: Duration, mut look: impl AsyncFnM
 /// An address that nobody else has: each test process has a loopback address of its own, so that a port is not taken
 /// by others while its program is dead.
 pub(crate) fn free_address() -> SocketAddr {
+    free_listener().local_addr().expect("a bound socket has an address")
+}
+
+/// The same, and it listens.
+pub(crate) fn free_listener() -> TcpListener {
     let own = Ipv4Addr::from(0x7f00_0000 | (0x0001_0000 + (std::process::id() & 0x003f_ffff)));
-    let listener = TcpListener::bind((own, 0)).expect("the loopback has free ports");
-    listener.local_addr().expect("a bound socket has an address")
+    TcpListener::bind((own, 0)).expect("the loopback has free ports")
 }
 
 /// What the program said and how it ended.
@@ -75,16 +79,28 @@ impl Ran {
 pub(crate) struct Place {
     pub(crate) dir: TempDir,
     pub(crate) address: SocketAddr,
+    /// Where its database is.
+    url: String,
     env: BTreeMap<String, String>,
 }
 
 impl Place {
     /// An empty one. Nothing listens there yet, and there is no database.
     pub(crate) fn new() -> Place {
-        let mut place =
-            Place { dir: tempfile::tempdir().unwrap(), address: free_address(), env: BTreeMap::new() };
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("calendar-sync.db").display());
+        Place::with(dir, url)
+    }
+
+    /// One whose database is on a server.
+    pub(crate) fn on(url: &str) -> Place {
+        Place::with(tempfile::tempdir().unwrap(), url.to_owned())
+    }
+
+    fn with(dir: TempDir, url: String) -> Place {
+        let mut place = Place { dir, address: free_address(), url: url.clone(), env: BTreeMap::new() };
         place.set("SERVER__BIND", place.address.to_string());
-        place.set("DATABASE__URL", format!("sqlite://{}", place.database().display()));
+        place.set("DATABASE__URL", url);
         place
     }
 
@@ -146,8 +162,7 @@ impl Place {
 
     /// The database, read beside the program.
     pub(crate) async fn store(&self) -> SqlStore {
-        let url = format!("sqlite://{}", self.database().display());
-        SqlStore::open(&url, Migrate::Check).await.expect("the database is there")
+        SqlStore::open(&self.url, Migrate::Check).await.expect("the database is there")
     }
 
     /// Looks something up in the database, and closes it again.
@@ -184,10 +199,15 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Waits until it answers over HTTP.
+    /// Waits until it listens.
     pub(crate) async fn answers(&mut self, place: &Place) {
+        self.listens(place.address).await;
+    }
+
+    /// Waits until it listens there.
+    pub(crate) async fn listens(&mut self, address: SocketAddr) {
         let began = Instant::now();
-        while tokio::net::TcpStream::connect(place.address).await.is_err() {
+        while tokio::net::TcpStream::connect(address).await.is_err() {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("it ended with {status}: {}", self.log());
             }
@@ -209,8 +229,13 @@ impl Serving {
 
     /// Asks it to stop, as a service manager does.
     pub(crate) fn ask_to_stop(&self) {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(asked.unwrap().success());
+        self.signal("TERM");
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Waits until it has ended.

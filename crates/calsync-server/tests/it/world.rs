@@ -38,6 +38,11 @@ pub(crate) struct World {
 impl World {
     /// An empty cloud; a database that is migrated, with a key, and nobody in it.
     pub(crate) async fn new(seed: u64) -> World {
+        World::around(Place::new(), seed).await
+    }
+
+    /// The same around a place that is there already.
+    pub(crate) async fn around(mut place: Place, seed: u64) -> World {
         // The command listens on 127.0.0.1 itself.
         let callback = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let client = OauthClient {
@@ -47,7 +52,9 @@ impl World {
             project: CLIENT.to_owned(),
             stage: Stage::InProduction,
         };
-        let times = PushTimes { tries: 8, first_wait: Duration::from_millis(100), ..PushTimes::default() };
+        let first_wait = Duration::from_millis(100);
+        let late = Duration::from_secs(2);
+        let times = PushTimes { tries: 8, first_wait, late, ..PushTimes::default() };
         // What a person's programs may ask in a minute: a test lives faster than a person.
         let google = GoogleConfig {
             clients: vec![client],
@@ -59,7 +66,6 @@ impl World {
         let config = SimConfig { seed, push: Push::On(times), google, ..SimConfig::starting_at(now()) };
         let sim = Simulator::start(config).await.unwrap();
         let base = sim.google_base_url();
-        let mut place = Place::new();
         for (key, value) in [
             ("GOOGLE__CLIENT_ID", CLIENT.to_owned()),
             ("GOOGLE__CLIENT_SECRET", CLIENT_SECRET.to_owned()),
