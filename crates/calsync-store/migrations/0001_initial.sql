@@ -62,6 +62,9 @@ CREATE TABLE calendars (
     due_at                    {int},
     plan_due                  {int} NOT NULL DEFAULT 0 CHECK (plan_due IN (0, 1)),
     full_due                  {int} NOT NULL DEFAULT 0 CHECK (full_due IN (0, 1)),
+    -- No notification of it that was received before is open: what a run serves is found without walking through all
+    -- that is finished.
+    open_since                {int},
     -- Active subscriptions, kept by triggers.
     watched                   {int} NOT NULL DEFAULT 0,
     UNIQUE (account_id, remote_id),
@@ -161,10 +164,6 @@ CREATE INDEX webhook_notifications_status_received_at ON webhook_notifications (
 CREATE INDEX webhook_notifications_subscription_received_at ON webhook_notifications (subscription_id, received_at);
 CREATE INDEX webhook_notifications_next_retry_at ON webhook_notifications (next_retry_at)
     WHERE processing_status = 'retrying';
--- What a run of one calendar serves, without walking through what is finished, or through everybody's backlog. Its
--- condition says the same as the three open states, in words that lead no planner to the index on the status.
-CREATE INDEX webhook_notifications_open ON webhook_notifications (subscription_id, received_at)
-    WHERE processing_completed_at IS NULL;
 
 -- Figures of notifications by the minute of their receipt, kept as they change: nobody counts a day's rows. Split into
 -- parts, so that writers seldom meet on one row.

@@ -139,6 +139,7 @@ pub(super) async fn raise(
 pub(super) const RAISE: Bulk = Bulk {
     before: "UPDATE calendars SET dirty_generation = dirty_generation + v.column3, \
              due_at = CASE WHEN due_at < v.column2 THEN due_at ELSE v.column2 END, \
+             open_since = CASE WHEN open_since < v.column2 THEN open_since ELSE v.column2 END, \
              full_due = CASE WHEN v.column4 = 1 THEN 1 ELSE full_due END FROM (",
     after: ") AS v WHERE calendars.id = v.column1",
 };

@@ -264,18 +264,16 @@ impl Bulk {
         })
     }
 
-    /// For a dialect in which each value is a parameter: `VALUES ($1, $2), ($3, $4) …`
+    /// For a dialect in which each value is a parameter: `VALUES (?, ?), (?, ?) …`. Without numbers: to SQLite a number
+    /// is a name, and the driver looks each up among all.
     pub(super) fn values(&self, rows: usize, columns: usize) -> String {
-        use std::fmt::Write as _;
-        let mut sql = String::with_capacity(self.before.len() + self.after.len() + rows * columns * 6);
+        let mut sql = String::with_capacity(self.before.len() + self.after.len() + rows * columns * 3 + 16);
         sql.push_str(self.before);
         sql.push_str(" VALUES");
         for row in 0..rows {
             sql.push_str(if row == 0 { " (" } else { ", (" });
             for column in 0..columns {
-                let comma = if column == 0 { "" } else { ", " };
-                // Writing to a String cannot fail.
-                let _ = write!(sql, "{comma}${}", row * columns + column + 1);
+                sql.push_str(if column == 0 { "?" } else { ", ?" });
             }
             sql.push(')');
         }

@@ -20,11 +20,11 @@ use super::value::{Row, Val, vals};
 use crate::rows::missing;
 use crate::tally::{Tallies, minute};
 
-/// By the index on what is open (a notification without an end). Nobody else holds the lease: what is `processing` was left by a dead worker.
+/// Along what its subscriptions brought since something is open. Nobody else holds the lease: what is `processing` was left by a dead worker.
 pub(super) const PICK: &str = "UPDATE webhook_notifications SET processing_status = 'processing', processing_started_at = $2, \
     next_retry_at = NULL, run_id = $3 \
     WHERE subscription_id IN (SELECT id FROM webhook_subscriptions WHERE calendar_id = $1) \
-    AND processing_completed_at IS NULL \
+    AND received_at >= (SELECT open_since FROM calendars WHERE id = $1) AND processing_completed_at IS NULL \
     AND (next_retry_at IS NULL OR next_retry_at <= $2) RETURNING received_at, id, retry_count, subscription_id";
 
 /// What the run was given (of its unfinished ones, those without a time for another try), and whatever else was told
@@ -34,6 +34,7 @@ pub(super) const COMPLETE: &str = "UPDATE webhook_notifications SET processing_s
     processing_time_ms = CASE WHEN $3 > received_at THEN ($3 - received_at) / 1000 ELSE 0 END, \
     calendars_synced = $4, events_processed = $5, busy_blocks_updated = $6 \
     WHERE subscription_id IN (SELECT id FROM webhook_subscriptions WHERE calendar_id = $1) \
+    AND received_at >= (SELECT open_since FROM calendars WHERE id = $1) \
     AND processing_completed_at IS NULL AND (received_at < $7 OR (run_id = $2 AND next_retry_at IS NULL)) \
     RETURNING subscription_id, received_at, processing_time_ms";
 
@@ -83,6 +84,8 @@ impl SqlStore {
     pub(super) async fn end_run(&self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         fence(&mut tx, lease).await?;
+        // Receipts for it wait until this is over: none is missed between what is completed and what is said of the rest.
+        tx.lock("SELECT id FROM calendars WHERE id = $1", vals![end.calendar]).await?;
         let (kind, began_at) = update_run(&mut tx, end).await?;
         let tallies = match &end.notifications {
             NotificationsEnd::Completed(served) => complete(&mut tx, end, began_at, *served).await?,
@@ -217,8 +220,9 @@ async fn complete(tx: &mut Tx, end: &RunEnd, began_at: Ts, served: Served) -> Re
     count_failures(tx, end.calendar, theirs, 0).await?;
     tx.exec(
         "UPDATE calendars SET webhook_failure_streak = 0, \
-         webhook_last_activity = coalesce($2, webhook_last_activity) WHERE id = $1",
-        vals![end.calendar, active_at],
+         webhook_last_activity = coalesce($2, webhook_last_activity), \
+         open_since = CASE WHEN open_since < $3 THEN $3 ELSE open_since END WHERE id = $1",
+        vals![end.calendar, active_at, began_at],
     )
     .await?;
     Ok(tallies)

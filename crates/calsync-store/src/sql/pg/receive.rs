@@ -26,20 +26,20 @@ pub(crate) const RECEIVE: &str = "WITH v AS MATERIALIZED (SELECT * FROM \
     CASE WHEN sync = 1 THEN 'pending' ELSE 'completed' END, CASE WHEN sync = 1 THEN NULL ELSE received_at END, \
     CASE WHEN sync = 1 THEN NULL ELSE 0 END FROM v ORDER BY subscription_id, notification_id \
     ON CONFLICT DO NOTHING RETURNING id), \
-    confirmed AS (UPDATE webhook_subscriptions s SET failure_count = 0, \
-    last_notification_at = c.at \
-    FROM (SELECT subscription_id, max(received_at) AS at FROM v JOIN stored USING (id) WHERE sync = 0 GROUP BY 1) c \
-    WHERE s.id = c.subscription_id AND (s.last_notification_at IS NULL OR s.last_notification_at < c.at)), \
     counted AS (INSERT INTO notification_figures AS f (minute, part, received, completed, failed, time_ms, \
     calendars_synced, events_processed, busy_blocks_updated) \
     SELECT received_at - received_at % 60000000, $9, count(*), count(*) FILTER (WHERE sync = 0), 0, 0, 0, 0, 0 \
     FROM v JOIN stored USING (id) GROUP BY 1 ON CONFLICT (minute, part) DO UPDATE SET \
     received = f.received + excluded.received, completed = f.completed + excluded.completed), \
+    confirmed AS (UPDATE webhook_subscriptions s SET failure_count = 0, \
+    last_notification_at = c.at \
+    FROM (SELECT subscription_id, max(received_at) AS at FROM v JOIN stored USING (id) WHERE sync = 0 GROUP BY 1) c \
+    WHERE s.id = c.subscription_id AND (s.last_notification_at IS NULL OR s.last_notification_at < c.at)), \
     raised AS MATERIALIZED (SELECT c.id, r.at, r.times FROM (SELECT calendar_id, min(received_at) AS at, \
     count(*) AS times FROM v JOIN stored USING (id) WHERE sync = 1 GROUP BY 1) r \
     JOIN calendars c ON c.id = r.calendar_id ORDER BY c.id FOR NO KEY UPDATE OF c), \
     due AS (UPDATE calendars SET dirty_generation = calendars.dirty_generation + raised.times, \
-    due_at = least(calendars.due_at, raised.at) FROM raised WHERE calendars.id = raised.id) \
+    due_at = least(calendars.due_at, raised.at), open_since = least(calendars.open_since, raised.at) FROM raised WHERE calendars.id = raised.id) \
     SELECT id FROM stored";
 
 /// Stores receipts on a connection of its own.

@@ -59,8 +59,8 @@ async fn what_is_asked_often_goes_by_an_index() {
     check(s, notifications::BACKLOG, &["webhook_notifications_status_received_at"]).await;
     check(s, notifications::METRICS, &["webhook_notifications_status_received_at", "notification_figures"])
         .await;
-    check(s, runs::PICK, &["webhook_notifications_open"]).await;
-    check(s, runs::COMPLETE, &["webhook_notifications_open"]).await;
+    check(s, runs::PICK, &["webhook_notifications_subscription_received_at"]).await;
+    check(s, runs::COMPLETE, &["webhook_notifications_subscription_received_at"]).await;
 }
 
 #[tokio::test]
