@@ -6,19 +6,16 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::api::Call;
+use super::event_text::plain;
 use super::event_times::{shown, stamp};
 use super::ids::{change_key, etag, stub_etag};
 use super::pattern;
-use super::prefer::Bodies;
 use crate::cloud::Cloud;
 use crate::cloud::calendar::{AccessRole, Calendar};
-use crate::cloud::content::{Attendee, Content, EventType, Response, Status, Transparency, Visibility, When};
+use crate::cloud::content::{Content, EventType, Status, Transparency, Visibility, When};
 use crate::cloud::event::{Event, Kind, slot_suffix};
-use crate::cloud::outlook::{Away, BodyType};
+use crate::cloud::outlook::Away;
 use crate::windows_zones::windows_name;
-
-/// The time of an answer that was never given (§4.3 `responseStatus`).
-const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// Minutes before the start at which a fresh mailbox reminds (§4.3 `isReminderOn`).
 pub(super) const REMINDER_MINUTES: u32 = 15;
@@ -183,60 +180,6 @@ impl View<'_> {
             Some(AccessRole::Writer | AccessRole::Owner) => false,
         }
     }
-
-    /// A text body comes back wrapped, unless text is preferred (§4.3 `body`).
-    fn body(&self, text: &str, kind: BodyType) -> Value {
-        if self.call.prefer.bodies == Bodies::Text {
-            return json!({"contentType": "text", "content": plain(text, kind)});
-        }
-        let content = match kind {
-            _ if text.is_empty() => String::new(),
-            BodyType::Html if text.contains("<html") => text.to_owned(),
-            BodyType::Html => wrapped(text),
-            BodyType::Text => wrapped(&crate::account_page::escape(text).replace('\n', "<br>")),
-        };
-        json!({"contentType": "html", "content": content})
-    }
-
-    /// The organizer's own copy leaves him out, an invitee's names him (§4.3 `isOrganizer`).
-    fn attendees(&self, event: &Event) -> Value {
-        let is_organizer = |a: &&Attendee| a.email.eq_ignore_ascii_case(&event.organizer.email);
-        let all = &event.content.attendees;
-        let mut out: Vec<Value> = all.iter().filter(|a| !is_organizer(a)).map(attendee).collect();
-        if !self.calendar.leads(event) && !all.is_empty() {
-            let name = event.organizer.name.clone();
-            let organizer = Attendee { email: event.organizer.email.clone(), name, ..Attendee::default() };
-            let mut shown = attendee(&organizer);
-            shown["status"]["response"] = "none".into();
-            out.insert(0, shown);
-        }
-        Value::Array(out)
-    }
-
-    fn response(&self, event: &Event, leads: bool) -> Value {
-        let own = event.content.attendee(self.call.person().as_str()).map(|a| a.response);
-        let word = match own {
-            _ if leads => "organizer",
-            None => "none",
-            Some(Response::NeedsAction) => "notResponded",
-            Some(answer) => response(answer),
-        };
-        let time =
-            if leads || own == Some(Response::NeedsAction) { NEVER.to_owned() } else { stamp(event.updated) };
-        json!({"response": word, "time": time})
-    }
-
-    /// A secondary calendar leads nothing here: its owner does.
-    fn organizer(&self, event: &Event) -> Value {
-        let of_calendar = !self.calendar.primary && self.calendar.leads(event);
-        let (address, name) = if of_calendar {
-            let owner = self.cloud.person(&self.calendar.owner).map(|p| p.name.clone());
-            (self.calendar.owner.to_string(), owner)
-        } else {
-            (event.organizer.email.clone(), event.organizer.name.clone())
-        };
-        json!({"emailAddress": {"name": name.unwrap_or_else(|| address.clone()), "address": address}})
-    }
 }
 
 /// Whether and when it reminds.
@@ -263,58 +206,12 @@ fn place(name: &str) -> Value {
     json!({"displayName": name, "locationType": "default", "uniqueId": name, "uniqueIdType": if name.is_empty() { "unknown" } else { "private" }})
 }
 
-fn attendee(attendee: &Attendee) -> Value {
-    let kind = match (attendee.resource, attendee.optional) {
-        (true, _) => "resource",
-        (_, true) => "optional",
-        _ => "required",
-    };
-    let name = attendee.name.as_deref().unwrap_or(&attendee.email);
-    json!({
-        "type": kind,
-        "status": {"response": response(attendee.response), "time": NEVER},
-        "emailAddress": {"name": name, "address": attendee.email},
-    })
-}
-
-fn response(response: Response) -> &'static str {
-    match response {
-        Response::NeedsAction => "none",
-        Response::Declined => "declined",
-        Response::Tentative => "tentativelyAccepted",
-        Response::Accepted => "accepted",
-    }
-}
-
 /// The day of a slot's suffix, with dashes.
 fn day(suffix: &str) -> String {
     match suffix.get(..8) {
         Some(d) => format!("{}-{}-{}", &d[..4], &d[4..6], &d[6..8]),
         None => String::new(),
     }
-}
-
-fn wrapped(html: &str) -> String {
-    format!(
-        "<html><head>\r\n<meta http-equiv=\"Content-Type\" content=\"text/html; charset=utf-8\"></head><body>\r\n{html}\r\n</body></html>\r\n"
-    )
-}
-
-/// A body without its tags.
-fn plain(text: &str, kind: BodyType) -> String {
-    if kind == BodyType::Text {
-        return text.to_owned();
-    }
-    let (mut out, mut inside) = (String::new(), false);
-    for c in text.chars() {
-        match c {
-            '<' => inside = true,
-            '>' if inside => inside = false,
-            c if !inside => out.push(c),
-            _ => {}
-        }
-    }
-    out.trim().to_owned()
 }
 
 /// The zone of an authoring time, for whoever compares dates in it.

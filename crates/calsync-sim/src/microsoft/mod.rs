@@ -6,6 +6,7 @@ pub mod aadsts;
 mod api;
 mod batch;
 mod calendars;
+mod config;
 mod consent;
 mod delta;
 mod delta_token;
@@ -13,6 +14,8 @@ mod endpoint;
 mod errors;
 mod event_json;
 mod event_parse;
+mod event_people;
+mod event_text;
 mod event_times;
 mod events_list;
 mod events_read;
@@ -21,12 +24,15 @@ mod extended;
 mod filter;
 mod handshake;
 mod ids;
+mod lifecycle;
 mod list_params;
 mod oauth;
 mod pattern;
+mod people;
 mod prefer;
 pub mod push;
 mod push_json;
+mod route;
 mod scopes;
 mod throttle;
 mod token;
@@ -34,10 +40,8 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use calsync_core::time::Ts;
-use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::clock::SimClock;
@@ -48,17 +52,17 @@ use crate::http::Face;
 use crate::kept::Kept;
 use crate::rng::Rng;
 use events_write::Transaction;
-use oauth::{Access, Oauth};
+use oauth::Oauth;
 use throttle::Throttle;
 
 pub use crate::wire::{Answer, ApiRequest, Reply};
 pub use aadsts::Aadsts;
+pub use config::{Links, MicrosoftConfig, Vanished};
 pub use errors::GraphError;
 pub use oauth::{Account, Audience, OauthClient, PERSONAL_TENANT_ID, Scopes};
+pub(crate) use people::Who;
+pub use people::tenant_of;
 pub use throttle::Flight;
-
-/// Whose requests the seeded tokens are.
-const SEEDED: &str = "seeded";
 
 /// Creations whose `transactionId` is remembered.
 const TRANSACTIONS_MAX: usize = 100_000;
@@ -68,78 +72,6 @@ const SLIPPED_MAX: usize = 100;
 
 /// New events whose first reading may still fail: no more than this many are remembered.
 const LAGGING_MAX: usize = 1_000;
-
-/// What a delta says of occurrences that no longer take place (§7: a deleted single occurrence may produce nothing).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Vanished {
-    /// Nothing: their series is told again, and that is all.
-    Silent,
-    /// An `@removed` for each.
-    Told,
-}
-
-/// How a delta's links are written (§2: they may change form).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Links {
-    /// `/calendars('ID')/…`.
-    Keyed,
-    /// `/calendars/ID/…`.
-    Slashed,
-}
-
-/// How this Microsoft behaves.
-#[derive(Debug, Clone)]
-pub struct MicrosoftConfig {
-    /// Registered programs.
-    pub clients: Vec<OauthClient>,
-    /// How long an access token lives (§1).
-    pub access_token_lives: SignedDuration,
-    /// Requests of one program to one mailbox in ten minutes (§9).
-    pub requests_per_mailbox: u64,
-    /// Requests at the same time of one program to one mailbox (§9).
-    pub concurrent_per_mailbox: usize,
-    /// Readings of the list of subscriptions in twenty seconds, per tenant (§9).
-    pub subscription_lists: u64,
-    /// Writes of subscriptions in twenty seconds, per tenant (§9).
-    pub subscription_writes: u64,
-    /// Live subscriptions of one mailbox (§8 quota).
-    pub subscriptions_per_mailbox: usize,
-    /// How long a request takes, during which it counts as one of those at the same time.
-    pub latency: Duration,
-    /// What a delta says of occurrences that no longer take place.
-    pub vanished: Vanished,
-    /// How a delta's links are written.
-    pub links: Links,
-    /// With which status `ErrorDuplicateTransactionId` comes: nobody has seen it (§12).
-    pub duplicate_transaction_status: u16,
-    /// Names of extended properties that a mailbox takes before it is full (§5 named-property quota).
-    pub named_properties: usize,
-    /// How long a webhook may take to prove that it is there (§8.1).
-    pub handshake: Duration,
-    /// How notices are delivered (§8.2).
-    pub delivery: push::DeliveryRules,
-}
-
-impl Default for MicrosoftConfig {
-    fn default() -> MicrosoftConfig {
-        MicrosoftConfig {
-            clients: Vec::new(),
-            access_token_lives: SignedDuration::from_secs(3_600),
-            requests_per_mailbox: 10_000,
-            concurrent_per_mailbox: 4,
-            subscription_lists: 40,
-            subscription_writes: 500,
-            subscriptions_per_mailbox: 1_000,
-            latency: Duration::ZERO,
-            vanished: Vanished::Silent,
-            links: Links::Keyed,
-            duplicate_transaction_status: 409,
-            named_properties: 8_192,
-            handshake: Duration::from_secs(10),
-            delivery: push::DeliveryRules::default(),
-        }
-    }
-}
 
 /// Microsoft, over a cloud.
 #[derive(Debug)]
@@ -172,21 +104,6 @@ struct State {
     slipped: Vec<(String, Value)>,
     /// Ids of requests and subscriptions.
     rng: Rng,
-}
-
-/// Who somebody is to Microsoft.
-#[derive(Debug, Clone)]
-pub(crate) struct Who {
-    /// What names the mailbox inside ids.
-    pub(crate) mailbox: String,
-    /// `id` of `/me`: a GUID, or sixteen hex digits (§1 identity key).
-    pub(crate) user_id: String,
-    /// `oid` of an id token.
-    pub(crate) oid: String,
-    /// `sub` of an id token.
-    pub(crate) pairwise: String,
-    /// The name.
-    pub(crate) name: String,
 }
 
 impl MicrosoftFace {
@@ -243,73 +160,6 @@ impl MicrosoftFace {
         &self.faults
     }
 
-    /// A bearer token of the caller's own choosing for somebody: all scopes, holds until their sessions are revoked.
-    pub fn seed_token(&self, person: &PersonId, token: &str) {
-        let scopes = scopes::KNOWN.iter().map(|s| (*s).to_owned()).collect();
-        let access = Access { person: person.clone(), client: SEEDED.to_owned(), scopes, expires: Ts::MAX };
-        self.oauth().seed_access(token, access);
-    }
-
-    /// A fresh access token for somebody with just these scopes, as if a program had got it. Nothing if a scope is
-    /// unknown.
-    pub fn mint_token(&self, person: &PersonId, client: &str, scopes: &str) -> Option<String> {
-        let scopes = oauth::scopes_of(scopes).ok()?;
-        let expires = self.now().plus(self.config.access_token_lives);
-        let access = Access { person: person.clone(), client: client.to_owned(), scopes, expires };
-        Some(self.oauth().new_access(access))
-    }
-
-    /// Makes somebody's account a personal one; work accounts are the rule, in a tenant for each domain.
-    pub fn make_personal(&self, person: &PersonId) {
-        self.state().personal.insert(person.clone());
-    }
-
-    /// Takes somebody's mailbox away, as guests have none (§10 row 19), or gives it back.
-    pub fn set_mailbox(&self, person: &PersonId, there: bool) {
-        let mut state = self.state();
-        if there {
-            state.without_mailbox.remove(person)
-        } else {
-            state.without_mailbox.insert(person.clone())
-        };
-    }
-
-    /// All access tokens of a person end now; refresh tokens live on.
-    pub fn expire_access_tokens(&self, person: &PersonId) {
-        self.oauth().expire_all(person);
-    }
-
-    /// Revokes all sessions of a person (§1 "kills it"): tokens die, and their subscriptions go with a word (§8.3).
-    pub fn revoke_sessions(&self, person: &PersonId) {
-        let now = self.now();
-        self.oauth().revoke_sessions(person, now);
-        self.remove_subscriptions(person);
-    }
-
-    /// The person takes back what they agreed to for a program.
-    pub fn remove_consent(&self, client: &str, person: &PersonId) {
-        self.oauth().remove_consent(client, person);
-    }
-
-    /// The person says no whenever a program asks.
-    pub fn refuse_consent(&self, person: &PersonId) {
-        self.oauth().refusing.insert(person.clone());
-    }
-
-    /// What the login endpoints answer to whatever is asked for this person; nothing: they answer as usual.
-    pub fn demand(&self, person: &PersonId, what: Option<Aadsts>) {
-        let mut oauth = self.oauth();
-        match what {
-            Some(what) => oauth.demands.insert(person.clone(), what),
-            None => oauth.demands.remove(person),
-        };
-    }
-
-    /// The next so many answers of the token endpoint are `temporarily_unavailable`.
-    pub fn fail_logins(&self, times: u32) {
-        self.oauth().failing = times;
-    }
-
     /// Lets an item ride along with the next message to this address, whatever is in it: a forged one, say.
     pub fn slip_in(&self, address: &str, item: Value) {
         let mut state = self.state();
@@ -324,49 +174,6 @@ impl MicrosoftFace {
         state.slipped = rest;
         let here: Vec<(String, Value)> = here;
         here.into_iter().map(|(_, item)| item).collect()
-    }
-
-    /// How many names of extended properties this mailbox has been made to remember (§5: they are never given back).
-    pub fn named_properties(&self, person: &PersonId) -> usize {
-        self.state().named.get(person).map_or(0, BTreeSet::len)
-    }
-
-    /// What kind of account somebody has.
-    pub fn account(&self, person: &PersonId) -> Account {
-        if self.state().personal.contains(person) {
-            return Account::Personal;
-        }
-        let domain = person.as_str().rsplit('@').next().unwrap_or("");
-        Account::Work(tenant_of(domain))
-    }
-
-    /// The id under which somebody sees a calendar.
-    pub fn calendar_id_for(&self, person: &PersonId, calendar: &CalendarId) -> String {
-        ids::calendar_id(&self.who(person).mailbox, calendar)
-    }
-
-    /// The default id under which somebody sees an event.
-    pub fn event_id_for(&self, person: &PersonId, calendar: &CalendarId, event: &EventId) -> String {
-        ids::event_id(ids::IdForm::Default, &self.who(person).mailbox, calendar, event)
-    }
-
-    fn knows_tenant(&self, tenant: &str) -> bool {
-        let known = |email: &str| {
-            let domain = email.rsplit('@').next().unwrap_or("");
-            domain.eq_ignore_ascii_case(tenant) || tenant_of(domain) == tenant
-        };
-        tenant == oauth::PERSONAL_TENANT_ID || self.cloud.with(|c| c.people().any(|p| known(p.id.as_str())))
-    }
-
-    fn who(&self, person: &PersonId) -> Who {
-        let found = self.cloud.with(|c| c.person(person).map(|p| (p.sub.clone(), p.name.clone())));
-        let (sub, name) = found.unwrap_or_default();
-        let oid = ids::guid(&format!("user {sub}"));
-        let user_id = match self.account(person) {
-            Account::Work(_) => oid.clone(),
-            Account::Personal => oid.replace('-', "")[..16].to_owned(),
-        };
-        Who { mailbox: sub.clone(), user_id, oid, pairwise: ids::guid(&format!("pairwise {sub}")), name }
     }
 
     fn now(&self) -> Ts {
@@ -405,11 +212,6 @@ impl MicrosoftFace {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The tenant of a domain.
-pub fn tenant_of(domain: &str) -> String {
-    ids::guid(&format!("tenant {}", domain.to_ascii_lowercase()))
 }
 
 impl Face for MicrosoftFace {

@@ -13,9 +13,8 @@ use super::errors::GraphError;
 use super::event_times::stamp;
 use super::ids::{IdForm, read_calendar_id};
 use super::scopes::{Need, check};
-use super::{Account, MicrosoftFace};
-use crate::cloud::names::{CalendarId, PersonId};
-use crate::cloud::watch::{Change, Channel, Lifecycle, NotOpened, Provider, Resource, Terms};
+use crate::cloud::names::CalendarId;
+use crate::cloud::watch::{Change, Channel, NotOpened, Provider, Resource, Terms};
 
 /// The longest life that is granted (§8 `expirationDateTime`), in minutes.
 const LIVES_MAX: i64 = 10_070;
@@ -25,12 +24,6 @@ const LIVES_MIN: i64 = 45;
 
 /// The longest `clientState`.
 const CLIENT_STATE_MAX: usize = 128;
-
-/// How long before its end a subscription asks to be renewed.
-const ASKS_BEFORE: SignedDuration = SignedDuration::from_mins(15);
-
-/// How often it asks again.
-const ASKS_EVERY: SignedDuration = SignedDuration::from_mins(5);
 
 fn invalid(message: &str) -> GraphError {
     GraphError::new(400, "InvalidRequest", message)
@@ -287,50 +280,4 @@ fn changes(text: &str) -> Result<BTreeSet<Change>, GraphError> {
         odd => Err(invalid(&format!("The change type '{odd}' is not supported."))),
     };
     text.split(',').map(one).collect()
-}
-
-impl MicrosoftFace {
-    /// Tells a live subscription what befell it (§8.3). False if there is none of this id, if it named no address for
-    /// that, or if it is of a personal account, to which such things are not told.
-    pub fn tell_lifecycle(&self, id: &str, what: Lifecycle) -> bool {
-        let now = self.now();
-        let found = self.cloud.with(|cloud| cloud.watch().channels().find(|c| c.id == id).cloned());
-        let hears = |c: &Arc<Channel>| {
-            let named = c.terms.as_ref().is_some_and(|t| t.lifecycle_address.is_some());
-            named && self.account(&c.person) != Account::Personal
-        };
-        let Some(channel) = found.filter(hears) else { return false };
-        self.cloud.with(|cloud| cloud.tell_channel(&channel, what, now));
-        true
-    }
-
-    /// Removes all subscriptions of somebody, with a word about each.
-    pub fn remove_subscriptions(&self, person: &PersonId) {
-        let theirs: Vec<Arc<Channel>> = self.cloud.with(|cloud| {
-            let all =
-                cloud.watch().channels().filter(|c| c.provider == Provider::Microsoft && c.person == *person);
-            all.cloned().collect()
-        });
-        for channel in theirs {
-            self.tell_lifecycle(&channel.id, Lifecycle::SubscriptionRemoved);
-            self.cloud.with(|cloud| cloud.stop_channel(&channel.project, &channel.id));
-        }
-    }
-
-    /// Looks after subscriptions as time goes by: those that end soon ask to be renewed, and ask again.
-    pub fn tend(&self) {
-        let now = self.now();
-        let soon = |c: &&Arc<Channel>| {
-            c.provider == Provider::Microsoft && c.expires > now && c.expires.since(now) <= ASKS_BEFORE
-        };
-        let ending: Vec<String> =
-            self.cloud.with(|cloud| cloud.watch().channels().filter(soon).map(|c| c.id.clone()).collect());
-        for id in ending {
-            let due = self.state().asked.get(&id).is_none_or(|at| now.since(*at) >= ASKS_EVERY);
-            if due && self.tell_lifecycle(&id, Lifecycle::ReauthorizationRequired) {
-                self.state().asked.insert(id, now);
-            }
-        }
-        self.state().asked.retain(|_, at| now.since(*at) < SignedDuration::from_hours(1));
-    }
 }
