@@ -166,7 +166,7 @@ macro_rules! store_methods {
 
             async fn close(&self) {
                 if let Some(bell) = &self.bell {
-                    bell.close();
+                    bell.close().await;
                 }
                 self.lookups.close().await;
                 self.receipts.close().await;

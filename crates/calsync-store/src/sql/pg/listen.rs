@@ -3,6 +3,7 @@
 //! `APART`. It may be lost with the connection: workers look by themselves as well, seldom.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use calsync_core::ports::StoreError;
@@ -18,6 +19,8 @@ const CHANNEL: &str = "calendar_sync_work";
 const RING: &str = "SELECT pg_notify('calendar_sync_work', $1)";
 /// Rings are at least so far apart.
 const APART: Duration = Duration::from_millis(20);
+/// How long the last ring may take: whoever leaves does not wait for a server that is gone.
+const LAST: Duration = Duration::from_secs(1);
 /// Rest after the server did not take one, or did not let us listen.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -27,20 +30,29 @@ pub(crate) struct Bell {
     /// Tells our own rings from others'.
     me: String,
     listener: Mutex<Option<PgListener>>,
-    pull: Arc<Notify>,
+    rope: Arc<Rope>,
     ringer: JoinHandle<()>,
+}
+
+/// How often it was pulled, and up to which pull others have been told.
+#[derive(Default)]
+struct Rope {
+    pull: Notify,
+    pulled: AtomicU64,
+    told: AtomicU64,
 }
 
 impl Bell {
     pub(super) fn new(home: Arc<Home>, me: String) -> Bell {
-        let pull = Arc::new(Notify::new());
-        let ringer = tokio::spawn(ring_when_pulled(home.clone(), me.clone(), pull.clone()));
-        Bell { home, me, listener: Mutex::new(None), pull, ringer }
+        let rope = Arc::new(Rope::default());
+        let ringer = tokio::spawn(ring_when_pulled(home.clone(), me.clone(), rope.clone()));
+        Bell { home, me, listener: Mutex::new(None), rope, ringer }
     }
 
     /// Others should look. Returns at once.
     pub(crate) fn ring(&self) {
-        self.pull.notify_one();
+        self.rope.pulled.fetch_add(1, Ordering::SeqCst);
+        self.rope.pull.notify_one();
     }
 
     /// Returns when another instance rang, or may have while we could not hear.
@@ -74,30 +86,42 @@ impl Bell {
         Ok(listener)
     }
 
-    pub(crate) fn close(&self) {
+    /// Tells what was not told yet: a command rings and leaves at once, and must be heard all the same.
+    pub(crate) async fn close(&self) {
         self.ringer.abort();
+        if self.rope.told.load(Ordering::SeqCst) < self.rope.pulled.load(Ordering::SeqCst) {
+            let told = tokio::time::timeout(LAST, ring(&self.home, &self.me)).await;
+            if !matches!(told, Ok(Ok(()))) {
+                tracing::debug!("other instances could not be told of the last work");
+            }
+        }
     }
 }
 
 impl Drop for Bell {
     fn drop(&mut self) {
-        self.close();
+        self.ringer.abort();
     }
 }
 
-async fn ring_when_pulled(home: Arc<Home>, me: String, pull: Arc<Notify>) {
+async fn ring_when_pulled(home: Arc<Home>, me: String, rope: Arc<Rope>) {
     loop {
-        pull.notified().await;
-        let rung = match value::single(vals![me.as_str()]) {
-            Ok(arguments) => home.statement(RING, arguments).await.map_err(StoreError::from),
-            Err(error) => Err(error),
-        };
-        match rung {
-            Ok(_) => tokio::time::sleep(APART).await,
+        rope.pull.notified().await;
+        let pulled = rope.pulled.load(Ordering::SeqCst);
+        match ring(&home, &me).await {
+            Ok(()) => {
+                rope.told.store(pulled, Ordering::SeqCst);
+                tokio::time::sleep(APART).await;
+            }
             Err(error) => {
                 tracing::debug!(%error, "other instances could not be told of work");
                 tokio::time::sleep(AGAIN).await;
             }
         }
     }
+}
+
+async fn ring(home: &Arc<Home>, me: &str) -> Result<(), StoreError> {
+    home.statement(RING, value::single(vals![me])?).await?;
+    Ok(())
 }
