@@ -65,7 +65,8 @@ async fn no_notification_is_lost_or_doubled(bed: &Bed) -> usize {
         let acknowledged = bed.forwarder.acknowledged();
         let stored = stored(bed);
         let once = ("1".to_owned(), "completed".to_owned());
-        let wrong: Vec<_> = acknowledged.iter().filter(|(named, _)| stored.get(named) != Some(&once)).collect();
+        let wrong: Vec<_> =
+            acknowledged.iter().filter(|(named, _)| stored.get(named) != Some(&once)).collect();
         if wrong.is_empty() {
             break acknowledged;
         }
