@@ -33,7 +33,7 @@ mod columns;
 mod db;
 mod figures;
 mod leases;
-mod limits;
+pub mod limits;
 mod lite;
 mod lookups;
 mod migrate;

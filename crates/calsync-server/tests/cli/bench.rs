@@ -1,6 +1,22 @@
 //! The measurements, as short as they can be: they run, they are sound, and nothing is left behind. No figure is judged.
 
+use std::path::Path;
+
+use calsync_testbed::postgres::Database;
+
 use crate::{run, run_with};
+
+/// Databases that a measurement of a process that is gone has left behind.
+fn left_behind(database: &Database) -> Vec<String> {
+    let names = database
+        .psql("SELECT datname FROM pg_database WHERE datname LIKE 'calsync_bench_%'")
+        .expect("it is a server");
+    let is_gone = |name: &&str| {
+        let process = name.trim_start_matches("calsync_bench_");
+        !Path::new("/proc").join(process).exists()
+    };
+    names.lines().filter(is_gone).map(str::to_owned).collect()
+}
 
 #[test]
 fn receipt_loses_nothing() {
@@ -19,6 +35,28 @@ fn receipt_loses_nothing() {
     for wrong in [["--seconds", "0"], ["--seconds", "61"], ["--connections", "0"], ["--rounds", "0"]] {
         run(dir.path(), &["bench", "receipt", wrong[0], wrong[1]]).expect(2);
     }
+}
+
+#[test]
+fn receipt_into_postgresql_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = Database::shared();
+    let env = [("TMPDIR", dir.path().to_str().unwrap())];
+    let place = ["bench", "receipt", "--database", database.url(), "--json"];
+    let sizes = ["--seconds", "0.2", "--connections", "2,64", "--rounds", "1"];
+    let report = run_with(dir.path(), &env, &[&place[..], &sizes[..]].concat()).expect(0).json();
+    assert_eq!(report["remarks"], serde_json::json!([]), "pgbench comes with the server");
+    for line in report["receipt"].as_array().unwrap() {
+        assert!(line["stored"].as_u64().unwrap() > 0 && line["acknowledged"] == line["stored"], "{line}");
+        assert!(line["to_pgbench_best"].as_f64().unwrap() > 0.0, "{line}");
+        assert!(line["server_cpu_us"].as_f64().is_some(), "the server runs here: {line}");
+    }
+    assert_eq!(report["verdicts"].as_array().unwrap().len(), 3, "those of 64 connections: {report}");
+    assert_eq!(left_behind(&database), Vec::<String>::new());
+    assert_eq!(
+        database.psql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").unwrap().trim(),
+        "0"
+    );
 }
 
 #[test]

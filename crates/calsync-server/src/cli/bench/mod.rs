@@ -4,6 +4,7 @@
 
 mod calls;
 mod figures;
+mod ground;
 mod load;
 mod memory;
 mod people;

@@ -57,6 +57,55 @@ fn kib(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix("kB")?.trim().parse().ok())
 }
 
+/// The first process of a PostgreSQL server, of which this one serves a connection.
+pub(super) fn postmaster_of(backend: u32) -> Option<u32> {
+    let stat = Stat::of(backend)?;
+    // The server may count in a namespace of its own, or run elsewhere behind a forwarded port.
+    let is_postgres = |id: u32| {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("postgres")
+    };
+    (is_postgres(backend) && is_postgres(stat.parent)).then_some(stat.parent)
+}
+
+/// Processor time that a process and all that came of it took so far, those included that have ended.
+pub(super) fn tree_cpu_time(root: u32) -> Option<Duration> {
+    let ids =
+        std::fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let all: Vec<(u32, Stat)> = ids.filter_map(|id: u32| Some((id, Stat::of(id)?))).collect();
+    let first = all.iter().find(|(id, _)| *id == root)?;
+    let mut tree = vec![root];
+    let mut sum = first.1.cpu;
+    let mut at = 0;
+    while let Some(parent) = tree.get(at).copied() {
+        // A process is nobody's child twice, so this ends.
+        for (id, stat) in all.iter().filter(|(id, stat)| stat.parent == parent && *id != root) {
+            sum += stat.cpu;
+            tree.push(*id);
+        }
+        at += 1;
+    }
+    Some(sum)
+}
+
+/// What is read of a process.
+struct Stat {
+    parent: u32,
+    /// Its own, and that of its children that have ended.
+    cpu: Duration,
+}
+
+impl Stat {
+    fn of(process: u32) -> Option<Stat> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        let (_, rest) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let ticks = fields.get(11..15)?.iter().map(|ticks| ticks.parse::<u32>().ok());
+        let ticks: u32 = ticks.sum::<Option<u32>>()?;
+        Some(Stat { parent: fields.get(1)?.parse().ok()?, cpu: TICK * ticks })
+    }
+}
+
 /// Fields 14 and 15 of proc_pid_stat(5). The name in field 2 may hold anything, even `)`: hence the last one.
 fn of_stat(stat: &str) -> Option<Duration> {
     let (_, rest) = stat.rsplit_once(')')?;
@@ -68,6 +117,14 @@ fn of_stat(stat: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tree_takes_what_its_processes_take() {
+        let own = tree_cpu_time(std::process::id()).unwrap();
+        assert!(own <= tree_cpu_time(Stat::of(std::process::id()).unwrap().parent).unwrap());
+        assert_eq!(tree_cpu_time(u32::MAX), None);
+        assert_eq!(postmaster_of(std::process::id()), None, "this is no server");
+    }
 
     #[test]
     fn the_systems_words_are_understood() {

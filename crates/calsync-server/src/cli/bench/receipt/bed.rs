@@ -1,154 +1,132 @@
-//! The test bed: a directory with a database of a thousand subscriptions, copied for each measurement, and servers on
-//! loopback in front of it. Everything is removed at the end.
+//! The test bed: a database of a thousand subscriptions that every measurement finds as if it were new (a file is copied,
+//! a server's tables are emptied), and what it costs there.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
-use axum::http::StatusCode;
-use axum::routing::post;
-use calsync_core::block::Identity;
 use calsync_core::ports::{Clock, Store};
 use calsync_core::subscription::Subscription;
-use calsync_core::time::Ts;
+use calsync_store::limits::subscription_id;
 use calsync_store::{Migrate, SqlStore};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use super::super::failed;
+use super::super::ground::{Ground, Server};
 use super::super::load::Sender;
 use super::super::people;
+use super::super::process;
 use crate::cli::exit::Failure;
-use crate::config::{self, Sources};
-use crate::http::{self, Edge};
-use crate::secrets::{Keyring, SealingKey};
-use crate::service::Service;
-use crate::system::{SystemClock, SystemRandom};
+use crate::system::SystemClock;
 
 /// Subscriptions that deliver.
-const SUBSCRIPTIONS: u32 = 1_000;
+pub(super) const SUBSCRIPTIONS: u32 = 1_000;
+/// The file that all measurements begin with, and the one that they fill.
+const FIRST: &str = "first.db";
+const MEASURED: &str = "measured.db";
 
 /// The test bed.
-pub(super) struct Bed {
+pub(super) struct Bed<'a> {
     /// Who delivers.
     pub(super) senders: Arc<Vec<Sender>>,
     /// Rows that a notification belongs to, in the order of the senders.
     pub(super) subscriptions: Vec<Subscription>,
-    directory: tempfile::TempDir,
+    ground: &'a mut Ground,
 }
 
-/// A server that runs.
-pub(super) struct Running {
-    /// Where.
-    pub(super) address: SocketAddr,
-    /// Its database.
-    pub(super) file: PathBuf,
-    store: Option<Arc<dyn Store>>,
-    stop: CancellationToken,
-    server: JoinHandle<std::io::Result<()>>,
+/// What was used up so far.
+pub(super) struct Meter {
+    /// Bytes of the database: a file's, or those of the table of notifications.
+    size: u64,
+    /// Bytes written: to the disk by this process, or to the server's log.
+    written: Option<u64>,
+    /// How often the server made its log durable.
+    synced: Option<u64>,
+    server_cpu: Option<Duration>,
 }
 
-impl Bed {
+/// What a measurement used up.
+#[derive(Clone, Copy)]
+pub(super) struct Used {
+    /// See `Meter`.
+    pub(super) size: u64,
+    pub(super) written: Option<u64>,
+    pub(super) synced: Option<u64>,
+    pub(super) server_cpu: Option<Duration>,
+}
+
+impl Bed<'_> {
     /// Makes the database that all measurements begin with.
-    pub(super) async fn make() -> Result<Bed, Failure> {
-        let directory = tempfile::tempdir().map_err(failed)?;
-        let store = open(&directory.path().join("first.db")).await?;
+    pub(super) async fn make(ground: &mut Ground) -> Result<Bed<'_>, Failure> {
+        let store = SqlStore::open(&ground.url(FIRST), Migrate::Run).await?;
         let now = SystemClock.now();
         let calendars = people::one_with(SUBSCRIPTIONS, &store, now).await?;
         let (mut senders, mut subscriptions) = (Vec::new(), Vec::new());
-        for calendar in calendars {
-            let (subscription, sender) = people::channel(calendar, now);
+        for (number, calendar) in (0..).zip(calendars) {
+            let (mut subscription, sender) = people::channel(calendar, now);
+            subscription.id = subscription_id(number);
             store.begin_subscription(&subscription, None).await?;
             senders.push(sender);
             subscriptions.push(subscription);
         }
         store.close().await;
-        Ok(Bed { senders: Arc::new(senders), subscriptions, directory })
-    }
-
-    /// A file in the bed's directory.
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// A copy of the first database, opened as the service opens its own.
-    pub(super) async fn database(&self) -> Result<(PathBuf, SqlStore), Failure> {
-        let file = self.path("measured.db");
-        for ending in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(self.path(&format!("measured.db{ending}")));
+        if let Some(server) = ground.as_server() {
+            server.own.prepare().await?;
         }
-        std::fs::copy(self.path("first.db"), &file).map_err(failed)?;
-        let store = open(&file).await?;
-        Ok((file, store))
+        Ok(Bed { senders: Arc::new(senders), subscriptions, ground })
     }
 
-    /// The service, on a database of its own; its workers rest.
-    pub(super) async fn service(&self) -> Result<Running, Failure> {
-        let (file, store) = self.database().await?;
-        let store: Arc<dyn Store> = Arc::new(store);
-        let ring = Keyring::new(SealingKey::generate(&SystemRandom), vec![]);
-        let settings = config::load(&Sources::new(None, []))?.settings;
-        let edge = Edge::new(&settings.server);
-        let grace = settings.server.shutdown;
-        let identity = Identity::new([1; 32]);
-        let service = Service::new(settings, store.clone(), identity, ring, Arc::new(|_| ()))?;
-        let app = http::app(edge, http::routes(service));
-        let (listener, address) = listen().await?;
-        let stop = CancellationToken::new();
-        let until = stop.clone().cancelled_owned();
-        let server = tokio::spawn(http::serve(listener, app, until, grace));
-        Ok(Running { address, file, store: Some(store), stop, server })
+    /// The database as it was first, opened as the service opens its own.
+    pub(super) async fn database(&mut self) -> Result<SqlStore, Failure> {
+        match self.ground.as_server() {
+            Some(server) => server.own.clear().await?,
+            None => {
+                for ending in ["", "-wal", "-shm"] {
+                    let _ = std::fs::remove_file(self.ground.path(&format!("{MEASURED}{ending}")));
+                }
+                std::fs::copy(self.ground.path(FIRST), self.ground.path(MEASURED)).map_err(failed)?;
+            }
+        }
+        Ok(SqlStore::open(&self.ground.url(MEASURED), Migrate::Check).await?)
     }
 
-    /// A web server of the same make that stores nothing: what HTTP alone costs.
-    pub(super) async fn ceiling(&self) -> Result<Running, Failure> {
-        let app = Router::new().route("/webhooks/google/{calendar}/", post(|| async { StatusCode::OK }));
-        let (listener, address) = listen().await?;
-        let stop = CancellationToken::new();
-        let until = stop.clone().cancelled_owned();
-        let server =
-            tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(until).await });
-        Ok(Running { address, file: PathBuf::new(), store: None, stop, server })
+    /// What was used up so far.
+    pub(super) async fn meter(&mut self) -> Result<Meter, Failure> {
+        let Some(server) = self.ground.as_server() else {
+            let size = len(&self.ground.path(MEASURED));
+            return Ok(Meter { size, written: process::bytes_written(), synced: None, server_cpu: None });
+        };
+        let size = server.own.size().await?;
+        let written = Some(server.own.written().await?);
+        let synced = server.own.synced().await;
+        Ok(Meter { size: size.table + size.indexes, written, synced, server_cpu: self.ground.server_cpu() })
     }
-}
 
-impl Running {
-    /// Rows of notifications in its database.
-    pub(super) async fn stored(&self) -> Result<u64, Failure> {
-        match &self.store {
-            Some(store) => Ok(store.notification_metrics(Ts::MIN).await?.total),
-            None => Ok(0),
+    /// What was used up since then.
+    pub(super) async fn since(&mut self, then: &Meter) -> Result<Used, Failure> {
+        let now = self.meter().await?;
+        Ok(Used {
+            size: now.size.saturating_sub(then.size),
+            written: now.written.zip(then.written).map(|(now, then)| now.saturating_sub(then)),
+            synced: now.synced.zip(then.synced).map(|(now, then)| now.saturating_sub(then)),
+            server_cpu: now.server_cpu.zip(then.server_cpu).map(|(now, then)| now.saturating_sub(then)),
+        })
+    }
+
+    /// A file of this name beside the database, where it is a file.
+    pub(super) fn path(&self, name: &str) -> Option<std::path::PathBuf> {
+        match &self.ground {
+            Ground::File(_) => Some(self.ground.path(name)),
+            Ground::Server(_) => None,
         }
     }
 
-    /// Length of its database.
-    pub(super) fn file_len(&self) -> u64 {
-        len(&self.file)
-    }
-
-    /// Stops it and closes its database.
-    pub(super) async fn stop(self) {
-        self.stop.cancel();
-        let _ = self.server.await;
-        if let Some(store) = self.store {
-            store.close().await;
-        }
+    /// The server, if it is one.
+    pub(super) fn as_server(&mut self) -> Option<&mut Server> {
+        self.ground.as_server()
     }
 }
 
 /// Length of a file; 0 of none.
-pub(super) fn len(file: &Path) -> u64 {
+fn len(file: &Path) -> u64 {
     std::fs::metadata(file).map_or(0, |m| m.len())
-}
-
-async fn open(file: &Path) -> Result<SqlStore, Failure> {
-    Ok(SqlStore::open(&format!("sqlite://{}", file.display()), Migrate::Run).await?)
-}
-
-async fn listen() -> Result<(TcpListener, SocketAddr), Failure> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
 }

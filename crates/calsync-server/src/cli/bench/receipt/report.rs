@@ -1,45 +1,63 @@
 //! The result of `bench receipt`: medians over the rounds, and ratios that were taken within each round.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 
-use super::super::figures::{grouped, median, number, per_mille, ratio, rounded};
+use super::super::figures::{median, number, per_mille, ratio, rounded};
+use super::pgbench::{Race, Raced};
+use super::verdicts::{self, Server, Verdict};
 use super::{Costed, ReceiptArgs, Round, Served};
 
 /// All of it.
 #[derive(Serialize)]
 pub(super) struct Report {
-    seconds: f64,
-    rounds: u32,
-    single_row_commits_per_s: f64,
-    batch_100_rows_per_s: f64,
-    batch_1000_rows_per_s: f64,
-    syncs_per_s: f64,
-    receipt: Vec<Line>,
+    pub(super) database: &'static str,
+    pub(super) seconds: f64,
+    pub(super) rounds: u32,
+    pub(super) single_row_commits_per_s: f64,
+    pub(super) batch_100_rows_per_s: f64,
+    pub(super) batch_1000_rows_per_s: f64,
+    pub(super) syncs_per_s: Option<f64>,
+    /// The best of all numbers of connections.
+    pub(super) pgbench_best_per_s: Option<f64>,
+    pub(super) receipt: Vec<Line>,
+    pub(super) verdicts: Vec<Verdict>,
+    /// Why figures are missing.
+    pub(super) remarks: Vec<String>,
 }
 
 /// With one number of connections.
 #[derive(Serialize)]
-struct Line {
-    connections: u16,
-    per_s: f64,
-    p50_ms: f64,
-    p99_ms: f64,
-    p999_ms: f64,
-    acknowledged: u64,
-    stored: u64,
-    errors: u64,
-    ceiling_per_s: f64,
-    to_single_row_commits: f64,
-    to_batch_100: f64,
-    to_batch_1000: f64,
-    to_ceiling: f64,
-    cpu_us: Option<f64>,
-    cpu_us_without_load: Option<f64>,
-    ceiling_cpu_us: Option<f64>,
-    stored_bytes: f64,
-    written_bytes: Option<f64>,
+pub(super) struct Line {
+    pub(super) connections: u16,
+    pub(super) per_s: f64,
+    pub(super) p50_ms: f64,
+    pub(super) p99_ms: f64,
+    pub(super) p999_ms: f64,
+    pub(super) acknowledged: u64,
+    pub(super) stored: u64,
+    pub(super) errors: u64,
+    pub(super) ceiling_per_s: f64,
+    pub(super) pgbench_per_s: Option<f64>,
+    pub(super) pgbench_lean_per_s: Option<f64>,
+    pub(super) to_single_row_commits: f64,
+    pub(super) to_batch_100: f64,
+    pub(super) to_batch_1000: f64,
+    pub(super) to_ceiling: f64,
+    pub(super) to_pgbench: Option<f64>,
+    /// To pgbench with whichever number of connections was its best.
+    pub(super) to_pgbench_best: Option<f64>,
+    pub(super) to_pgbench_lean: Option<f64>,
+    /// Everything together: service, load, and the server where there is one and it is known.
+    pub(super) cpu_us: Option<f64>,
+    pub(super) cpu_us_without_load: Option<f64>,
+    pub(super) load_cpu_us: Option<f64>,
+    pub(super) server_cpu_us: Option<f64>,
+    pub(super) pgbench_server_cpu_us: Option<f64>,
+    pub(super) pgbench_lean_server_cpu_us: Option<f64>,
+    pub(super) ceiling_cpu_us: Option<f64>,
+    pub(super) stored_bytes: f64,
+    pub(super) written_bytes: Option<f64>,
+    pub(super) syncs_each: Option<f64>,
 }
 
 impl Report {
@@ -49,95 +67,51 @@ impl Report {
             .iter()
             .all(|line| line.errors == 0 && line.acknowledged == line.stored && line.stored > 0)
     }
-
-    /// In words.
-    pub(super) fn tell(&self) -> String {
-        let mut text = format!(
-            "Receipt, {} rounds, {} s each, 1,000 subscriptions; medians.\n\n\
-             This machine at most:\n  \
-             inserts, one row a commit    {:>8} rows/s\n  \
-             inserts, 100 rows a commit   {:>8} rows/s\n  \
-             inserts, 1000 rows a commit  {:>8} rows/s\n  \
-             disk syncs of 8 KiB          {:>8} /s\n",
-            self.rounds,
-            self.seconds,
-            grouped(self.single_row_commits_per_s),
-            grouped(self.batch_100_rows_per_s),
-            grouped(self.batch_1000_rows_per_s),
-            grouped(self.syncs_per_s),
-        );
-        for line in &self.receipt {
-            line.tell(&mut text);
-        }
-        let verdict = if self.is_sound() {
-            "\nEvery notification that was acknowledged is stored."
-        } else {
-            "\nFAILED: acknowledged and stored differ, or requests failed."
-        };
-        text.push_str(verdict);
-        text
-    }
-}
-
-impl Line {
-    fn tell(&self, text: &mut String) {
-        let us = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), |v| format!("{v:.0} µs"));
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "\n{} connections:\n  \
-             notifications acknowledged   {:>8} /s     p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms\n  \
-             bare web server              {:>8} /s\n  \
-             ratio to one row a commit    {:>8.2}\n  \
-             ratio to 100 rows a commit   {:>8.2}\n  \
-             ratio to 1000 rows a commit  {:>8.2}\n  \
-             ratio to the web server      {:>8.2}\n  \
-             processor time each          {:>8}    without the load's own {}; bare web server {}\n  \
-             bytes each                   {:>8}    kept in the database; written to disk {}\n  \
-             acknowledged / stored        {} / {}, errors {}\n",
-            self.connections,
-            grouped(self.per_s),
-            self.p50_ms,
-            self.p99_ms,
-            self.p999_ms,
-            grouped(self.ceiling_per_s),
-            self.to_single_row_commits,
-            self.to_batch_100,
-            self.to_batch_1000,
-            self.to_ceiling,
-            us(self.cpu_us),
-            us(self.cpu_us_without_load),
-            us(self.ceiling_cpu_us),
-            grouped(self.stored_bytes),
-            self.written_bytes.map_or_else(|| "unknown".to_owned(), grouped),
-            grouped(number(self.acknowledged)),
-            grouped(number(self.stored)),
-            self.errors,
-        );
-    }
 }
 
 /// Of these rounds.
-pub(super) fn of(args: &ReceiptArgs, rounds: &[Round]) -> Report {
+pub(super) fn of(args: &ReceiptArgs, database: &'static str, server: Server, rounds: &[Round]) -> Report {
     let over = |figure: fn(&Round) -> f64| rounded(median(rounds.iter().map(figure)));
+    let receipt: Vec<Line> = (0..args.connections.len()).map(|at| line(rounds, at)).collect();
     Report {
+        database,
         seconds: args.seconds,
         rounds: args.rounds,
         single_row_commits_per_s: over(|r| r.single),
         batch_100_rows_per_s: over(|r| r.batch_100),
         batch_1000_rows_per_s: over(|r| r.batch_1000),
-        syncs_per_s: over(|r| r.syncs),
-        receipt: (0..args.connections.len()).map(|at| line(rounds, at)).collect(),
+        syncs_per_s: all(rounds.iter().map(|r| r.syncs)),
+        pgbench_best_per_s: all(rounds.iter().map(best)),
+        verdicts: verdicts::of(&receipt, server),
+        receipt,
+        remarks: if server == Server::Yes { remarks(rounds) } else { Vec::new() },
     }
+}
+
+/// The best that pgbench reached in a round, into the same table.
+fn best(round: &Round) -> Option<f64> {
+    round.served.iter().filter_map(|served| Some(served.pgbench.as_ref().ok()?.rate)).reduce(f64::max)
+}
+
+/// The median, if every round has the figure.
+fn all(figures: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    figures.collect::<Option<Vec<f64>>>().map(|figures| rounded(median(figures)))
+}
+
+fn remarks(rounds: &[Round]) -> Vec<String> {
+    let races = rounds.iter().flat_map(|r| &r.served).flat_map(|s| [(s, &s.pgbench), (s, &s.lean)]);
+    let mut remarks: Vec<String> = races
+        .filter_map(|(s, race)| Some(format!("{} connections: {}", s.connections, race.as_ref().err()?)))
+        .collect();
+    remarks.sort_unstable();
+    remarks.dedup();
+    remarks
 }
 
 fn line(rounds: &[Round], at: usize) -> Line {
     let pairs = || rounds.iter().filter_map(move |round| Some((round, round.served.get(at)?)));
     let over = |figure: fn(&Round, &Served) -> f64| rounded(median(pairs().map(|(r, s)| figure(r, s))));
-    let known = |figure: fn(&Served) -> Option<f64>| {
-        let values: Option<Vec<f64>> = pairs().map(|(_, s)| figure(s)).collect();
-        values.map(|values| rounded(median(values)))
-    };
+    let known = |figure: fn(&Round, &Served) -> Option<f64>| all(pairs().map(|(r, s)| figure(r, s)));
     let sum = |figure: fn(&Served) -> u64| pairs().map(|(_, s)| figure(s)).sum();
     Line {
         connections: pairs().next().map_or(0, |(_, s)| s.connections),
@@ -149,15 +123,35 @@ fn line(rounds: &[Round], at: usize) -> Line {
         stored: sum(|s| s.stored),
         errors: sum(|s| s.receipt.loaded.errors + s.ceiling.loaded.errors),
         ceiling_per_s: over(|_, s| s.ceiling.rate()),
+        pgbench_per_s: known(|_, s| Some(raced(&s.pgbench)?.rate)),
+        pgbench_lean_per_s: known(|_, s| Some(raced(&s.lean)?.rate)),
         to_single_row_commits: over(|r, s| ratio(s.receipt.rate(), r.single)),
         to_batch_100: over(|r, s| ratio(s.receipt.rate(), r.batch_100)),
         to_batch_1000: over(|r, s| ratio(s.receipt.rate(), r.batch_1000)),
         to_ceiling: over(|_, s| ratio(s.receipt.rate(), s.ceiling.rate())),
-        cpu_us: known(|s| s.receipt.cpu_each()),
-        cpu_us_without_load: known(|s| s.receipt.cpu_each_without_load()),
-        ceiling_cpu_us: known(|s| s.ceiling.cpu_each()),
-        stored_bytes: over(|_, s| ratio(number(s.grown), number(s.stored))),
-        written_bytes: known(|s| Some(ratio(number(s.written?), number(s.stored)))),
+        to_pgbench: known(|_, s| Some(ratio(s.receipt.rate(), raced(&s.pgbench)?.rate))),
+        to_pgbench_best: known(|r, s| Some(ratio(s.receipt.rate(), best(r)?))),
+        to_pgbench_lean: known(|_, s| Some(ratio(s.receipt.rate(), raced(&s.lean)?.rate))),
+        cpu_us: known(|_, s| Some(s.receipt.cpu_each()? + s.server_cpu_each().unwrap_or(0.0))),
+        cpu_us_without_load: known(|_, s| s.receipt.cpu_each_without_load()),
+        load_cpu_us: known(|_, s| s.receipt.load_cpu_each()),
+        server_cpu_us: known(|_, s| s.server_cpu_each()),
+        pgbench_server_cpu_us: known(|_, s| raced(&s.pgbench)?.server_us),
+        pgbench_lean_server_cpu_us: known(|_, s| raced(&s.lean)?.server_us),
+        ceiling_cpu_us: known(|_, s| s.ceiling.cpu_each()),
+        stored_bytes: over(|_, s| ratio(number(s.used.size), number(s.stored))),
+        written_bytes: known(|_, s| Some(ratio(number(s.used.written?), number(s.stored)))),
+        syncs_each: known(|_, s| Some(ratio(number(s.used.synced?), number(s.stored)))),
+    }
+}
+
+fn raced(race: &Race) -> Option<Raced> {
+    race.as_ref().ok().copied()
+}
+
+impl Served {
+    fn server_cpu_each(&self) -> Option<f64> {
+        Some(ratio(self.used.server_cpu?.as_secs_f64() * 1e6, number(self.stored)))
     }
 }
 
@@ -174,8 +168,11 @@ impl Costed {
         Some(ratio(self.cpu?.as_secs_f64() * 1e6, number(self.loaded.acknowledged)))
     }
 
+    fn load_cpu_each(&self) -> Option<f64> {
+        Some(ratio(self.loaded.cpu?.as_secs_f64() * 1e6, number(self.loaded.acknowledged)))
+    }
+
     fn cpu_each_without_load(&self) -> Option<f64> {
-        let cpu = self.cpu?.saturating_sub(self.loaded.cpu?);
-        Some(ratio(cpu.as_secs_f64() * 1e6, number(self.loaded.acknowledged)))
+        Some(self.cpu_each()? - self.load_cpu_each()?)
     }
 }
