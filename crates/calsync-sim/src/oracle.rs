@@ -117,8 +117,7 @@ fn compare(
             judgement.mismatches.push(format!("{target}: block {} at {span} is free", block.id));
         }
         // The first two parts of a marker name the occurrence: two blocks with the same ones are one too many.
-        let marker =
-            block.content.private.get(MARKER_NAME).map(|m| m.rsplit_once('.').map_or(m.as_str(), |p| p.0));
+        let marker = marker(&block.content).map(|m| m.rsplit_once('.').map_or(m, |p| p.0));
         judgement.duplicates += u64::from(marker.is_some_and(|m| !markers.insert(m.to_owned())));
     }
     for ((span, shows), count) in expected {
@@ -128,6 +127,13 @@ fn compare(
             n => judgement.mismatches.push(format!("{target}: {} too many at {span} ({shows:?})", -n)),
         }
     }
+}
+
+/// A block's marker: a property of that name, which at Microsoft has a type and a GUID before it (microsoft.md §5).
+fn marker(content: &Content) -> Option<&str> {
+    let tail = format!(" Name {MARKER_NAME}");
+    let named = |(id, _): &(&String, &String)| id.as_str() == MARKER_NAME || id.ends_with(&tail);
+    content.private.iter().find(named).map(|(_, marker)| marker.as_str())
 }
 
 fn touches(span: Span, window: &Window) -> bool {
