@@ -1,6 +1,6 @@
 //! Whole worlds: seeded histories with faults and crashes, then quiet, and then the oracle must agree with what stands
-//! in every target. `CALSYNC_WORLD_SEEDS` says how many seeds (from `CALSYNC_WORLD_FROM`, default 1); a seed that fails
-//! prints itself.
+//! in every target. `CALSYNC_WORLD_SEEDS` says how many seeds (from `CALSYNC_WORLD_FROM`, default 1) are lived in memory,
+//! `CALSYNC_WORLD_SQLITE_SEEDS` and `CALSYNC_WORLD_POSTGRES_SEEDS` how many on these; a seed that fails prints itself.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of it is test code, its set-up included")]
 
@@ -81,17 +81,28 @@ fn a_faulty_world_converges() {
     }
 }
 
+/// The same on a database, where every call takes its time: fewer seeds, shorter lives.
+async fn faulty_on(url: &str, seed: u64) {
+    let store = Arc::new(SqlStore::open(url, Migrate::Run).await.unwrap());
+    let recipe = Recipe { faults: 60_000, crash_one_in: 4, rounds: 40, ..recipe(seed) };
+    let world = run_on(recipe, store).await;
+    world.store.close().await;
+}
+
 #[test]
 fn a_faulty_world_converges_on_sqlite() {
     let from = env("CALSYNC_WORLD_FROM", 1);
     for seed in from..from + env("CALSYNC_WORLD_SQLITE_SEEDS", 2) {
-        block_on(async {
-            let folder = tempfile::tempdir().unwrap();
-            let url = format!("sqlite://{}", folder.path().join("world.db").display());
-            let store = Arc::new(SqlStore::open(&url, Migrate::Run).await.unwrap());
-            let recipe = Recipe { faults: 60_000, crash_one_in: 4, rounds: 40, ..recipe(seed) };
-            let world = run_on(recipe, store).await;
-            world.store.close().await;
-        });
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("world.db").display());
+        block_on(faulty_on(&url, seed));
+    }
+}
+
+#[test]
+fn a_faulty_world_converges_on_postgresql() {
+    let from = env("CALSYNC_WORLD_FROM", 1);
+    for seed in from..from + env("CALSYNC_WORLD_POSTGRES_SEEDS", 2) {
+        block_on(faulty_on(calsync_testbed::postgres::Database::shared().url(), seed));
     }
 }
