@@ -3,7 +3,7 @@
 //! forgotten after a while; what was changed meanwhile by another instance can at worst cause a needless look at a
 //! calendar.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use calsync_core::calendar::ProviderKind;
@@ -30,8 +30,8 @@ struct Known {
 /// Two halves: what is used moves to the young one, and when that is full the old one is forgotten as a whole.
 #[derive(Default)]
 struct Halves {
-    young: HashMap<Key, Known>,
-    old: HashMap<Key, Known>,
+    young: BTreeMap<Key, Known>,
+    old: BTreeMap<Key, Known>,
 }
 
 /// The channels.
