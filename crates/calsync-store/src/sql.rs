@@ -30,6 +30,7 @@ use receipts::Receipts;
 
 mod calendars;
 mod columns;
+pub mod copy;
 mod db;
 mod figures;
 mod leases;
@@ -82,14 +83,12 @@ impl SqlStore {
     /// The same with a limit on connections to a server. SQLite needs none.
     pub async fn open_with(url: &str, migrate: Migrate, connections: u32) -> Result<SqlStore, StoreError> {
         let missing = if migrate == Migrate::Run { Missing::Create } else { Missing::Refuse };
-        let db = match url.split_once(':') {
-            Some(("postgres" | "postgresql", _)) => Db::Pg(Pg::open(url, connections).await?),
-            _ => Db::Lite(Lite::open(url, missing).await?),
-        };
+        let db = connect(url, missing, connections).await?;
         match migrate {
             Migrate::Run => migrate::run(&db).await?,
             Migrate::Check => migrate::check(&db).await?,
         }
+        copy::refuse_unfinished(&db).await?;
         let db = Arc::new(db);
         let bell = db.bell().map(Arc::new);
         let receipts = Receipts::start(db.clone(), bell.clone());
@@ -137,6 +136,14 @@ impl SqlStore {
     async fn ping(&self) -> Result<(), StoreError> {
         self.db.figure("SELECT count(*) FROM schema_version", Vec::new()).await.map(drop)
     }
+}
+
+/// The database at a URL, whatever it holds.
+async fn connect(url: &str, missing: Missing, connections: u32) -> Result<Db, StoreError> {
+    Ok(match url.split_once(':') {
+        Some(("postgres" | "postgresql", _)) => Db::Pg(Pg::open(url, connections).await?),
+        _ => Db::Lite(Lite::open(url, missing).await?),
+    })
 }
 
 macro_rules! store_methods {

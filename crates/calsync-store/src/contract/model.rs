@@ -18,6 +18,11 @@ pub async fn agrees_with_the_reference(store: Arc<dyn Store>) {
     run(store, seed, number("CALSYNC_MODEL_STEPS").unwrap_or(STEPS)).await;
 }
 
+/// The picture of a whole store, by nothing but its port: two that show the same one hold the same.
+pub async fn picture(store: &Arc<dyn Store>) -> Vec<String> {
+    observe(store).await
+}
+
 /// How often each operation worked, and how often it was refused.
 pub type Tally = BTreeMap<&'static str, (u32, u32)>;
 

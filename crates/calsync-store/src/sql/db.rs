@@ -4,6 +4,7 @@
 use calsync_core::ports::StoreError;
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, Transaction};
 
+use super::copy;
 use super::lite::{self, Lite};
 use super::pg::{self, Bell, Pg, Receiver};
 use super::value::{Row, Val};
@@ -135,6 +136,14 @@ impl Db {
         match self {
             Db::Lite(_) => &lite::TYPES,
             Db::Pg(_) => &pg::TYPES,
+        }
+    }
+
+    /// Statements that set the counters of keys past the keys that are there, where those do not count by themselves.
+    pub(super) const fn counters(&self) -> &'static [&'static str] {
+        match self {
+            Db::Lite(_) => &[],
+            Db::Pg(_) => &copy::COUNTERS,
         }
     }
 

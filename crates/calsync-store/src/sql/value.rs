@@ -218,7 +218,7 @@ impl Row {
         self.opt_text()?.ok_or_else(absent)
     }
 
-    fn opt_bytes(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) fn opt_bytes(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         match self.next()? {
             Cell::Null => Ok(None),
             Cell::Bytes(value) => Ok(Some(value)),
