@@ -1,7 +1,8 @@
 //! `calendar-sync demo`: the whole thing on this machine alone. A simulated calendar cloud, the real service on a
-//! throwaway SQLite database, two people, real HTTP between them, and life. In the end an oracle that shares no code
+//! throwaway SQLite database (or a fleet of it on a PostgreSQL), two people, real HTTP between them, and life. In the end an oracle that shares no code
 //! with the service says whether every calendar holds exactly the blocks it should.
 
+mod instance;
 mod score;
 mod stage;
 mod tell;
@@ -9,8 +10,10 @@ mod tell;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use calsync_core::secret::Secret;
 use clap::Args;
 
+use crate::config::DatabaseUrl;
 use crate::out::{Format, Out};
 use score::Score;
 use stage::Stage;
@@ -26,10 +29,12 @@ const SETTLE_STEP: Duration = Duration::from_millis(250);
 /// each change becomes busy blocks in the person's other calendars. Needs no account and no network. Before it ends it
 /// asks an oracle whether every calendar holds exactly the blocks it should: exit status 0 if so, 1 if not.
 #[derive(Args, Debug, Clone)]
-#[command(after_help = "Example:\n  calendar-sync demo --for 20s\n\n\
+#[command(
+    after_help = "Example:\n  calendar-sync demo --for 20s\n  calendar-sync demo --for 1m --faults --instances 3 --database postgres://… --redis redis://…\n\n\
     With --json the last line of output is one object. polling_calls_equivalent is what polling the same calendars \
     every 15 minutes for one day would cost in calls, the same writes included; p50_ms and p99_ms run from a deed to its \
-    last block, without deeds that the mass-deletion brake held back.")]
+    last block, without deeds that the mass-deletion brake held back."
+)]
 pub struct DemoArgs {
     /// How long life goes on, such as 20s or 5m; until Ctrl-C if not given
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
@@ -40,6 +45,23 @@ pub struct DemoArgs {
     /// Lets the provider have bad days: lost and late notifications, errors, throttling, expired tokens
     #[arg(long)]
     pub faults: bool,
+    /// Keep everything in this database, which must be empty and stays as the demo leaves it
+    #[arg(long, value_name = "URL", value_parser = database)]
+    pub database: Option<DatabaseUrl>,
+    /// So many instances of the service on one database, each reached by the cloud under its own address
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "database", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub instances: u8,
+    /// They share this Redis
+    #[arg(long, value_name = "URL", value_parser = secret)]
+    pub redis: Option<Secret>,
+}
+
+fn database(text: &str) -> Result<DatabaseUrl, String> {
+    DatabaseUrl::parse(text).ok_or_else(|| format!("give {}", DatabaseUrl::ALLOWED))
+}
+
+fn secret(text: &str) -> Result<Secret, String> {
+    Ok(Secret::new(text))
 }
 
 /// Reads `20s`, `5m`, `1h`.

@@ -34,10 +34,7 @@ impl Score {
         let store = &stage.service.store;
         let (tally, mut latencies) = stage.heard(|s| (s.tally, s.latencies.clone()));
         latencies.sort_unstable();
-        let counted = stage.service.recorder.drain();
-        if let Err(error) = store.add_call_stats(&counted).await {
-            tracing::warn!(%error, "the last calls could not be counted");
-        }
+        stage.count_calls().await;
         let since = stage.began.minus(jiff::SignedDuration::from_mins(1));
         let calls = store.call_stats(since).await.unwrap_or_default();
         let received = store.notification_metrics(since).await.unwrap_or_default();

@@ -18,15 +18,15 @@ use calsync_sim::google::{GoogleConfig, OauthClient, Stage as ConsentStage};
 use calsync_sim::life::Life;
 use calsync_sim::oracle::{self, Judgement};
 use calsync_sim::{Push, RunningSimulator, SimConfig, Simulator};
-use tokio_util::sync::CancellationToken;
 
 use super::DemoArgs;
+use super::instance::{self, Instance};
 use super::tell::{Named, Story};
-use crate::config::{self, Sources};
+use crate::config::{self, DatabaseUrl, Sources};
 use crate::out::Out;
 use crate::secrets::{Keyring, SealingKey, identity};
-use crate::service::Service;
 use crate::service::connect::Callback;
+use crate::service::{Observer, Service};
 use crate::storage;
 use crate::system::{SystemClock, SystemRandom};
 
@@ -41,17 +41,16 @@ const PACE_MS: u64 = 300;
 /// One deed in so many is a hand laid on a block.
 const MEDDLE_ONE_IN: u64 = 15;
 
-type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub(super) type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Everything that runs.
 pub(super) struct Stage {
     pub(super) sim: RunningSimulator,
+    /// The first instance, by which people are connected.
     pub(super) service: Arc<Service>,
+    instances: Vec<Instance>,
     pub(super) began: calsync_core::time::Ts,
     story: Arc<Mutex<Story>>,
-    address: SocketAddr,
-    stop: CancellationToken,
-    server: tokio::task::JoinHandle<std::io::Result<()>>,
     faulty: bool,
     /// Removed with everything in it when the demo ends.
     _directory: tempfile::TempDir,
@@ -71,27 +70,35 @@ impl Stage {
         let sim = simulator(args, began).await?;
         let life = sim.cloud().with(|cloud| Life::begin(cloud, args.seed, (2, 3), began))?;
         let directory = tempfile::tempdir()?;
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let settings = settings(&sim, address, &directory.path().join("demo.db"))?;
-        let store = storage::open(&settings.database, storage::Migrate::Run).await?;
-        let ring = Keyring::new(SealingKey::generate(&SystemRandom), vec![]);
-        let identity = identity::load(store.as_ref(), &ring, &SystemRandom).await?;
+        let file = DatabaseUrl::parse(&format!("sqlite://{}", directory.path().join("demo.db").display()));
+        let database = args.database.clone().or(file).ok_or("there is no place for a database")?;
         let story = Arc::new(Mutex::new(Story::new(life, out)));
         let told = story.clone();
-        let observer = Arc::new(move |report: &StepReport| {
+        let observer: Observer = Arc::new(move |report: &StepReport| {
             told.lock().unwrap_or_else(PoisonError::into_inner).hear(report);
         });
-        let service = Service::new(settings, store, identity, ring, observer)?;
-        let stop = CancellationToken::new();
-        let until = stop.clone();
-        let running = service.clone();
-        let server = tokio::spawn(async move { running.run(listener, until.cancelled_owned()).await });
+        let ring = Keyring::new(SealingKey::generate(&SystemRandom), vec![]);
+        let mut instances = Vec::new();
+        for _ in 0..args.instances {
+            let port = instance::port().await?;
+            let settings = settings(&sim, port.1, &database, args.redis.as_ref())?;
+            if instances.is_empty() {
+                refuse_used(&settings).await?;
+            }
+            instances.push(Instance::start(port, settings, &ring, observer.clone()).await?);
+        }
+        let service = instances.first().ok_or("there is no instance")?.service.clone();
         let faulty = args.faults;
-        let stage =
-            Stage { sim, service, began, story, address, stop, server, faulty, _directory: directory };
+        let stage = Stage { sim, service, instances, began, story, faulty, _directory: directory };
         stage.connect_everybody().await?;
         Ok(stage)
+    }
+
+    /// Stores what all instances have counted of calls.
+    pub(super) async fn count_calls(&self) {
+        for instance in &self.instances {
+            instance.service.flush_statistics().await;
+        }
     }
 
     fn story<T>(&self, act: impl FnOnce(&mut Story) -> T) -> T {
@@ -147,12 +154,16 @@ impl Stage {
             s.life.people.iter().map(name).collect::<Vec<_>>().join(" and ")
         });
         let faults = if self.faulty { " It has bad days." } else { "" };
-        self.tell(out, &format!(
-            "calendar-sync demo: everything runs on this machine.\n  service         http://{}/webhooks/health/\n  \
+        let at = |i: &Instance| format!("http://{}/webhooks/health/", i.address);
+        let services = self.instances.iter().map(at).collect::<Vec<_>>().join("\n                  ");
+        self.tell(
+            out,
+            &format!(
+                "calendar-sync demo: everything runs on this machine.\n  service         {services}\n  \
              calendar cloud  {} (simulated Google Calendar).{faults}\n  people          {people}\n",
-            self.address,
-            self.sim.google_base_url(),
-        ));
+                self.sim.google_base_url(),
+            ),
+        );
     }
 
     fn tell(&self, out: Out, text: &str) {
@@ -255,8 +266,9 @@ impl Stage {
 
     /// Stops everything.
     pub(super) async fn end(self) {
-        self.stop.cancel();
-        let _ = self.server.await;
+        for instance in self.instances {
+            instance.end().await;
+        }
         self.sim.shutdown().await;
     }
 }
@@ -292,17 +304,26 @@ async fn simulator(args: &DemoArgs, now: calsync_core::time::Ts) -> Fallible<Run
     Ok(sim)
 }
 
+/// A demo puts people into the database, and its key is thrown away: it must be nobody's.
+async fn refuse_used(settings: &config::Settings) -> Fallible<()> {
+    let store = storage::open(&settings.database, storage::Migrate::Run).await?;
+    let used = !store.users().await?.is_empty() || identity::sealed(store.as_ref()).await?.is_some();
+    store.close().await;
+    if used { Err("the database is in use: name an empty one".into()) } else { Ok(()) }
+}
+
 /// The service's settings: everything at the simulator, nothing outside this machine.
 fn settings(
     sim: &RunningSimulator,
     address: SocketAddr,
-    database: &std::path::Path,
+    database: &DatabaseUrl,
+    redis: Option<&Secret>,
 ) -> Fallible<config::Settings> {
     let base = sim.google_base_url();
     let values = [
         ("SERVER__BIND", address.to_string()),
         ("SERVER__PUBLIC_URL", format!("http://{address}")),
-        ("DATABASE__URL", format!("sqlite://{}", database.display())),
+        ("DATABASE__URL", database.expose().to_owned()),
         ("GOOGLE__CLIENT_ID", CLIENT.to_owned()),
         ("GOOGLE__CLIENT_SECRET", CLIENT_SECRET.to_owned()),
         ("GOOGLE__AUTH_URL", format!("{base}/o/oauth2/v2/auth")),
@@ -314,6 +335,7 @@ fn settings(
         // As much as the simulated Google takes: a demo lives weeks in seconds.
         ("GOOGLE__WRITES_PER_MINUTE", "600".to_owned()),
     ];
-    let named = values.into_iter().map(|(key, value)| (format!("CALENDAR_SYNC__{key}"), value));
+    let redis = redis.map(|url| ("REDIS__URL", url.expose().to_owned()));
+    let named = values.into_iter().chain(redis).map(|(key, value)| (format!("CALENDAR_SYNC__{key}"), value));
     Ok(config::load(&Sources::new(None, named))?.settings)
 }

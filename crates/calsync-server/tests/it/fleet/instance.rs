@@ -64,8 +64,12 @@ impl Instance {
         let mut serving = self.running.take().expect("it runs");
         serving.ask_to_stop();
         let ended = serving.ended(STOPS).await;
-        self.said.push_str(&serving.log());
-        assert_eq!(ended.code(), Some(0), "{}", serving.log());
+        let log = serving.log();
+        self.said.push_str(&log);
+        assert_eq!(ended.code(), Some(0), "{log}");
+        for late in ["still at work", "still under way", "did not take leave"] {
+            assert!(!log.contains(late), "{late}: {log}");
+        }
     }
 
     /// Sends it a signal.

@@ -4,6 +4,8 @@
 //!
 //! `CALSYNC_FLEET_ROUNDS=20 CALSYNC_FLEET_SEED=7 cargo nextest run -p calsync-server fleet` goes on for longer.
 
+#![allow(clippy::print_stdout, reason = "a test that passes tells its figures")]
+
 mod bed;
 mod forwarder;
 mod instance;

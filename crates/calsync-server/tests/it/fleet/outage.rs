@@ -107,3 +107,27 @@ async fn an_instance_with_another_key_or_none_is_told_so() {
     let _second = none.serve().await;
     health_is(&none, 200, "healthy").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_does_not_migrate_needs_no_more_than_to_read_and_write() {
+    let cluster = Cluster::start(&ClusterOptions::default());
+    let owner = keyed(&cluster.create_database("sync"));
+    let channel = seed(&owner, 1).await.remove(0);
+    let rights = format!(
+        "CREATE ROLE modest LOGIN PASSWORD '{PASSWORD}'; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO modest"
+    );
+    cluster.psql("sync", &rights).unwrap();
+    let mut place = keyed(&cluster.url_with("modest", Some(PASSWORD), "sync", &[]));
+    place.set("LOG__LEVEL", "debug");
+    let mut serving = place.serve().await;
+    health_is(&place, 200, "healthy").await;
+    assert_eq!(channel.delivery(2).post(&place).await.status, 200);
+    place.run(&["users", "add", "grace@example.org"]).expect(0);
+    place.run(&["sync-calendars", "--mode", "full"]);
+    place.run(&["migrate"]).expect(0);
+    serving.ask_to_stop();
+    assert_eq!(serving.ended(PATIENCE).await.code(), Some(0), "{}", serving.log());
+    let log = serving.log();
+    assert!(!log.contains("lacks the right") && !log.contains("denied") && !log.contains(PASSWORD), "{log}");
+}

@@ -42,9 +42,11 @@ pub(crate) async fn judge(mut bed: Bed) {
 
     let acknowledged = no_notification_is_lost_or_doubled(&bed).await;
     each_job_ran_once(&bed);
+    let read = left_alone.elapsed();
     for instance in &mut bed.instances {
         instance.stop().await;
     }
+    println!("books read after {read:?}, all stopped after {:?}", left_alone.elapsed());
     assert_eq!(bed.ask("SELECT resource FROM leases WHERE owner IS NOT NULL"), "", "somebody kept a lease");
     assert_eq!(bed.ask("SELECT count(*) FROM outbox"), "0");
     let runs = bed.ask("SELECT count(*) FROM sync_runs");
