@@ -162,8 +162,9 @@ CREATE TABLE webhook_notifications (
 CREATE INDEX webhook_notifications_received_at ON webhook_notifications (received_at);
 CREATE INDEX webhook_notifications_status_received_at ON webhook_notifications (processing_status, received_at);
 CREATE INDEX webhook_notifications_subscription_received_at ON webhook_notifications (subscription_id, received_at);
+-- Those that wait for another try, in words that lead no planner to the index on the status.
 CREATE INDEX webhook_notifications_next_retry_at ON webhook_notifications (next_retry_at)
-    WHERE processing_status = 'retrying';
+    WHERE next_retry_at IS NOT NULL;
 
 -- Figures of notifications by the minute of their receipt, kept as they change: nobody counts a day's rows. Split into
 -- parts, so that writers seldom meet on one row.

@@ -4,6 +4,7 @@
 //! Everything here is deterministic: times and ids are numbers, randomness comes from seeds that are printed.
 
 use std::any::Any;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use calsync_core::ports::Store;
@@ -34,11 +35,22 @@ pub struct Fresh {
     pub keep: Box<dyn Any + Send>,
 }
 
+/// A rule as a value: it fails by a panic.
+pub type Rule = fn(Arc<dyn Store>) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Every rule with its name, for whoever can't make a test of each.
+pub fn rules() -> Vec<(&'static str, Rule)> {
+    crate::store_contract!(@rules list ())
+}
+
 /// Makes one test of every rule. `$make` is an async function that returns a [`Fresh`] store.
 #[macro_export]
 macro_rules! store_contract {
     ($make:path) => {
-        $crate::store_contract!(@modules $make;
+        $crate::store_contract!(@rules modules $make);
+    };
+    (@rules $what:ident $make:tt) => {
+        $crate::store_contract! { @$what $make;
             people: a_user_is_unique, removing_a_user_takes_everything, an_account_reconnected_keeps_its_id,
                 credentials_are_replaced_only_from_the_version_read, an_account_status_tells_what_to_do,
                 removing_an_account_replans_the_others, settings_are_initialised_once, a_user_state_is_whole;
@@ -77,7 +89,10 @@ macro_rules! store_contract {
             concurrency: each_due_user_goes_to_one_of_many, one_of_many_equal_deliveries_is_new,
                 failures_are_counted_exactly, deliveries_are_counted_exactly, a_job_goes_to_one_of_many;
             model: agrees_with_the_reference;
-        );
+        }
+    };
+    (@list (); $($module:ident: $($test:ident),+;)+) => {
+        vec![$($((stringify!($test), (|store| Box::pin($module::$test(store))) as Rule),)+)+]
     };
     (@modules $make:path; $($module:ident: $($test:ident),+;)+) => {$(
         mod $module {

@@ -142,6 +142,11 @@ impl SqlStore {
 async fn connect(url: &str, missing: Missing, connections: u32) -> Result<Db, StoreError> {
     Ok(match url.split_once(':') {
         Some(("postgres" | "postgresql", _)) => Db::Pg(Pg::open(url, connections).await?),
+        // It may hold a password, so it is not repeated, as the path of a file would be.
+        Some((scheme, rest)) if scheme != "sqlite" && rest.starts_with("//") => {
+            let words = "database.url begins neither with sqlite: nor with postgres:";
+            return Err(StoreError::Unavailable(words.to_owned()));
+        }
         _ => Db::Lite(Lite::open(url, missing).await?),
     })
 }

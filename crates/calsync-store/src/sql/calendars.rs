@@ -10,7 +10,7 @@ use calsync_core::time::Ts;
 use super::SqlStore;
 use super::columns::{self, select};
 use super::db::{Bulk, Tx};
-use super::people::{lock_user, say};
+use super::people::{hold_calendars, lock_user, say};
 use super::value::{Val, vals};
 use crate::rows::{AT_ONCE, missing};
 
@@ -32,6 +32,7 @@ impl SqlStore {
         // Two listings of one account at once would each add its calendars.
         let user = tx.lock("SELECT user_id FROM accounts WHERE id = $1", vals![account]).await?;
         let user: UserId = user.ok_or_else(|| missing("account"))?.id()?;
+        hold_calendars(&mut tx, user).await?;
         let back = listed.iter().map(|(_, item)| vals![account, item.remote_id.as_str(), AT_ONCE]);
         tx.bulk(&BACK, back.collect()).await?;
         tx.exec("UPDATE calendars SET missing = 1 WHERE account_id = $1 AND missing = 0", vals![account])
@@ -132,7 +133,7 @@ pub(super) async fn raise(
 ) -> Result<(), StoreError> {
     let full = wish == Wish::Full;
     let rows = calendars.iter().map(|id| vals![*id, now, 1_i64, full]).collect();
-    tx.bulk(&RAISE, rows).await.map(drop)
+    tx.bulk_in_order(&RAISE, "calendars", rows).await.map(drop)
 }
 
 /// Calendar, when, how often, whether in full: each calendar once.

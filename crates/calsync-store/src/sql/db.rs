@@ -1,13 +1,16 @@
 //! The seam between the store and a database: run a statement, read rows, hold a transaction. The statements are the
 //! same text for every dialect; what cannot be is asked of the dialect here. Knows no table but its own.
 
+use std::collections::BTreeSet;
+
+use calsync_core::ids::CalendarId;
 use calsync_core::ports::StoreError;
 use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, Transaction};
 
 use super::copy;
 use super::lite::{self, Lite};
 use super::pg::{self, Bell, Pg, Receiver};
-use super::value::{Row, Val};
+use super::value::{Row, Val, vals};
 
 /// Rows per statement of a bulk insert into SQLite. A few sizes only, so that the prepared statements stay few.
 const CHUNKS: [usize; 6] = [128, 32, 8, 4, 2, 1];
@@ -199,6 +202,17 @@ impl Tx {
         Ok(rows?.into_iter().next())
     }
 
+    /// Keeps everybody else from changing these calendars until this transaction is over. Who changes several, one after
+    /// the other, holds them before: everybody locks them in the order of their ids, so that nobody waits crosswise.
+    pub(super) async fn hold(&mut self, calendars: &BTreeSet<CalendarId>) -> Result<(), StoreError> {
+        match self {
+            // Nobody else writes at all.
+            Tx::Lite(_) => Ok(()),
+            Tx::Pg(_) if calendars.len() < 2 => Ok(()),
+            Tx::Pg(tx) => tx.hold(calendars.iter().map(|calendar| vals![*calendar]).collect()).await,
+        }
+    }
+
     /// Changes rows; how many.
     pub(super) async fn exec(&mut self, sql: &'static str, vals: Vec<Val>) -> Result<u64, StoreError> {
         match self {
@@ -220,6 +234,24 @@ impl Tx {
             Tx::Pg(tx) => changed = tx.many(bulk.arrays(columns), rows).await?.1,
         }
         Ok(changed)
+    }
+
+    /// The same for rows of this table that the first value of each names: they are locked in the order of their ids, as
+    /// everybody does it, and not as the statement happens to come by them.
+    pub(super) async fn bulk_in_order(
+        &mut self,
+        bulk: &Bulk,
+        table: &'static str,
+        rows: Vec<Vec<Val>>,
+    ) -> Result<u64, StoreError> {
+        match self {
+            // Nobody else writes at all.
+            Tx::Lite(_) => self.bulk(bulk, rows).await,
+            Tx::Pg(tx) => {
+                let Some(columns) = rows.first().map(Vec::len) else { return Ok(0) };
+                Ok(tx.many(bulk.arrays_in_order(columns, table), rows).await?.1)
+            }
+        }
     }
 
     /// The same for a statement that answers with rows. On SQLite they cost more than the statement: each crosses to
@@ -293,9 +325,21 @@ impl Bulk {
 
     /// For a dialect in which each column is a parameter: `SELECT * FROM unnest($1, $2) AS …`
     pub(super) fn arrays(&self, columns: usize) -> String {
-        let list =
-            |prefix: &str| (1..=columns).map(|n| format!("{prefix}{n}")).collect::<Vec<String>>().join(", ");
-        let (parameters, names) = (list("$"), list("column"));
-        format!("{} SELECT * FROM unnest({parameters}) AS t ({names}) {}", self.before, self.after)
+        format!("{} SELECT * FROM {} {}", self.before, unnested(columns), self.after)
     }
+
+    /// The same, with the rows that the first column names locked before, in the order of their ids.
+    pub(super) fn arrays_in_order(&self, columns: usize, table: &str) -> String {
+        let (before, after, unnested) = (self.before, self.after, unnested(columns));
+        format!(
+            "{before} SELECT t.* FROM {unnested} JOIN {table} held ON held.id = t.column1 \
+             ORDER BY held.id FOR NO KEY UPDATE OF held {after}"
+        )
+    }
+}
+
+fn unnested(columns: usize) -> String {
+    let list =
+        |prefix: &str| (1..=columns).map(|n| format!("{prefix}{n}")).collect::<Vec<String>>().join(", ");
+    format!("unnest({}) AS t ({})", list("$"), list("column"))
 }

@@ -40,6 +40,8 @@ pub(super) use claim_due;
 pub(super) const IS_DUE: &str = "SELECT c.user_id FROM calendars c JOIN leases l ON l.user_id = c.user_id \
     WHERE c.due_at <= $1 AND (l.owner IS NULL OR l.expires_at <= $1) ORDER BY c.due_at, c.user_id LIMIT 1";
 
+pub(super) const NEXT_DUE: &str = "SELECT min(due_at) FROM calendars WHERE due_at IS NOT NULL";
+
 /// Not for a calendar that was made dirty after the decision: it stays due.
 pub(super) const NEXT: Bulk = Bulk {
     before: "UPDATE calendars SET due_at = v.column3 FROM (",
@@ -107,13 +109,12 @@ impl SqlStore {
             return Err(lost(lease));
         }
         let rows = next.iter().map(|n| vals![n.calendar, n.seen_generation, n.due_at]).collect();
-        tx.bulk(&NEXT, rows).await?;
+        tx.bulk_in_order(&NEXT, "calendars", rows).await?;
         tx.commit().await
     }
 
     pub(super) async fn next_due(&self) -> Result<Option<Ts>, StoreError> {
-        let sql = "SELECT min(due_at) FROM calendars WHERE due_at IS NOT NULL";
-        self.db.figure(sql, vals![]).await?.opt_ts()
+        self.db.figure(NEXT_DUE, vals![]).await?.opt_ts()
     }
 }
 
@@ -137,8 +138,8 @@ async fn claim(
     Ok(Some(Lease { resource, owner, token: row.int()?, expires_at: until }))
 }
 
-/// Every fenced method begins with this, inside its own transaction: until its end nobody can take the lease over. A lease that ran out is still good while nobody
-/// has taken it. Returns when it was claimed.
+/// Every fenced method begins with this, inside its own transaction: until its end nobody can take the lease over. A lease
+/// that ran out is still good while nobody has taken it. Returns when it was claimed.
 pub(super) async fn fence(tx: &mut Tx, lease: &Lease) -> Result<Ts, StoreError> {
     let sql = "SELECT claimed_at FROM leases WHERE resource = $1 AND owner = $2 AND token = $3";
     let held = vals![lease.resource.as_str(), lease.owner.as_str(), lease.token];

@@ -17,10 +17,10 @@ const BY_STATUS: &str = select!(
 );
 pub(super) const BACKLOG: &str = "SELECT count(*) FROM webhook_notifications \
     WHERE processing_status IN ('pending', 'processing', 'retrying') AND received_at < $1";
+/// Only what is tried again has a time for it: that is the index's condition.
 pub(super) const RETRIES: &str = select!(
     notification_columns,
-    "FROM webhook_notifications WHERE processing_status = 'retrying' AND next_retry_at <= $1 \
-     ORDER BY next_retry_at, id LIMIT $2"
+    "FROM webhook_notifications WHERE next_retry_at <= $1 ORDER BY next_retry_at, id LIMIT $2"
 );
 /// What waits is counted itself: it may be removed unfinished, with its calendar.
 pub(super) const METRICS: &str = "SELECT CAST(coalesce(sum(received), 0) AS BIGINT), \

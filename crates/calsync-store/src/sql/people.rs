@@ -30,7 +30,10 @@ impl SqlStore {
     }
 
     pub(super) async fn remove_user(&self, user: UserId) -> Result<(), StoreError> {
-        self.db.exec("DELETE FROM users WHERE id = $1", vals![user]).await.map(drop)
+        let mut tx = self.db.begin().await?;
+        lock_user(&mut tx, user).await?;
+        tx.exec("DELETE FROM users WHERE id = $1", vals![user]).await?;
+        tx.commit().await
     }
 
     pub(super) async fn user_state(&self, user: UserId) -> Result<Option<UserState>, StoreError> {
@@ -199,7 +202,13 @@ fn sealed(mut row: Row) -> Result<SealedCredentials, StoreError> {
 
 /// What concerns several calendars of one person is changed by one at a time.
 pub(super) async fn lock_user(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
-    tx.lock("SELECT id FROM users WHERE id = $1", vals![user]).await.map(drop)
+    tx.lock("SELECT id FROM users WHERE id = $1", vals![user]).await?;
+    hold_calendars(tx, user).await
+}
+
+/// All of a person's calendars, in the order in which everybody locks them.
+pub(super) async fn hold_calendars(tx: &mut Tx, user: UserId) -> Result<(), StoreError> {
+    tx.lock("SELECT id FROM calendars WHERE user_id = $1 ORDER BY id", vals![user]).await.map(drop)
 }
 
 /// A conflict in words that fit the occasion.

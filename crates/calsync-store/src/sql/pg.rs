@@ -2,29 +2,29 @@
 //! Decides nothing about the data.
 //!
 //! Nothing here leans on an isolation level: transactions are READ COMMITTED, and whoever must keep others out locks a
-//! row first (`Tx::lock`). A statement that has no answer for `ANSWER` is given up, and so is the pool it came from: a
-//! connection to a host that is gone would otherwise wait for the kernel, a quarter of an hour.
+//! row first (`Tx::lock`), several in the order of their ids (`Tx::hold`). A statement that has no answer for `ANSWER` is
+//! given up, and so is the pool it came from: a connection to a host that is gone would otherwise wait for the kernel, a
+//! quarter of an hour.
 
-use std::future::Future;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use calsync_core::ports::StoreError;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, SqlSafeStr, Transaction};
 
 use super::leases::claim_due;
 use super::value::{Row, Val};
-use value::Keep;
+use home::{ANSWER, Failure, Home, PROMPT};
 
 mod error;
+mod home;
 mod listen;
 mod place;
 mod receive;
 mod value;
 
-use error::error;
+use error::{error, silent};
 use place::Place;
 
 pub(super) use listen::Bell;
@@ -32,10 +32,9 @@ pub(super) use listen::Bell;
 pub(super) use receive::RECEIVE;
 pub(super) use receive::Receiver;
 
-/// How long a caller waits for a connection: a provider waits three seconds for its answer.
-const TURN: Duration = Duration::from_millis(2_500);
-/// A statement without an answer for so long gets none: the server itself gives up before (`SESSION`).
-const ANSWER: Duration = Duration::from_secs(20);
+/// How long a caller waits for a connection: a provider waits three seconds for its answer. Shorter than `PROMPT`, so that
+/// a pool that is busy is not taken for a server that is silent.
+const TURN: Duration = Duration::from_millis(1_800);
 /// A connection that was idle for so long is asked whether it is alive before it is used.
 const IDLE: Duration = Duration::from_secs(30);
 /// How long it has to say so.
@@ -65,6 +64,8 @@ pub(super) const TYPES: [(&str, &str); 8] = [
 /// The lease is locked as it is picked, so that of two who ask at once each gets another one.
 pub(super) const CLAIM_DUE: &str = claim_due!("FOR NO KEY UPDATE OF l SKIP LOCKED");
 
+const HOLD: &str = "SELECT c.id FROM calendars c WHERE c.id = ANY($1) ORDER BY c.id FOR NO KEY UPDATE";
+
 /// One process changes the schema at a time.
 const SCHEMA_LOCK: &str = "SELECT 1 FROM pg_advisory_xact_lock(7160758237458197)";
 /// Whether there is a table of this name, and whether there is any.
@@ -82,15 +83,11 @@ pub(super) struct Pg {
     me: String,
 }
 
-/// The pool in use, and how to make another.
-struct Home {
-    place: Place,
-    pool: RwLock<PgPool>,
-}
-
 /// A transaction.
 pub(super) struct Tx {
     tx: Transaction<'static, Postgres>,
+    /// The number of its pool.
+    number: u64,
     home: Arc<Home>,
 }
 
@@ -99,22 +96,21 @@ impl Pg {
     pub(super) async fn open(url: &str, connections: u32) -> Result<Pg, StoreError> {
         let place = Place::parse(url, connections)?;
         let first = tokio::time::timeout(ANSWER, PgConnection::connect_with(&place.options)).await;
-        let mut first = first.map_err(|_| silent())?.map_err(error)?;
+        let mut first = first.map_err(|_| silent(ANSWER))?.map_err(error)?;
         let me = place::check_server(&mut first).await?;
         // Whether it goes well or not is no matter any more.
         drop(first.close().await);
-        let pool = RwLock::new(place.pool());
-        Ok(Pg { home: Arc::new(Home { place, pool }), me })
+        Ok(Pg { home: Arc::new(Home::new(place)), me })
     }
 
     /// Begins to write.
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
-        self.home.begin("BEGIN").await
+        Tx::begin(&self.home, "BEGIN").await
     }
 
     /// Begins to read: every statement sees the same moment.
     pub(super) async fn snapshot(&self) -> Result<Tx, StoreError> {
-        self.home.begin("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await
+        Tx::begin(&self.home, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await
     }
 
     /// Begins to change the schema: alone.
@@ -130,18 +126,20 @@ impl Pg {
 
     /// Reads rows by one statement. Read again on another connection if this one was dead.
     pub(super) async fn all(&self, sql: &'static str, vals: Vec<Val>) -> Result<Vec<Row>, StoreError> {
-        match self.home.statement(sql, value::single(vals.clone())?).await {
-            Err(Failure { dead: true, .. }) => Ok(self.home.statement(sql, value::single(vals)?).await?.0),
+        match self.home.statement(ANSWER, sql, value::single(vals.clone())?).await {
+            Err(Failure { dead: true, .. }) => {
+                Ok(self.home.statement(ANSWER, sql, value::single(vals)?).await?.0)
+            }
             done => Ok(done?.0),
         }
     }
 
-    /// Reads rows by one statement over many rows of values.
+    /// Reads rows by one statement over many rows of values. A provider waits for it.
     pub(super) async fn ask(&self, sql: String, rows: Vec<Vec<Val>>) -> Result<Vec<Row>, StoreError> {
         let again = rows.clone();
-        match self.home.statement(AssertSqlSafe(sql.as_str()), value::arrays(rows)?).await {
+        match self.home.statement(PROMPT, AssertSqlSafe(sql.as_str()), value::arrays(rows)?).await {
             Err(Failure { dead: true, .. }) => {
-                Ok(self.home.statement(AssertSqlSafe(sql), value::arrays(again)?).await?.0)
+                Ok(self.home.statement(PROMPT, AssertSqlSafe(sql), value::arrays(again)?).await?.0)
             }
             done => Ok(done?.0),
         }
@@ -149,7 +147,7 @@ impl Pg {
 
     /// One statement as a transaction of its own; how many rows it changed.
     pub(super) async fn exec(&self, sql: &'static str, vals: Vec<Val>) -> Result<u64, StoreError> {
-        Ok(self.home.statement(sql, value::single(vals)?).await?.1)
+        Ok(self.home.statement(ANSWER, sql, value::single(vals)?).await?.1)
     }
 
     /// A way to other instances, and from them.
@@ -163,102 +161,28 @@ impl Pg {
     }
 
     pub(super) async fn close(&self) {
-        let pool = self.home.pool();
-        // A server that does not answer must not keep us from stopping.
-        if tokio::time::timeout(ANSWER, pool.close()).await.is_err() {
-            tracing::warn!("the database did not take leave");
-        }
-    }
-}
-
-/// What went wrong, and whether the connection it went wrong on is of no use any more.
-struct Failure {
-    error: StoreError,
-    dead: bool,
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> StoreError {
-        failure.error
-    }
-}
-
-impl Home {
-    fn pool(&self) -> PgPool {
-        self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The connections that are open are of no use any more: a server that was restarted has forgotten all of them.
-    fn renew(&self) {
-        let fresh = self.place.pool();
-        let old = std::mem::replace(&mut *self.pool.write().unwrap_or_else(PoisonError::into_inner), fresh);
-        tokio::spawn(async move { old.close().await });
-    }
-
-    /// Waits for the server, but not for ever; takes note of a connection that broke.
-    async fn answer<T>(&self, asked: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Failure> {
-        match tokio::time::timeout(ANSWER, asked).await {
-            Err(_) => {
-                self.renew();
-                Err(Failure { error: silent(), dead: false })
-            }
-            Ok(Err(e)) => {
-                let dead = error::is_dead(&e);
-                if dead {
-                    self.renew();
-                }
-                Err(Failure { error: error(e), dead })
-            }
-            Ok(Ok(answer)) => Ok(answer),
-        }
-    }
-
-    async fn connection(&self) -> Result<PoolConnection<Postgres>, Failure> {
-        let pool = self.pool();
-        self.answer(async move { pool.acquire().await }).await
-    }
-
-    async fn begin(self: &Arc<Home>, how: &'static str) -> Result<Tx, StoreError> {
-        let begun = match self.try_begin(how).await {
-            // It was dead before we came: nothing has happened.
-            Err(Failure { dead: true, .. }) => self.try_begin(how).await,
-            done => done,
-        };
-        Ok(Tx { tx: begun?, home: self.clone() })
-    }
-
-    async fn try_begin(&self, how: &'static str) -> Result<Transaction<'static, Postgres>, Failure> {
-        let pool = self.pool();
-        let how = self.place.begin(how);
-        self.answer(async move { pool.begin_with(AssertSqlSafe(how)).await }).await
-    }
-
-    /// One statement outside any transaction of the caller's.
-    async fn statement(
-        &self,
-        sql: impl SqlSafeStr,
-        arguments: PgArguments,
-    ) -> Result<(Vec<Row>, u64), Failure> {
-        if self.place.pooled {
-            // Behind a pooler a statement's two steps may meet two servers, unless a transaction holds them together.
-            let mut tx = self.try_begin("BEGIN").await?;
-            let done = self.answer(value::run(&mut tx, sql, arguments, Keep::Nothing)).await?;
-            self.answer(tx.commit()).await?;
-            return Ok(done);
-        }
-        let mut connection = self.connection().await?;
-        self.answer(value::run(&mut connection, sql, arguments, Keep::Prepared)).await
+        self.home.close().await;
     }
 }
 
 impl Tx {
+    async fn begin(home: &Arc<Home>, how: &'static str) -> Result<Tx, StoreError> {
+        let begun = match home.begin(ANSWER, how).await {
+            // It was dead before we came: nothing has happened.
+            Err(Failure { dead: true, .. }) => home.begin(ANSWER, how).await,
+            done => done,
+        };
+        let (tx, number) = begun?.apart();
+        Ok(Tx { tx, number, home: home.clone() })
+    }
+
     async fn run(
         &mut self,
         sql: impl SqlSafeStr,
-        arguments: PgArguments,
+        arguments: sqlx::postgres::PgArguments,
     ) -> Result<(Vec<Row>, u64), StoreError> {
         let keep = self.home.place.keep();
-        Ok(self.home.answer(value::run(&mut self.tx, sql, arguments, keep)).await?)
+        self.home.part(self.number, value::run(&mut self.tx, sql, arguments, keep)).await
     }
 
     pub(super) async fn all(&mut self, sql: &'static str, vals: Vec<Val>) -> Result<Vec<Row>, StoreError> {
@@ -275,6 +199,11 @@ impl Tx {
         Ok(self.run(sql, value::single(vals)?).await?.0)
     }
 
+    /// Keeps everybody else from changing these calendars until the end.
+    pub(super) async fn hold(&mut self, calendars: Vec<Vec<Val>>) -> Result<(), StoreError> {
+        self.run(HOLD, value::arrays(calendars)?).await.map(drop)
+    }
+
     /// A statement over many rows of values: its rows, and how many it changed.
     pub(super) async fn many(
         &mut self,
@@ -289,12 +218,8 @@ impl Tx {
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.home.answer(self.tx.commit()).await?)
+        self.home.part(self.number, self.tx.commit()).await
     }
-}
-
-fn silent() -> StoreError {
-    StoreError::Unavailable(format!("the server did not answer within {} s", ANSWER.as_secs()))
 }
 
 /// A pool of so many connections to the place. Connects when it is first needed.

@@ -255,7 +255,8 @@ pub(super) async fn mark(
         let last = latest.entry(subscription).or_insert(at);
         *last = at.max(*last);
     }
-    tx.bulk(&MARK, latest.into_iter().map(|(id, at)| vals![id, at]).collect()).await.map(drop)
+    let rows = latest.into_iter().map(|(id, at)| vals![id, at]).collect();
+    tx.bulk_in_order(&MARK, "webhook_subscriptions", rows).await.map(drop)
 }
 
 /// Each calendar once, with its earliest delivery and how many there were.

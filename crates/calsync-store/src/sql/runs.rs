@@ -268,5 +268,5 @@ async fn count_failures(
     let sql = "SELECT id FROM webhook_subscriptions WHERE calendar_id = $1 AND status = 'active'";
     concerned.append(&mut ids(tx.all(sql, vals![calendar]).await?)?);
     let rows = concerned.into_iter().map(|id| vals![id, failures]).collect();
-    tx.bulk(&COUNT, rows).await.map(drop)
+    tx.bulk_in_order(&COUNT, "webhook_subscriptions", rows).await.map(drop)
 }

@@ -22,6 +22,8 @@ impl SqlStore {
     pub(super) async fn settle(&self, lease: &Lease, settlements: &[Settlement]) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         let claimed_at = fence(&mut tx, lease).await?;
+        let replanned = settlements.iter().filter(|s| matches!(s.outcome, Outcome::Replan { .. }));
+        tx.hold(&replanned.map(|s| s.target).collect()).await?;
         let targets: BTreeSet<CalendarId> = settlements.iter().map(|s| s.target).collect();
         for target in targets {
             owner(&mut tx, target).await?.ok_or_else(|| missing("calendar"))?;

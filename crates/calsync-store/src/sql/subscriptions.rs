@@ -10,6 +10,7 @@ use calsync_core::time::Ts;
 
 use super::SqlStore;
 use super::columns::{self, select, subscription_columns};
+use super::db::Tx;
 use super::people::say;
 use super::value::{Val, vals};
 use crate::rows::missing;
@@ -71,6 +72,13 @@ const REINSTATE: &str = "UPDATE webhook_subscriptions SET status = 'active' \
 pub(super) const EXPIRE: &str =
     "UPDATE webhook_subscriptions SET status = 'expired' WHERE status = 'active' AND expires_at <= $1";
 
+/// Calendars whose subscriptions expire.
+pub(super) const EXPIRING: &str = "SELECT id FROM calendars WHERE id IN \
+    (SELECT calendar_id FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1) ORDER BY id";
+/// The calendar of a subscription.
+const ITS_CALENDAR: &str =
+    "SELECT id FROM calendars WHERE id = (SELECT calendar_id FROM webhook_subscriptions WHERE id = $1)";
+
 const TAKEN: &str = "the calendar has an active subscription already, or the channel id is taken or too long";
 
 impl SqlStore {
@@ -80,6 +88,7 @@ impl SqlStore {
         replaces: Option<SubscriptionId>,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
+        tx.lock("SELECT id FROM calendars WHERE id = $1", vals![new.calendar]).await?;
         if let Some(old) = replaces {
             tx.exec("UPDATE webhook_subscriptions SET status = 'expired' WHERE id = $1", vals![old]).await?;
         }
@@ -101,8 +110,11 @@ impl SqlStore {
     ) -> Result<(), StoreError> {
         let sql = "UPDATE webhook_subscriptions SET subscription_id = $2, resource_id = $3, expires_at = $4, \
                    last_renewal_at = $5, status = 'active', failure_count = 0 WHERE id = $1";
-        let changed = self.db.exec(sql, vals![id, remote_id, resource, expires_at, now]).await;
-        found(changed.map_err(|e| say(e, TAKEN))?)
+        let mut tx = self.db.begin().await?;
+        lock_calendar(&mut tx, id).await?;
+        let changed = tx.exec(sql, vals![id, remote_id, resource, expires_at, now]).await;
+        found(changed.map_err(|e| say(e, TAKEN))?)?;
+        tx.commit().await
     }
 
     pub(super) async fn abandon_subscription(
@@ -112,6 +124,7 @@ impl SqlStore {
         now: Ts,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
+        lock_calendar(&mut tx, id).await?;
         found(tx.exec("UPDATE webhook_subscriptions SET status = 'failed' WHERE id = $1", vals![id]).await?)?;
         if let Some(replaced) = replaced {
             tx.exec(REINSTATE, vals![replaced, now]).await?;
@@ -125,7 +138,10 @@ impl SqlStore {
         status: SubscriptionStatus,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE webhook_subscriptions SET status = $2 WHERE id = $1";
-        found(self.db.exec(sql, vals![id, status.as_str()]).await.map_err(|e| say(e, TAKEN))?)
+        let mut tx = self.db.begin().await?;
+        lock_calendar(&mut tx, id).await?;
+        found(tx.exec(sql, vals![id, status.as_str()]).await.map_err(|e| say(e, TAKEN))?)?;
+        tx.commit().await
     }
 
     pub(super) async fn subscriptions(&self, calendar: CalendarId) -> Result<Vec<Subscription>, StoreError> {
@@ -165,7 +181,11 @@ impl SqlStore {
     }
 
     pub(super) async fn expire_subscriptions(&self, now: Ts) -> Result<u64, StoreError> {
-        self.db.exec(EXPIRE, vals![now]).await
+        let mut tx = self.db.begin().await?;
+        tx.lock(EXPIRING, vals![now]).await?;
+        let expired = tx.exec(EXPIRE, vals![now]).await?;
+        tx.commit().await?;
+        Ok(expired)
     }
 
     pub(super) async fn subscription_metrics(&self, now: Ts) -> Result<SubscriptionMetrics, StoreError> {
@@ -180,6 +200,11 @@ impl SqlStore {
             failing: row.num()?,
         })
     }
+}
+
+/// Whoever changes both locks the calendar first, and a trigger counts its active subscriptions there.
+async fn lock_calendar(tx: &mut Tx, subscription: SubscriptionId) -> Result<(), StoreError> {
+    tx.lock(ITS_CALENDAR, vals![subscription]).await.map(drop)
 }
 
 fn found(changed: u64) -> Result<(), StoreError> {

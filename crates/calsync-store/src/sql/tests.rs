@@ -11,7 +11,9 @@ use super::{Migrate, SqlStore};
 use crate::contract::world::{World, delivery, event, pull};
 
 mod lookups;
+mod pg_plans;
 mod plans;
+mod statements;
 
 async fn open() -> (TempDir, Arc<SqlStore>) {
     let dir = tempfile::tempdir().unwrap();

@@ -42,8 +42,9 @@ impl SqlStore {
     pub(super) async fn apply_pull(&self, lease: &Lease, pull: &PullApply) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         fence(&mut tx, lease).await?;
-        put_cursor(&mut tx, pull).await?;
         let calendar = pull.calendar;
+        tx.hold(&pull.targets.iter().copied().chain([calendar]).collect()).await?;
+        put_cursor(&mut tx, pull).await?;
         tx.bulk(&EVENTS_GONE, gone(calendar, &pull.events_gone)).await?;
         tx.bulk(&BLOCKS_GONE, gone(calendar, &pull.blocks_gone)).await?;
         tx.bulk(&EVENTS, present(calendar, pull.events.iter().map(|e| (&e.id, e)))?).await?;
@@ -84,6 +85,8 @@ impl SqlStore {
 
     pub(super) async fn approve_hold(&self, target: CalendarId, now: Ts) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
+        // Before its hold, as a worker does it.
+        tx.lock("SELECT id FROM calendars WHERE id = $1", vals![target]).await?;
         if tx.exec("UPDATE holds SET approved = 1 WHERE target = $1", vals![target]).await? == 0 {
             return Ok(false);
         }

@@ -1,7 +1,19 @@
 //! What PostgreSQL's error codes mean to a person (<https://www.postgresql.org/docs/current/errcodes-appendix.html>), and
 //! to whoever called.
 
+use std::io::ErrorKind;
+use std::time::Duration;
+
 use calsync_core::ports::StoreError;
+
+const UNTRUSTED: &str =
+    "no trusted connection: check sslmode and sslrootcert in database.url, and the server's certificate";
+const BROKEN_OFF: [ErrorKind; 4] = [
+    ErrorKind::UnexpectedEof,
+    ErrorKind::ConnectionReset,
+    ErrorKind::ConnectionAborted,
+    ErrorKind::BrokenPipe,
+];
 
 fn code(error: &sqlx::Error) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
@@ -19,6 +31,11 @@ pub(super) fn is_dead(error: &sqlx::Error) -> bool {
     }
 }
 
+/// No answer, for so long.
+pub(super) fn silent(waited: Duration) -> StoreError {
+    StoreError::Unavailable(format!("the server did not answer within {} s", waited.as_secs_f32()))
+}
+
 /// What went wrong, in words that say what to do.
 pub(crate) fn error(error: sqlx::Error) -> StoreError {
     let detail = error.to_string();
@@ -29,7 +46,14 @@ pub(crate) fn error(error: sqlx::Error) -> StoreError {
         "23505" => StoreError::Conflict(format!("it exists already ({detail})")),
         "40001" | "40P01" => StoreError::Contended(format!("another transaction was in the way ({detail})")),
         "55P03" => StoreError::Contended(format!("another transaction holds a row for long ({detail})")),
-        "28P01" | "28000" => words("the server refuses the user or the password: check database.url"),
+        "28P01" => words("the server refuses the user or the password: check database.url"),
+        "28000" => words(
+            "the server refuses the user, or lets it in only otherwise: check user and sslmode in database.url, and the \
+             server's pg_hba.conf",
+        ),
+        "55000" if detail.contains("not currently accepting") => words(
+            "the database takes no connections: ALTER DATABASE … ALLOW_CONNECTIONS true, or check database.url",
+        ),
         "3D000" => words("the server has no such database: create it, or check database.url"),
         "42501" => words("the user lacks the right to do this: make it the owner of the database"),
         "53300" => words(
@@ -62,14 +86,22 @@ pub(crate) fn error(error: sqlx::Error) -> StoreError {
 fn without_code(error: sqlx::Error, detail: &str) -> StoreError {
     let words = |what: &str| StoreError::Unavailable(format!("{what} ({detail})"));
     match error {
-        sqlx::Error::PoolTimedOut => words("no connection became free, or none could be made, in time"),
+        sqlx::Error::PoolTimedOut => words(
+            "no connection became free in time: look at what keeps the server busy, or raise database.max_connections",
+        ),
         sqlx::Error::PoolClosed => StoreError::Unavailable("it was closed".to_owned()),
+        // That is how the encrypting layer says that it does not believe.
+        sqlx::Error::Io(e) if e.kind() == ErrorKind::InvalidData => words(UNTRUSTED),
+        sqlx::Error::Io(e) if e.kind() == ErrorKind::NotFound => words(
+            "a file that database.url names is not there: check sslrootcert, or the directory of the socket",
+        ),
+        sqlx::Error::Io(e) if BROKEN_OFF.contains(&e.kind()) => words(
+            "the connection broke off: the server has stopped, or what answers there is no PostgreSQL server",
+        ),
         sqlx::Error::Io(_) => {
             words("the server can't be reached: check that it runs, and host and port in database.url")
         }
-        sqlx::Error::Tls(_) => words(
-            "no trusted connection: check sslmode and sslrootcert in database.url, and the server's certificate",
-        ),
+        sqlx::Error::Tls(_) => words(UNTRUSTED),
         sqlx::Error::Configuration(_) => words("database.url asks for something that can't be done"),
         sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::Decode(_)

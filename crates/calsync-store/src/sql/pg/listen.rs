@@ -12,7 +12,8 @@ use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 
 use super::super::value::vals;
-use super::{Home, error, value};
+use super::home::{ANSWER, Home};
+use super::{error, value};
 
 /// The channel. Names no schema: two installations in one database only wake each other needlessly.
 const CHANNEL: &str = "calendar_sync_work";
@@ -67,7 +68,16 @@ impl Bell {
             return Ok(());
         };
         loop {
-            match open.try_recv().await {
+            let told = tokio::select! {
+                told = open.try_recv() => told,
+                // The others broke, or fell silent: this one may have done so without our noticing.
+                () = self.home.renewed.notified() => {
+                    *listener = None;
+                    *listener = Some(self.listen().await?);
+                    return Ok(());
+                }
+            };
+            match told {
                 Ok(Some(told)) if told.payload() == self.me => {}
                 Ok(Some(_)) => return Ok(()),
                 // It was cut off, and is connected again.
@@ -122,6 +132,6 @@ async fn ring_when_pulled(home: Arc<Home>, me: String, rope: Arc<Rope>) {
 }
 
 async fn ring(home: &Arc<Home>, me: &str) -> Result<(), StoreError> {
-    home.statement(RING, value::single(vals![me])?).await?;
+    home.statement(ANSWER, RING, value::single(vals![me])?).await?;
     Ok(())
 }

@@ -14,7 +14,26 @@ const OLDEST: i32 = 15;
 /// Clocks of instances and server may differ by so much before somebody should look: leases are judged by them.
 const SKEW_MICROS: i64 = 5_000_000;
 /// Said in a URL: statements of one session may meet different servers (pgbouncer in transaction mode).
-const POOLED: &str = "pgbouncer=true";
+const POOLED: &str = "pgbouncer";
+/// What else a URL may say. The driver takes no notice of what it does not know, and writes it to the log: a misspelled
+/// `sslmode` would be no encryption, a misspelled `password` no secret.
+const KNOWN: [&str; 12] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "options",
+    "application_name",
+];
+/// Where operators of several servers read on.
+const ONE_ADDRESS: &str =
+    "name one address that always leads to the primary, see \"PostgreSQL\" in docs/operations.md";
 
 /// A server, by its URL.
 pub(crate) struct Place {
@@ -27,7 +46,7 @@ pub(crate) struct Place {
 impl Place {
     /// Never repeats the URL in an error: it may hold a password.
     pub(super) fn parse(url: &str, connections: u32) -> Result<Place, StoreError> {
-        let (rest, pooled) = without_pooled(url);
+        let (rest, pooled) = without_pooled(url)?;
         let options = PgConnectOptions::from_str(&rest).map_err(|e| {
             StoreError::Unavailable(format!(
                 "database.url is not the URL of a PostgreSQL server; write it like \
@@ -68,12 +87,36 @@ impl Place {
     }
 }
 
-fn without_pooled(url: &str) -> (String, bool) {
-    let Some((base, query)) = url.split_once('?') else { return (url.to_owned(), false) };
-    let rest: Vec<&str> = query.split('&').filter(|part| *part != POOLED).collect();
-    let pooled = rest.len() < query.split('&').count();
+/// The URL as the driver understands it, and whether it says that there is a pooler.
+fn without_pooled(url: &str) -> Result<(String, bool), StoreError> {
+    let (base, query) = url.split_once('?').unwrap_or((url, ""));
+    let server = base.split('/').nth(2).unwrap_or_default();
+    if server.rsplit('@').next().unwrap_or_default().contains(',') {
+        return Err(unavailable(format!(
+            "database.url names several servers, and only one host is possible: {ONE_ADDRESS}"
+        )));
+    }
+    let (mut rest, mut pooled) = (Vec::new(), false);
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        match part.split_once('=') {
+            Some((POOLED, "true")) => pooled = true,
+            Some((POOLED, "false")) => {}
+            Some((POOLED, _)) => {
+                return Err(unavailable("pgbouncer in database.url is true or false".to_owned()));
+            }
+            Some((name, _)) if KNOWN.contains(&name) || name.starts_with("options[") => rest.push(part),
+            // What stands there without a name may be anything, even a secret.
+            other => {
+                let name = other.map_or("one without a value", |(name, _)| name);
+                return Err(unavailable(format!(
+                    "database.url has an unknown parameter ({name}): possible are {} and {POOLED}",
+                    KNOWN.join(", ")
+                )));
+            }
+        }
+    }
     let rest = rest.join("&");
-    (if rest.is_empty() { base.to_owned() } else { format!("{base}?{rest}") }, pooled)
+    Ok((if rest.is_empty() { base.to_owned() } else { format!("{base}?{rest}") }, pooled))
 }
 
 /// New enough, writable, and with a clock like ours. Returns a name that no other instance has.

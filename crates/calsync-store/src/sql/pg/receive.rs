@@ -6,17 +6,18 @@ use std::sync::Arc;
 use calsync_core::ports::{NewNotification, StoreError};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgArguments;
-use sqlx::{Arguments as _, Connection as _, Postgres};
+use sqlx::{Arguments as _, Postgres};
 
 use super::super::notifications::part;
 use super::super::receipts::wants_sync;
 use super::super::value::{Row, Val, vals};
-use super::value::{self, Keep};
-use super::{Failure, Home};
+use super::home::{Failure, Home, Of, PROMPT};
+use super::value;
 
-/// The server runs the last of these parts first: figures, which all batches share, are added to when nothing else is
-/// waited for. Rows go in the order of their key, and calendars are locked in the order of theirs, so that batches of two instances
-/// never wait for each other crosswise. Answers with the ids that are new.
+/// Rows go in the order of their key, and calendars and subscriptions are locked in the order of theirs before they are
+/// changed, so that batches of two instances never wait for each other crosswise. The server runs the last of these parts
+/// first: as everywhere, calendars come before subscriptions, and figures, which all batches share, are added to when
+/// nothing else is waited for. Answers with the ids that are new.
 pub(crate) const RECEIVE: &str = "WITH v AS MATERIALIZED (SELECT * FROM \
     unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[]) \
     AS t (id, calendar_id, subscription_id, notification_id, received_at, headers, payload, sync)), \
@@ -29,23 +30,25 @@ pub(crate) const RECEIVE: &str = "WITH v AS MATERIALIZED (SELECT * FROM \
     counted AS (INSERT INTO notification_figures AS f (minute, part, received, completed, failed, time_ms, \
     calendars_synced, events_processed, busy_blocks_updated) \
     SELECT received_at - received_at % 60000000, $9, count(*), count(*) FILTER (WHERE sync = 0), 0, 0, 0, 0, 0 \
-    FROM v JOIN stored USING (id) GROUP BY 1 ON CONFLICT (minute, part) DO UPDATE SET \
+    FROM v JOIN stored USING (id) GROUP BY 1 ORDER BY 1 ON CONFLICT (minute, part) DO UPDATE SET \
     received = f.received + excluded.received, completed = f.completed + excluded.completed), \
-    confirmed AS (UPDATE webhook_subscriptions s SET failure_count = 0, \
-    last_notification_at = c.at \
-    FROM (SELECT subscription_id, max(received_at) AS at FROM v JOIN stored USING (id) WHERE sync = 0 GROUP BY 1) c \
-    WHERE s.id = c.subscription_id AND (s.last_notification_at IS NULL OR s.last_notification_at < c.at)), \
+    heard AS MATERIALIZED (SELECT s.id, h.at FROM (SELECT subscription_id, max(received_at) AS at \
+    FROM v JOIN stored USING (id) WHERE sync = 0 GROUP BY 1) h \
+    JOIN webhook_subscriptions s ON s.id = h.subscription_id ORDER BY s.id FOR NO KEY UPDATE OF s), \
+    confirmed AS (UPDATE webhook_subscriptions s SET failure_count = 0, last_notification_at = heard.at \
+    FROM heard WHERE s.id = heard.id AND (s.last_notification_at IS NULL OR s.last_notification_at < heard.at)), \
     raised AS MATERIALIZED (SELECT c.id, r.at, r.times FROM (SELECT calendar_id, min(received_at) AS at, \
     count(*) AS times FROM v JOIN stored USING (id) WHERE sync = 1 GROUP BY 1) r \
     JOIN calendars c ON c.id = r.calendar_id ORDER BY c.id FOR NO KEY UPDATE OF c), \
     due AS (UPDATE calendars SET dirty_generation = calendars.dirty_generation + raised.times, \
-    due_at = least(calendars.due_at, raised.at), open_since = least(calendars.open_since, raised.at) FROM raised WHERE calendars.id = raised.id) \
+    due_at = least(calendars.due_at, raised.at), open_since = least(calendars.open_since, raised.at) \
+    FROM raised WHERE calendars.id = raised.id) \
     SELECT id FROM stored";
 
 /// Stores receipts on a connection of its own.
 pub(crate) struct Receiver {
     home: Arc<Home>,
-    connection: Option<PoolConnection<Postgres>>,
+    connection: Option<Of<PoolConnection<Postgres>>>,
 }
 
 impl Receiver {
@@ -64,23 +67,22 @@ impl Receiver {
 
     async fn try_store(&mut self, arguments: PgArguments) -> Result<Vec<Row>, Failure> {
         if self.home.place.pooled {
-            return Ok(self.home.statement(RECEIVE, arguments).await?.0);
+            return Ok(self.home.statement(PROMPT, RECEIVE, arguments).await?.0);
         }
         // Taken out, so that one that fails or is left half-way is never used again.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.home.connection().await?,
+            None => self.home.connection(PROMPT).await?,
         };
-        let stored = self.home.answer(value::run(&mut connection, RECEIVE, arguments, Keep::Prepared)).await;
-        match stored {
+        match self.home.run(PROMPT, &mut connection, RECEIVE, arguments).await {
             Ok((rows, _)) => {
                 self.connection = Some(connection);
                 Ok(rows)
             }
             Err(failure) => {
-                if failure.dead {
-                    drop(connection.detach().close_hard().await);
-                }
+                // Closed and not given back: nobody shall wait for what it may still be doing.
+                let (connection, _) = connection.apart();
+                drop(connection.detach());
                 Err(failure)
             }
         }

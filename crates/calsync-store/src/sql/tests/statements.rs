@@ -1,0 +1,141 @@
+//! What is asked often, said once for both dialects: each statement with values to ask it with, and the indexes that it
+//! must go by.
+
+use super::super::db::Bulk;
+use super::super::{calendars, leases, lite, lookups, notifications, pg, receipts, runs, settle};
+use super::super::{subscriptions, walk};
+
+/// Its text.
+pub(super) enum Text {
+    /// The same in both.
+    Both(&'static str),
+    /// As SQLite is asked, and as PostgreSQL is.
+    Each(&'static str, &'static str),
+    /// Over rows of values: as many columns as there are values.
+    Rows(&'static Bulk),
+    /// The same, with these rows locked before, where others may lock them at the same time.
+    InOrder(&'static Bulk, &'static str),
+    /// As only PostgreSQL is asked.
+    Pg(&'static str),
+}
+
+/// A value, as PostgreSQL spells it: its type, and how it comes from the number of a row (`n`).
+pub(super) type Value = (&'static str, &'static str);
+
+/// A statement that is asked often.
+pub(super) struct Often {
+    pub(super) name: &'static str,
+    pub(super) text: Text,
+    pub(super) values: &'static [Value],
+    /// Indexes by which it must go: both dialects call them so, except for those of keys.
+    pub(super) by: &'static [&'static str],
+}
+
+const CALENDAR: Value = ("uuid", "('30000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid");
+const CHANNEL: Value = ("uuid", "('40000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid");
+const NOTIFICATION: Value = ("uuid", "('50000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid");
+const RUN: Value = ("uuid", "('60000000-0000-0000-0000-000000000001')::uuid");
+const CORRELATION: Value = CALENDAR;
+/// After most of what the tables hold, and before what is due.
+const NOW: Value = ("bigint", "1000500");
+const LIMIT: Value = ("bigint", "100");
+const COUNT: Value = ("bigint", "1");
+const TEXT: Value = ("text", "'x' || n");
+const FRESH: Value = ("uuid", "gen_random_uuid()");
+
+const fn often(
+    name: &'static str,
+    text: Text,
+    values: &'static [Value],
+    by: &'static [&'static str],
+) -> Often {
+    Often { name, text, values, by }
+}
+
+/// All of them.
+pub(super) const OFTEN: &[Often] = &[
+    often(
+        "receive",
+        Text::Pg(pg::RECEIVE),
+        &[FRESH, CALENDAR, CHANNEL, TEXT, NOW, TEXT, TEXT, ("bigint", "n % 2"), ("part", "3")],
+        &["calendars_pkey"],
+    ),
+    often(
+        "find",
+        Text::Rows(&lookups::FIND),
+        &[COUNT, CALENDAR, ("text", "'google'"), ("text", "'channel-' || n")],
+        &["webhook_subscriptions_calendar"],
+    ),
+    often("is due", Text::Both(leases::IS_DUE), &[NOW], &["calendars_due"]),
+    often(
+        "claim due",
+        Text::Each(lite::CLAIM_DUE, pg::CLAIM_DUE),
+        &[NOW, ("text", "'worker'"), NOW],
+        &["calendars_due"],
+    ),
+    often("next due", Text::Both(leases::NEXT_DUE), &[], &["calendars_due"]),
+    often("due writes", Text::Both(walk::DUE_WRITES), &[CALENDAR, NOW, LIMIT], &["outbox_order"]),
+    often("ending", Text::Both(subscriptions::ENDING), &[NOW, LIMIT], &["webhook_subscriptions_active_end"]),
+    often("silent", Text::Both(subscriptions::SILENT), &[NOW, LIMIT], &["webhook_subscriptions_alive_at"]),
+    often("failing", Text::Both(subscriptions::FAILING), &[COUNT, LIMIT], &["webhook_subscriptions_failing"]),
+    often("unwatched", Text::Both(subscriptions::UNWATCHED), &[LIMIT], &["calendars_unwatched"]),
+    often(
+        "subscription figures",
+        Text::Both(subscriptions::METRICS),
+        &[NOW, NOW, NOW, COUNT],
+        &["webhook_subscriptions_active_end", "webhook_subscriptions_failing"],
+    ),
+    often(
+        "notification figures",
+        Text::Both(notifications::METRICS),
+        &[("bigint", "19950 * 60000000::bigint")],
+        &["notification_figures"],
+    ),
+    often(
+        "retries",
+        Text::Both(notifications::RETRIES),
+        &[NOW, LIMIT],
+        &["webhook_notifications_next_retry_at"],
+    ),
+    often("expiring", Text::Both(subscriptions::EXPIRING), &[NOW], &["webhook_subscriptions_active_end"]),
+    often("expire", Text::Both(subscriptions::EXPIRE), &[NOW], &["webhook_subscriptions_active_end"]),
+    often(
+        "backlog",
+        Text::Both(notifications::BACKLOG),
+        &[NOW],
+        &["webhook_notifications_status_received_at"],
+    ),
+    often(
+        "pick",
+        Text::Both(runs::PICK),
+        &[CALENDAR, NOW, RUN],
+        &["webhook_notifications_subscription_received_at"],
+    ),
+    often(
+        "complete",
+        Text::Both(runs::COMPLETE),
+        &[CALENDAR, RUN, NOW, COUNT, COUNT, COUNT, NOW],
+        &["webhook_notifications_subscription_received_at"],
+    ),
+    often("mark", Text::InOrder(&receipts::MARK, "webhook_subscriptions"), &[CHANNEL, NOW], &[]),
+    often("raise", Text::InOrder(&calendars::RAISE, "calendars"), &[CALENDAR, NOW, COUNT, COUNT], &[]),
+    often("next", Text::InOrder(&leases::NEXT, "calendars"), &[CALENDAR, COUNT, NOW], &[]),
+    often(
+        "stored",
+        Text::Rows(&settle::STORED),
+        &[CALENDAR, CORRELATION, TEXT, COUNT, COUNT, TEXT, COUNT, NOW],
+        &[],
+    ),
+    often("removed", Text::Rows(&settle::REMOVED), &[CALENDAR, CORRELATION, TEXT], &[]),
+    often("postponed", Text::Rows(&settle::POSTPONED), &[CALENDAR, CORRELATION, COUNT, NOW, TEXT], &[]),
+    often("done", Text::Rows(&settle::DONE), &[CALENDAR, CORRELATION], &[]),
+    often("blocks gone", Text::Rows(&walk::BLOCKS_GONE), &[CALENDAR, TEXT], &[]),
+    often("plan due", Text::Rows(&walk::PLAN_DUE), &[CALENDAR, NOW], &[]),
+    often(
+        "fail",
+        Text::Rows(&runs::FAIL),
+        &[NOTIFICATION, RUN, ("text", "'failed'"), ("bigint", "NULL"), NOW, TEXT],
+        &[],
+    ),
+    often("count", Text::InOrder(&runs::COUNT, "webhook_subscriptions"), &[CHANNEL, COUNT], &[]),
+];

@@ -1,0 +1,119 @@
+//! Two instances on one database: nothing is done twice, nothing is lost, and nobody waits for anybody crosswise.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use calsync_core::ids::RuleId;
+use calsync_core::ports::{CalendarChange, Store, StoreError, Switch, Wish};
+use calsync_core::subscription::SubscriptionStatus;
+use calsync_store::contract::world::{id, rule, t};
+use calsync_testbed::postgres::Database;
+use tokio::task::JoinSet;
+
+use super::fleet::{Fleet, Told, open};
+
+/// Deliveries in all.
+const SENT: u64 = 4_000;
+/// Who waits for an answer at once, on each instance.
+const SENDERS: u64 = 48;
+const WORKERS: u64 = 4;
+
+/// Sends numbers until there are none left. Each is sent through both instances, at about the same time.
+async fn deliver(store: Arc<dyn Store>, fleet: Fleet, next: Arc<AtomicU64>) -> Told {
+    let mut told = Told::default();
+    loop {
+        let n = next.fetch_add(1, Ordering::Relaxed);
+        if n >= SENT {
+            return told;
+        }
+        assert!(told.deliver(store.as_ref(), &fleet, n).await, "refused");
+    }
+}
+
+/// What people do meanwhile, to calendars of the same users.
+async fn meddle(store: Arc<dyn Store>, fleet: Fleet, over: Arc<AtomicBool>) -> Result<(), StoreError> {
+    let mut n = 0_usize;
+    let len = fleet.subscriptions.len();
+    while !over.load(Ordering::Relaxed) {
+        n += 1;
+        let calendar = fleet.subscriptions[n * 31 % len].calendar;
+        let state = store.calendar(calendar).await?.expect("it is there");
+        let others = store.user_state(state.user).await?.expect("there is a user").calendars;
+        match n % 4 {
+            0 => {
+                let switch = CalendarChange::WebhookEnabled(Switch::On);
+                store.change_calendar(calendar, switch, t(1_000)).await?;
+            }
+            1 => {
+                let mut all: Vec<_> = others.iter().map(|c| c.id).collect();
+                all.rotate_left(n % others.len());
+                store.raise(&all, Wish::Changes, t(1_000)).await?;
+            }
+            2 => {
+                let source = others.iter().find(|c| c.id != calendar).expect("each has several").id;
+                let rule = rule(n as u64, state.user, source, calendar);
+                store.put_rule(&rule, t(1_000)).await?;
+                store.remove_rule(RuleId(id(n as u64)), t(1_000)).await?;
+            }
+            _ => {
+                let channel = fleet.subscriptions[n * 31 % len].id;
+                store.set_subscription_status(channel, SubscriptionStatus::Suspended).await?;
+                store.set_subscription_status(channel, SubscriptionStatus::Active).await?;
+                store.expire_subscriptions(t(1_000)).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn instances_share_the_work_and_never_wait_crosswise() {
+    let database = Database::shared();
+    let stores = [open(database.url()).await, open(database.url()).await];
+    let fleet = Fleet::new(stores[0].as_ref(), 8, 6).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let (mut senders, mut workers, mut people) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+    for store in &stores {
+        let next = Arc::new(AtomicU64::new(0));
+        for _ in 0..SENDERS {
+            senders.spawn(deliver(store.clone(), fleet.clone(), next.clone()));
+        }
+        people.spawn(meddle(store.clone(), fleet.clone(), over.clone()));
+    }
+    for worker in 0..WORKERS {
+        let (store, fleet, over) = (stores[(worker % 2) as usize].clone(), fleet.clone(), over.clone());
+        workers.spawn(async move {
+            let mut served = 0;
+            while !over.load(Ordering::Relaxed) {
+                served += fleet.work(store.as_ref(), worker, 2_000).await.unwrap();
+            }
+            served
+        });
+    }
+    let mut told = Told::default();
+    for one in senders.join_all().await {
+        told.add(one);
+    }
+    over.store(true, Ordering::Relaxed);
+    people.join_all().await.into_iter().for_each(|done| done.unwrap());
+    let mut served: u64 = workers.join_all().await.into_iter().sum();
+    served += fleet.work(stores[0].as_ref(), 99, 3_000).await.unwrap();
+    for store in &stores {
+        store.close().await;
+    }
+    let psql = |sql: &str| database.psql(sql).unwrap();
+    assert!(told.acknowledged.values().all(|new| *new == 1), "new for one of the two instances");
+    assert_eq!(told.acknowledged.len() as u64, SENT);
+    told.check_stored(psql);
+    assert_eq!(
+        psql("SELECT count(*) FROM webhook_notifications WHERE processing_status <> 'completed'"),
+        "0"
+    );
+    // Some came while a run was under way that had read what they told of.
+    assert!(
+        served <= (0..SENT).filter(|n| n % 7 != 0).count() as u64,
+        "{served}: some were given to two runs"
+    );
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(psql(deadlocks), "0");
+}
