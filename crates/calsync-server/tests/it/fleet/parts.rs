@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use calsync_sim::cloud::names::CalendarId;
-use calsync_testbed::postgres::Database;
+use calsync_testbed::postgres::{Bouncer, Cluster, ClusterOptions, Database};
 
 use super::bed::rest;
 use super::instance::Instance;
@@ -113,4 +113,37 @@ async fn three_parts_are_one_service() {
     for part in [&mut web, &mut worker, &mut scheduler] {
         part.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_a_pooler_it_hears_nothing_and_works_all_the_same() {
+    let cluster = Cluster::start(&ClusterOptions::default());
+    cluster.create_database("sync");
+    let mut bouncer = Bouncer::start(&cluster);
+    let mut place = Place::on(&format!("{}?pgbouncer=true", bouncer.url("sync")));
+    place.make_public();
+    // What it is at when the pooler goes stays taken for as long.
+    place.set("SYNC__LEASE_SECONDS", 2);
+    let (world, main, work) = ada(place, 64).await;
+    world.enable_all();
+    let serving = world.place.serve().await;
+    world.make(&main, hour("Dentist", 24));
+    world.wait_for_blocks(&work, 1, PATIENCE).await;
+    world.wait_for_channels(2).await;
+    // What this instance takes in itself is done at once.
+    world.make(&main, hour("Hairdresser", 30));
+    world.wait_for_blocks(&work, 2, AT_ONCE).await;
+    bouncer.kill();
+    world.make(&main, hour("Lunch", 36));
+    rest(1_000).await;
+    bouncer.start_again();
+    let began = Instant::now();
+    while world.blocks(&work).len() < 3 {
+        let open = || {
+            cluster.psql("sync", "SELECT processing_status, count(*) FROM webhook_notifications GROUP BY 1")
+        };
+        assert!(began.elapsed() < PATIENCE, "{:?}\n{}\n{}", open(), serving.log(), bouncer.log());
+        rest(100).await;
+    }
+    assert!(!serving.log().contains("panick"), "{}", serving.log());
 }
