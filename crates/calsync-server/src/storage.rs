@@ -44,6 +44,6 @@ pub async fn open(settings: &DatabaseSettings, migrate: Migrate) -> Result<Arc<d
 
 /// What people do all day is nobody else's business: a new database is for its owner alone (SQLite gives its journals
 /// the same permissions). A file that is there keeps what it has, and one that can't be made is the store's to report.
-fn make_private(file: &Path) {
+pub(crate) fn make_private(file: &Path) {
     let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
 }

@@ -73,6 +73,12 @@ pub enum Command {
         after_help = "Example:\n  DATABASE_URL=sqlite:///var/lib/calendar-sync/calendar-sync.db calendar-sync migrate"
     )]
     Migrate,
+    /// Move the database to another place
+    #[command(
+        subcommand,
+        after_help = "Example:\n  calendar-sync db copy --from sqlite://calendar-sync.db --to @new-database-url"
+    )]
+    Db(super::db::DbCommand),
     /// The people whose calendars are kept in step
     #[command(after_help = "Example:\n  calendar-sync users add ada@example.com --staff")]
     Users {

@@ -8,6 +8,7 @@ pub mod calendars;
 pub mod config;
 pub mod connect;
 pub mod context;
+pub mod db;
 pub mod demo;
 pub mod exit;
 pub mod inspect;
@@ -97,6 +98,7 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
             on_store(config, out, async |context| secrets::run(command, &context).await)
         }
         Command::Migrate => migrate::run(config, out),
+        Command::Db(command) => db::run(command, out),
         Command::Users { command } => {
             on_store(config, out, async |context| users::run(command, &context).await)
         }

@@ -129,7 +129,7 @@ fn on_threads<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
 }
 
 /// Ctrl-C, or SIGTERM from a service manager.
-async fn stop_signal() {
+pub(super) async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => {

@@ -5,6 +5,7 @@
 
 mod busy_only;
 mod channels;
+mod copy;
 mod durable;
 mod edge;
 mod fleet;

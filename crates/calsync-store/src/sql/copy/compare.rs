@@ -59,6 +59,9 @@ pub(super) async fn sides(from: &Db, to: &Db, of: u64, watch: &mut Watch<'_>) ->
         let mut read = async |end, db| -> Result<_, CopyError> {
             let seen = |rows| -> ControlFlow<()> {
                 done += rows;
+                if rows == 0 {
+                    return ControlFlow::Continue(());
+                }
                 watch(Progress { phase: Phase::Comparing, table: table.name, done, of: 2 * of })
             };
             let read = content(db, table, zero, seen).await.map_err(|e| CopyError::store(end, e))?;
