@@ -1,11 +1,11 @@
 //! microsoft.md §4.1 and §4.3: lists, views, instances, ids and zones on read.
 
-use calsync_sim::cloud::content::Content;
+use calsync_sim::cloud::calendar::AccessRole;
+use calsync_sim::cloud::content::{Content, Visibility};
 use calsync_sim::cloud::event::Slot;
-use calsync_sim::microsoft::ApiRequest;
 use serde_json::{Value, json};
 
-use super::stage::{Microsoft, code, get, hour, id};
+use super::stage::{Microsoft, code, get, hour, id, main_of};
 use crate::stage::{TEAM, content, ts};
 
 const VIEW: &str = "me/calendarView?startDateTime=2026-11-01T00:00:00Z&endDateTime=2026-12-01T00:00:00Z";
@@ -212,11 +212,17 @@ fn row_a_meeting_that_its_organizer_cancelled_still_stands() {
 #[test]
 fn row_private_events_of_shared_calendars_show_no_words() {
     let ms = Microsoft::new();
-    let holidays = ms.calendar("Holidays");
+    let (bobs, now) = (main_of(&ms.bob), ms.clock.now());
     let mut secret = content("Secret", 2);
-    secret.visibility = calsync_sim::cloud::content::Visibility::Private;
-    ms.face.cloud().with(|c| c.create_event(&crate::stage::HOLIDAYS.into(), secret, ms.clock.now())).ok();
-    let list = ms.send(ApiRequest::new("GET", &format!("/v1.0/me/calendars/{holidays}/events")));
-    assert_eq!(list.0, 200);
-    assert!(!list.1.to_string().contains("Secret"));
+    secret.visibility = Visibility::Private;
+    ms.face.cloud().with(|cloud| {
+        cloud.create_event(&bobs, secret, now).unwrap();
+        cloud.create_event(&bobs, content("Open", 3), now).unwrap();
+        cloud.share(&bobs, &ms.ann, Some(AccessRole::Reader), now).unwrap();
+        cloud.edit_list(&ms.ann, &bobs, now, |_| ()).unwrap();
+    });
+    let shared = ms.face.calendar_id_for(&ms.ann, &bobs);
+    let list = ms.good(&format!("me/calendars/{shared}/events"));
+    assert_eq!(rows(&list).len(), 2);
+    assert!(list.to_string().contains("Open") && !list.to_string().contains("Secret"), "{list}");
 }
