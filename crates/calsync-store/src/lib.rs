@@ -11,4 +11,4 @@ mod sql;
 mod tally;
 
 pub use memory::MemoryStore;
-pub use sql::{DEFAULT_CONNECTIONS, Migrate, SqlStore, copy, limits};
+pub use sql::{DEFAULT_CONNECTIONS, Migrate, SqlStore, copy, limits, scale};

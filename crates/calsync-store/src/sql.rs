@@ -45,6 +45,7 @@ mod prune;
 mod receipts;
 mod rules;
 mod runs;
+pub mod scale;
 mod settle;
 mod subscriptions;
 #[cfg(all(test, feature = "contract"))]

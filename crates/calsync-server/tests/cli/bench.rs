@@ -18,6 +18,16 @@ fn left_behind(database: &Database) -> Vec<String> {
     names.lines().filter(is_gone).map(str::to_owned).collect()
 }
 
+/// Once with a file and once with a server.
+fn on_both(measure: impl Fn(&Path, &[&str])) {
+    let dir = tempfile::tempdir().expect("a directory");
+    measure(dir.path(), &[]);
+    let database = Database::shared();
+    measure(dir.path(), &["--database", database.url()]);
+    assert_eq!(left_behind(&database), Vec::<String>::new());
+    assert_eq!(std::fs::read_dir(dir.path()).expect("it is there").count(), 0, "everything was removed");
+}
+
 #[test]
 fn receipt_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -80,11 +90,58 @@ fn push_takes_fewer_calls_than_polling_and_a_day_can_be_repeated() {
 
 #[test]
 fn a_service_of_its_own_is_measured() {
-    let dir = tempfile::tempdir().unwrap();
-    let env = [("TMPDIR", dir.path().to_str().unwrap())];
-    let options = ["bench", "memory", "--calendars", "8", "--events", "3", "--notifications", "20", "--json"];
-    let report = run_with(dir.path(), &env, &options).expect(0).json();
-    assert_eq!(report["served"], 20);
-    assert!(report["full"]["peak"].as_u64().unwrap() > 1_000, "{report}");
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "everything was removed");
+    on_both(|dir, place| {
+        let env = [("TMPDIR", dir.to_str().unwrap())];
+        let sizes = ["--calendars", "8", "--events", "3", "--notifications", "20", "--json"];
+        let report =
+            run_with(dir, &env, &[&["bench", "memory"], place, &sizes[..]].concat()).expect(0).json();
+        assert_eq!(report["served"], 20);
+        assert!(report["full"]["peak"].as_u64().unwrap() > 1_000, "{report}");
+    });
+}
+
+#[test]
+fn what_is_told_of_a_large_installation_is_right() {
+    on_both(|dir, place| {
+        let env = [("TMPDIR", dir.to_str().unwrap())];
+        let sizes = ["--subscriptions", "1000,2000", "--notifications", "3000", "--troubled", "10", "--json"];
+        let report = run_with(dir, &env, &[&["bench", "scale"], place, &sizes[..]].concat()).expect(0).json();
+        assert_eq!(report["right"], true, "{report}");
+        let questions = report["sizes"][1]["questions"].as_array().unwrap();
+        let told = |question: &str, figure: usize| {
+            let line = questions.iter().find(|line| line["question"] == question).unwrap();
+            line["compared"][figure]["told"].as_u64().unwrap()
+        };
+        // Ten of each kind of trouble; what has ended needs renewal too.
+        assert_eq!((told("needing renewal", 0), told("silent", 0), told("failing", 0)), (20, 10, 10));
+        assert_eq!((told("unwatched calendars", 0), told("retries that are due", 0)), (10, 10));
+        assert_eq!(told("subscriptions in figures", 0), 2_000);
+    });
+}
+
+#[test]
+fn only_what_is_old_is_deleted_and_receipt_goes_on() {
+    on_both(|dir, place| {
+        let env = [("TMPDIR", dir.to_str().unwrap())];
+        let sizes = ["--rows", "4000", "--batch", "500", "--seconds", "0.2", "--connections", "2", "--json"];
+        let report = run_with(dir, &env, &[&["bench", "prune"], place, &sizes[..]].concat()).expect(0).json();
+        // Nine of 36 hours stay.
+        let deleted = report["deleted"]["rows"].as_u64().unwrap();
+        assert!((2_950..=3_050).contains(&deleted), "{report}");
+        assert_eq!(report["expected_rows"], report["counted_rows"]);
+        assert!(report["meanwhile"]["acknowledged"].as_u64().unwrap() > 0, "{report}");
+    });
+}
+
+#[test]
+fn every_change_reaches_the_other_calendars_once() {
+    on_both(|dir, place| {
+        let env = [("TMPDIR", dir.to_str().unwrap())];
+        let sizes = ["--people", "3", "--events", "2", "--rounds", "1", "--json"];
+        let options = [&["bench", "processing"], place, &sizes[..]].concat();
+        let report = run_with(dir, &env, &options).expect(0).json();
+        // Two measurements, two other calendars.
+        assert_eq!((&report["blocks"], &report["expected_blocks"]), (&12.into(), &12.into()));
+        assert!(report["calls_per_change"].as_f64().unwrap() >= 3.0, "{report}");
+    });
 }

@@ -1,7 +1,7 @@
 //! `bench calls`: a day of people's lives in virtual time, with a simulated provider that pushes at once, and the calls
 //! that the engine makes to keep everybody's calendars in step; against polling, and against the least that is possible.
 
-mod counted;
+pub(super) mod counted;
 mod day;
 
 use clap::Args;

@@ -39,6 +39,8 @@ pub(super) struct Load {
     pub(super) connections: u16,
     pub(super) until: Until,
     pub(super) senders: Arc<Vec<Sender>>,
+    /// Numbers that were used up before.
+    pub(super) used: u64,
 }
 
 /// When it ends: after this time or this number, whichever comes first.
@@ -61,6 +63,18 @@ pub(super) struct Loaded {
     pub(super) took: Duration,
     /// Processor time of the load itself.
     pub(super) cpu: Option<Duration>,
+}
+
+impl Loaded {
+    /// Both, one after the other.
+    pub(super) fn add(&mut self, other: Loaded) {
+        self.acknowledged += other.acknowledged;
+        self.errors += other.errors;
+        self.latencies.extend(other.latencies);
+        self.latencies.sort_unstable();
+        self.took += other.took;
+        self.cpu = self.cpu.zip(other.cpu).map(|(one, other)| one + other);
+    }
 }
 
 impl Load {
@@ -91,9 +105,10 @@ impl Load {
             socket.set_nodelay(true)?;
             sockets.push(socket);
         }
-        let next = Arc::new(AtomicU64::new(FIRST));
+        let first = FIRST.saturating_add(self.used);
+        let next = Arc::new(AtomicU64::new(first));
         let began = Instant::now();
-        let until = (began + self.until.time, FIRST.saturating_add(self.until.count));
+        let until = (began + self.until.time, first.saturating_add(self.until.count));
         let local = tokio::task::LocalSet::new();
         let tasks: Vec<_> = sockets
             .into_iter()

@@ -14,6 +14,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::figures::{grouped, number};
+use super::ground::{self, Ground};
 use super::process::Memory;
 use super::{failed, process};
 use crate::cli::exit::{Exit, Failure};
@@ -32,8 +33,12 @@ const SETTLING: Duration = Duration::from_secs(4);
 /// with events and a push channel. The second one is sent notifications and reads the calendars that they name from a
 /// stand-in for the provider on loopback. Filling the database is most of the work: a minute or two for 10,000 calendars.
 #[derive(Args, Debug, Clone)]
-#[command(after_help = "Example:\n  calendar-sync bench memory --calendars 100000")]
+#[command(after_help = "Examples:\n  calendar-sync bench memory --calendars 100000\n  \
+                  calendar-sync bench memory --database postgres://user:password@localhost/postgres")]
 pub struct MemoryArgs {
+    /// Server to measure with, or a file beside which to measure; a database of its own is made there and removed
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
     /// Calendars in the second database
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(4..=200_000))]
     pub calendars: u32,
@@ -51,6 +56,7 @@ pub struct MemoryArgs {
 /// The result; memory in KiB.
 #[derive(Serialize)]
 struct Report {
+    database: &'static str,
     idle: Figures,
     calendars: u32,
     events: u64,
@@ -77,21 +83,31 @@ impl From<Memory> for Figures {
 
 /// Measures and tells.
 pub(super) async fn run(args: &MemoryArgs, out: Out) -> Result<Exit, Failure> {
-    let directory = tempfile::tempdir().map_err(failed)?;
+    let report =
+        ground::on_own(args.database.as_deref(), None, async |ground| measure(args, ground).await).await?;
+    out.result(&report.tell(), &report);
+    Ok(if report.served == u64::from(report.notifications) { Exit::Ok } else { Exit::Failed })
+}
+
+async fn measure(args: &MemoryArgs, ground: &Ground) -> Result<Report, Failure> {
+    let home = tempfile::tempdir().map_err(failed)?;
     let provider = provider::start().await?;
     let idle = {
-        let child = Child::start(&directory.path().join("idle.db"), provider.address).await?;
+        let settings = child::settings(&ground.url("idle.db"), provider.address);
+        let child = Child::start(home.path(), settings).await?;
         tokio::time::sleep(SETTLING).await;
         child.memory()?
     };
-    let database = directory.path().join("full.db");
-    let senders = fill::fill(&database, args, provider.address).await?;
-    let child = Child::start(&database, provider.address).await?;
+    let database = ground.url("full.db");
+    let settings = child::settings(&database, provider.address);
+    let senders = fill::fill(&settings, args).await?;
+    let child = Child::start(home.path(), settings).await?;
     let sent = child.deliver(senders, args.notifications).await?;
     let served = wait(&database, sent, Duration::from_secs(args.patience)).await?;
     let full = child.memory()?;
     drop(child);
-    let report = Report {
+    Ok(Report {
+        database: ground.kind(),
         idle: idle.into(),
         calendars: args.calendars,
         events: u64::from(args.calendars) * u64::from(args.events),
@@ -100,15 +116,13 @@ pub(super) async fn run(args: &MemoryArgs, out: Out) -> Result<Exit, Failure> {
         full: full.into(),
         idle_target: IDLE_TARGET,
         full_target_100000: FULL_TARGET,
-    };
-    out.result(&report.tell(), &report);
-    Ok(if served == sent { Exit::Ok } else { Exit::Failed })
+    })
 }
 
 /// Waits until so many notifications are finished; how many are.
-async fn wait(database: &std::path::Path, sent: u64, patience: Duration) -> Result<u64, Failure> {
+async fn wait(database: &str, sent: u64, patience: Duration) -> Result<u64, Failure> {
     const STEP: Duration = Duration::from_millis(500);
-    let store = SqlStore::open(&format!("sqlite://{}", database.display()), Migrate::Check).await?;
+    let store = SqlStore::open(database, Migrate::Check).await?;
     let began = std::time::Instant::now();
     let served = loop {
         let metrics = store.notification_metrics(calsync_core::time::Ts::MIN).await?;
@@ -124,11 +138,12 @@ async fn wait(database: &std::path::Path, sent: u64, patience: Duration) -> Resu
 impl Report {
     fn tell(&self) -> String {
         format!(
-            "Memory of `serve`.\n\n\
+            "Memory of `serve`, {}.\n\n\
              idle, empty database     {}\n                         \
              target: below {} MiB\n\
              {} calendars, {} events, {} of {} notifications served\n                         {}\n                         \
              target: below {} MiB with 100,000 calendars",
+            self.database,
             self.idle.tell(),
             self.idle_target / 1024,
             grouped(f64::from(self.calendars)),

@@ -7,10 +7,14 @@ mod figures;
 mod ground;
 mod load;
 mod memory;
+mod notices;
 mod people;
 mod plan;
 mod process;
+mod processing;
+mod prune;
 mod receipt;
+mod scale;
 
 use clap::Subcommand;
 
@@ -22,8 +26,14 @@ use crate::out::Out;
 pub enum BenchCommand {
     /// Notifications per second that are stored before they are answered, against what this machine can do at most
     Receipt(receipt::ReceiptArgs),
+    /// What lookups and figures take as an installation grows, compared with counts of every row
+    Scale(scale::ScaleArgs),
+    /// How fast old notifications are deleted while new ones come in, and what receipt feels of it
+    Prune(prune::PruneArgs),
     /// How long planning takes for a large calendar
     Plan(plan::PlanArgs),
+    /// Blocks written per second after notifications, with one worker and with two
+    Processing(processing::ProcessingArgs),
     /// Calls to the provider for a day of changes, against polling
     Calls(calls::CallsArgs),
     /// Memory of the running service, idle and with many calendars
@@ -34,7 +44,10 @@ pub enum BenchCommand {
 pub fn run(command: &BenchCommand, out: Out) -> Result<Exit, Failure> {
     match command {
         BenchCommand::Receipt(args) => threaded(receipt::run(args, out)),
+        BenchCommand::Scale(args) => threaded(scale::run(args, out)),
+        BenchCommand::Prune(args) => threaded(prune::run(args, out)),
         BenchCommand::Plan(args) => plan::run(args, out),
+        BenchCommand::Processing(args) => threaded(processing::run(args, out)),
         BenchCommand::Calls(args) => super::block_on(calls::run(args, out))?,
         BenchCommand::Memory(args) => threaded(memory::run(args, out)),
     }

@@ -5,7 +5,7 @@ mod bed;
 mod limits;
 mod pgbench;
 mod report;
-mod servers;
+pub(super) mod servers;
 mod verdicts;
 mod words;
 
@@ -55,7 +55,7 @@ pub struct ReceiptArgs {
 }
 
 /// A tenth of a second to a minute.
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|s| (0.1..=60.0).contains(s));
     seconds.ok_or_else(|| "write a number of seconds from 0.1 to 60".to_owned())
 }
@@ -132,7 +132,7 @@ async fn serve(bed: &mut Bed<'_>, connections: u16, length: Duration) -> Result<
 
     let ceiling = servers::ceiling().await?;
     let until = Until { time: length, count: u64::MAX };
-    let load = Load { to: ceiling.address, connections, until, senders: bed.senders.clone() };
+    let load = Load { to: ceiling.address, connections, until, senders: bed.senders.clone(), used: 0 };
     let at_most = costed(load.clone()).await?;
     ceiling.stop().await;
 

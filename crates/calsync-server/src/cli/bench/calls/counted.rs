@@ -14,28 +14,28 @@ use serde::Serialize;
 
 /// Calls, by kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-pub(super) struct Calls {
+pub(in crate::cli::bench) struct Calls {
     /// Listings of events. The simulated provider's pages are small; at Google's 2,500 events a page each of these
     /// listings is one call, and so it is counted.
-    pub(super) listings: u64,
+    pub(in crate::cli::bench) listings: u64,
     /// Blocks made, changed or removed.
-    pub(super) writes: u64,
+    pub(in crate::cli::bench) writes: u64,
     /// Blocks looked at.
-    pub(super) looks: u64,
+    pub(in crate::cli::bench) looks: u64,
     /// Channels opened and closed.
-    pub(super) channels: u64,
+    pub(in crate::cli::bench) channels: u64,
     /// Listings of calendars.
-    pub(super) calendar_lists: u64,
+    pub(in crate::cli::bench) calendar_lists: u64,
 }
 
 impl Calls {
     /// All of them.
-    pub(super) fn total(self) -> u64 {
+    pub(in crate::cli::bench) fn total(self) -> u64 {
         self.listings + self.writes + self.looks + self.channels + self.calendar_lists
     }
 
     /// Both.
-    pub(super) fn plus(self, other: Calls) -> Calls {
+    pub(in crate::cli::bench) fn plus(self, other: Calls) -> Calls {
         Calls {
             listings: self.listings + other.listings,
             writes: self.writes + other.writes,
@@ -46,7 +46,7 @@ impl Calls {
     }
 
     /// In words.
-    pub(super) fn tell(self) -> String {
+    pub(in crate::cli::bench) fn tell(self) -> String {
         let rest = self.looks + self.channels + self.calendar_lists;
         format!("{} listings, {} blocks written, {rest} other", self.listings, self.writes)
     }
@@ -54,18 +54,18 @@ impl Calls {
 
 /// A directory whose accounts count.
 #[derive(Clone)]
-pub(super) struct Counted<T> {
+pub(in crate::cli::bench) struct Counted<T> {
     inner: T,
     calls: Arc<Mutex<Calls>>,
 }
 
 impl<T> Counted<T> {
-    pub(super) fn new(inner: T) -> Counted<T> {
+    pub(in crate::cli::bench) fn new(inner: T) -> Counted<T> {
         Counted { inner, calls: Arc::default() }
     }
 
     /// Calls since this was last asked.
-    pub(super) fn take(&self) -> Calls {
+    pub(in crate::cli::bench) fn take(&self) -> Calls {
         std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

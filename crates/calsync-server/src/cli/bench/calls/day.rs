@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use calsync_core::block::Identity;
 use calsync_core::calendar::{Account, AccountStatus, ProviderKind, User};
-use calsync_core::ids::{AccountId, CalendarId, UserId};
-use calsync_core::notification::{Claim, Wants};
+use calsync_core::ids::{AccountId, UserId};
 use calsync_core::ports::{CalendarChange, Clock, ConnectAccount, IdGen, SealedCredentials, Store, Switch};
 use calsync_core::secret::Secret;
 use calsync_core::time::Ts;
 use calsync_engine::{Engine, EngineConfig};
 use calsync_sim::clock::SimClock;
-use calsync_sim::cloud::watch::{Cause, Notice, Provider, Resource};
+use calsync_sim::cloud::watch::{Notice, Resource};
 use calsync_sim::cloud::{Limits, SharedCloud};
 use calsync_sim::direct::Direct;
 use calsync_sim::faults::{FaultPlan, Rates};
@@ -23,7 +22,7 @@ use calsync_store::MemoryStore;
 use jiff::SignedDuration;
 use uuid::Uuid;
 
-use super::super::failed;
+use super::super::{failed, notices};
 use super::Day;
 use super::counted::Counted;
 use crate::cli::exit::Failure;
@@ -34,8 +33,6 @@ const DAWN: &str = "2026-09-29T00:00:00Z";
 const MAINTENANCE: SignedDuration = SignedDuration::from_mins(30);
 /// Steps of one burst of work; more means that something goes round in circles.
 const STEPS_MAX: u32 = 10_000;
-/// Notices taken at once.
-const NOTICES: usize = 10_000;
 /// Attempts at one deed: not every one that is chosen is possible just then.
 const ATTEMPTS_MAX: u32 = 1_000;
 
@@ -225,7 +222,7 @@ impl World {
     }
 
     fn notices(&self) -> Vec<Notice> {
-        self.cloud.with(|cloud| cloud.take_notices(Provider::Google, NOTICES))
+        notices::waiting(&self.cloud)
     }
 
     /// Works and delivers until both are quiet.
@@ -242,20 +239,7 @@ impl World {
 
     async fn deliver(&self, notices: &[Notice]) -> Result<(), Failure> {
         for notice in notices {
-            let address = notice.channel.address.trim_end_matches('/');
-            let calendar: CalendarId =
-                address.rsplit('/').next().unwrap_or(address).parse().map_err(failed)?;
-            let claim = Claim {
-                channel: notice.channel.id.clone(),
-                token: notice.channel.token.as_ref().map(Secret::new),
-                resource: notice.channel.resource_id.clone(),
-                notification_id: notice.number.to_string(),
-                wants: if notice.cause == Cause::Opened { Wants::Confirmation } else { Wants::Sync },
-                headers: serde_json::json!({}),
-                payload: serde_json::Value::Null,
-            };
-            let accepted = self.engine.accept_notification(ProviderKind::Google, calendar, claim).await;
-            accepted.map_err(|refusal| failed(format!("{refusal:?}")))?;
+            notices::deliver(&self.engine, notice).await?;
         }
         Ok(())
     }

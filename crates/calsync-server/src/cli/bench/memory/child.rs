@@ -11,6 +11,8 @@ use super::super::load::{Load, Sender, Until};
 use super::super::process::Memory;
 use super::{failed, process};
 use crate::cli::exit::Failure;
+use crate::secrets::SealingKey;
+use crate::system::SystemRandom;
 
 /// How long it may take to answer for the first time.
 const START: Duration = Duration::from_secs(30);
@@ -26,10 +28,12 @@ pub(super) struct Child {
 }
 
 /// What both the process and whoever fills its database go by.
-pub(super) fn settings(database: &Path, provider: SocketAddr) -> Vec<(String, String)> {
+pub(super) fn settings(database: &str, provider: SocketAddr) -> Vec<(String, String)> {
     let base = format!("http://{provider}");
+    let key = SealingKey::generate(&SystemRandom).expose();
     let values = [
-        ("DATABASE__URL", format!("sqlite://{}", database.display())),
+        ("DATABASE__URL", database.to_owned()),
+        ("SECRETS__KEY", key),
         ("GOOGLE__CLIENT_ID", "calendar-sync-bench".to_owned()),
         ("GOOGLE__CLIENT_SECRET", "not-a-secret-in-a-bench".to_owned()),
         ("GOOGLE__AUTH_URL", format!("{base}/auth")),
@@ -44,14 +48,13 @@ pub(super) fn settings(database: &Path, provider: SocketAddr) -> Vec<(String, St
 
 impl Child {
     /// Starts it and waits for its first answer.
-    pub(super) async fn start(database: &Path, provider: SocketAddr) -> Result<Child, Failure> {
+    pub(super) async fn start(home: &Path, settings: Vec<(String, String)>) -> Result<Child, Failure> {
         let address = free_port()?;
-        let directory = database.parent().unwrap_or(Path::new("/"));
         let process = Command::new(std::env::current_exe().map_err(failed)?)
             .arg("serve")
-            .current_dir(directory)
+            .current_dir(home)
             .env_clear()
-            .envs(settings(database, provider))
+            .envs(settings)
             .env("CALENDAR_SYNC__SERVER__BIND", address.to_string())
             .env("CALENDAR_SYNC__SERVER__PUBLIC_URL", format!("http://{address}"))
             .stdin(Stdio::null())
@@ -86,6 +89,7 @@ impl Child {
             connections: CONNECTIONS,
             until: Until { time: DELIVERING, count: u64::from(count) },
             senders: Arc::new(senders),
+            used: 0,
         };
         let loaded = load.run().await.map_err(failed)?;
         if loaded.errors > 0 {

@@ -1,8 +1,6 @@
 //! Fills a database by way of the store's own port, as if everybody had been connected and read for a while: users with
 //! four calendars each, events in the mirrors, open channels, nothing due.
 
-use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use calsync_core::calendar::{Account, AccountStatus, Cursor, ListedCalendar, ProviderKind, User};
@@ -16,7 +14,9 @@ use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
 use calsync_core::secret::Secret;
 use calsync_core::time::{Ts, Window};
 use calsync_providers::credentials::Credentials;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::SignedDuration;
+use tokio::sync::OnceCell;
 
 use super::super::load::Sender;
 use super::super::people;
@@ -29,6 +29,8 @@ use crate::service::Service;
 use crate::storage::{self, Migrate};
 use crate::system::{SystemClock, SystemRandom};
 
+/// Users filled in at once: a server takes several transactions at a time.
+const AT_ONCE: usize = 8;
 /// Calendars of one user.
 const EACH: u32 = 4;
 /// Nothing that was filled in is due before this.
@@ -37,26 +39,20 @@ const REST: SignedDuration = SignedDuration::from_hours(5);
 const DAYS: i64 = 60;
 
 /// Fills it; whoever may deliver to it.
-pub(super) async fn fill(
-    database: &Path,
-    args: &MemoryArgs,
-    provider: SocketAddr,
-) -> Result<Vec<Sender>, Failure> {
-    let settings = config::load(&Sources::new(None, super::child::settings(database, provider)))?.settings;
+pub(super) async fn fill(settings: &[(String, String)], args: &MemoryArgs) -> Result<Vec<Sender>, Failure> {
+    let settings = config::load(&Sources::new(None, settings.to_vec()))?.settings;
     let store = storage::open(&settings.database, Migrate::Run).await?;
     let keys = first_run::keyring(&settings, Missing::Create, &SystemRandom)?;
     let identity = identity::load(store.as_ref(), &keys.ring, &SystemRandom).await?;
     let service = Service::new(settings, store.clone(), identity, keys.ring, Arc::new(|_| ()))?;
-    let mut filling = Filling { service, store, events: Vec::new(), cursor: None };
-    filling.events = events(args.events, SystemClock.now());
-    let mut senders = Vec::new();
-    for number in 0..args.calendars.div_ceil(EACH) {
-        filling.user(number, &mut senders).await?;
-    }
+    let events = events(args.events, SystemClock.now());
+    let filling = Filling { service, store, events, cursor: OnceCell::new() };
+    let users = stream::iter(0..args.calendars.div_ceil(EACH)).map(|number| filling.user(number));
+    let senders: Vec<Vec<Sender>> = users.buffer_unordered(AT_ONCE).try_collect().await?;
     // A listing of everybody's calendars is not due either.
     filling.store.put_setting("calendars_listed_at", &serde_json::json!(SystemClock.now())).await?;
     filling.store.close().await;
-    Ok(senders)
+    Ok(senders.into_iter().flatten().collect())
 }
 
 struct Filling {
@@ -64,11 +60,11 @@ struct Filling {
     store: Arc<dyn Store>,
     events: Vec<Event>,
     /// Where reading goes on: as the adapter itself writes it down.
-    cursor: Option<Cursor>,
+    cursor: OnceCell<Cursor>,
 }
 
 impl Filling {
-    async fn user(&mut self, number: u32, senders: &mut Vec<Sender>) -> Result<(), Failure> {
+    async fn user(&self, number: u32) -> Result<Vec<Sender>, Failure> {
         let now = SystemClock.now();
         let email = format!("user{number}@example.com");
         let user = User {
@@ -86,16 +82,16 @@ impl Filling {
         for (id, _) in &listed {
             self.store.change_calendar(*id, CalendarChange::SyncEnabled(Switch::On), now).await?;
         }
-        if self.cursor.is_none() {
-            self.cursor = Some(self.first_cursor(&account, &listed[0].1.remote_id).await?);
-        }
+        let cursor =
+            self.cursor.get_or_try_init(|| self.first_cursor(&account, &listed[0].1.remote_id)).await?;
         let claimed = self.store.claim_user(user.id, "bench", now, now.plus(REST)).await?;
         let lease = claimed.ok_or_else(|| failed("somebody else uses the database"))?.lease;
+        let mut senders = Vec::new();
         for (id, _) in &listed {
             let (subscription, sender) = people::channel(*id, now);
             self.store.begin_subscription(&subscription, None).await?;
             senders.push(sender);
-            self.read(&lease, *id, now).await?;
+            self.read(&lease, *id, cursor, now).await?;
         }
         let state = self.store.user_state(user.id).await?;
         let rest = state.map(|s| s.calendars).unwrap_or_default().into_iter().map(|calendar| NextDue {
@@ -103,7 +99,8 @@ impl Filling {
             seen_generation: calendar.dirty_generation,
             due_at: Some(now.plus(REST)),
         });
-        Ok(self.store.release(&lease, &rest.collect::<Vec<_>>()).await?)
+        self.store.release(&lease, &rest.collect::<Vec<_>>()).await?;
+        Ok(senders)
     }
 
     async fn account(&self, user: &User, now: Ts) -> Result<Account, StoreError> {
@@ -138,7 +135,13 @@ impl Filling {
     }
 
     /// As a run that read the whole calendar would leave it.
-    async fn read(&self, lease: &Lease, calendar: CalendarId, now: Ts) -> Result<(), StoreError> {
+    async fn read(
+        &self,
+        lease: &Lease,
+        calendar: CalendarId,
+        cursor: &Cursor,
+        now: Ts,
+    ) -> Result<(), StoreError> {
         let run = Run {
             id: RunId(SystemRandom.uuid(now)),
             calendar,
@@ -156,7 +159,7 @@ impl Filling {
             events_gone: Vec::new(),
             blocks: Vec::new(),
             blocks_gone: Vec::new(),
-            cursor: self.cursor.clone(),
+            cursor: Some(cursor.clone()),
             full: Some(FullListing { began_at: now }),
             time_zone: None,
             targets: Vec::new(),

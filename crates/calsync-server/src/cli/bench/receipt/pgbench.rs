@@ -16,8 +16,6 @@ use crate::cli::exit::Failure;
 
 /// So much longer than told it may take: it connects before it begins.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Each connection takes about so long to be made, where passwords are proven.
-const CONNECTING: Duration = Duration::from_millis(20);
 /// A script that only connects: what that costs the server is no part of a row.
 const CONNECT: &str = "\\set nothing 0\n";
 /// What it says is short.
@@ -51,9 +49,9 @@ pub(super) async fn race(
     let script = pgbench::script(into, &like, SUBSCRIPTIONS);
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(usize::from(connections));
     // The time that connecting takes counts for how long it runs, though not for the rate.
-    let whole = (length + CONNECTING * u32::from(connections)).as_secs_f64().ceil();
+    let whole = (length + idle.took + idle.took / 2).as_secs_f64().ceil();
     let sizes = ["-c", &connections.to_string(), "-j", &threads.to_string(), "-T", &format!("{whole:.0}")];
-    let busy = run(bed, &environment, &script, &sizes, length + PATIENCE).await?;
+    let busy = run(bed, &environment, &script, &sizes, length + 2 * PATIENCE).await?;
     let rate = match busy.said.as_deref().map(rate) {
         Ok(Some(rate)) => rate,
         Ok(None) => return Ok(Err("pgbench gives no rate".to_owned())),
@@ -69,6 +67,7 @@ pub(super) async fn race(
 struct Ran {
     /// What it told, or why it told nothing.
     said: Result<String, String>,
+    took: Duration,
     server_cpu: Option<Duration>,
 }
 
@@ -86,8 +85,9 @@ async fn run(
     command.envs(environment.iter().cloned());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let before = bed.meter().await?;
+    let began = Instant::now();
     let said = tokio::task::spawn_blocking(move || finish(command, patience)).await.map_err(failed)?;
-    Ok(Ran { said, server_cpu: bed.since(&before).await?.server_cpu })
+    Ok(Ran { said, took: began.elapsed(), server_cpu: bed.since(&before).await?.server_cpu })
 }
 
 /// Runs it to its end.

@@ -22,16 +22,16 @@ use crate::service::Service;
 use crate::system::SystemRandom;
 
 /// A server that runs.
-pub(super) struct Running {
+pub(in crate::cli::bench) struct Running {
     /// Where.
-    pub(super) address: SocketAddr,
+    pub(in crate::cli::bench) address: SocketAddr,
     store: Option<Arc<SqlStore>>,
     stop: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
 }
 
 /// The service on this database; its workers rest.
-pub(super) async fn service(store: SqlStore) -> Result<Running, Failure> {
+pub(in crate::cli::bench) async fn service(store: SqlStore) -> Result<Running, Failure> {
     let store = Arc::new(store);
     let ring = Keyring::new(SealingKey::generate(&SystemRandom), vec![]);
     let settings = config::load(&Sources::new(None, []))?.settings;
@@ -48,7 +48,7 @@ pub(super) async fn service(store: SqlStore) -> Result<Running, Failure> {
 }
 
 /// A web server of the same make that stores nothing: what HTTP alone costs.
-pub(super) async fn ceiling() -> Result<Running, Failure> {
+pub(in crate::cli::bench) async fn ceiling() -> Result<Running, Failure> {
     let app = Router::new().route("/webhooks/google/{calendar}/", post(|| async { StatusCode::OK }));
     let (listener, address) = listen().await?;
     let stop = CancellationToken::new();
@@ -59,7 +59,7 @@ pub(super) async fn ceiling() -> Result<Running, Failure> {
 
 impl Running {
     /// Rows of notifications in its database, counted one by one.
-    pub(super) async fn stored(&self) -> Result<u64, Failure> {
+    pub(in crate::cli::bench) async fn stored(&self) -> Result<u64, Failure> {
         match &self.store {
             Some(store) => Ok(store.count_notifications().await?),
             None => Ok(0),
@@ -67,7 +67,7 @@ impl Running {
     }
 
     /// Stops it and closes its database.
-    pub(super) async fn stop(self) {
+    pub(in crate::cli::bench) async fn stop(self) {
         self.stop.cancel();
         let _ = self.server.await;
         if let Some(store) = self.store {

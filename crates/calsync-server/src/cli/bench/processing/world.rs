@@ -1,0 +1,215 @@
+//! The people of `bench processing`, their cloud, and the engine that serves them from a real database.
+
+use std::sync::Arc;
+
+use calsync_core::block::Identity;
+use calsync_core::calendar::{Account, AccountStatus, ProviderKind, User};
+use calsync_core::ids::{AccountId, UserId};
+use calsync_core::ports::{CalendarChange, Clock, ConnectAccount, IdGen, SealedCredentials, Store, Switch};
+use calsync_core::time::Ts;
+use calsync_engine::{Engine, EngineConfig};
+use calsync_sim::clock::SimClock;
+use calsync_sim::cloud::calendar::{NewCalendar, Origin};
+use calsync_sim::cloud::content::{Content, When};
+use calsync_sim::cloud::names::{CalendarId, EventId, PersonId};
+use calsync_sim::cloud::{Limits, SharedCloud};
+use calsync_sim::direct::Direct;
+use calsync_sim::faults::{FaultPlan, Rates};
+use calsync_store::SqlStore;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::SignedDuration;
+
+use super::super::calls::counted::{Calls, Counted};
+use super::super::{failed, notices};
+use super::ProcessingArgs;
+use crate::cli::exit::Failure;
+use crate::system::{SystemClock, SystemRandom};
+
+/// Where everybody lives.
+const ZONE: &str = "Europe/Vienna";
+/// Deliveries on their way at once.
+const DELIVERING: usize = 64;
+/// Waves of work that one change may cause; more means that something goes round in circles.
+const WAVES_MAX: u32 = 100;
+/// Rounds of opening channels.
+const OPENING_MAX: u32 = 1_000;
+/// How far an event is moved, and how long it is.
+const MOVED: SignedDuration = SignedDuration::from_mins(5);
+const LONG: SignedDuration = SignedDuration::from_mins(45);
+
+/// All of it.
+pub(super) struct World {
+    cloud: SharedCloud,
+    clock: SimClock,
+    store: Arc<SqlStore>,
+    provider: Counted<Direct>,
+    engine: Engine,
+    people: Vec<Somebody>,
+    round: usize,
+}
+
+struct Somebody {
+    id: PersonId,
+    events: Vec<(EventId, Ts)>,
+}
+
+/// The engine's clock, which is also the cloud's.
+struct Now(SimClock);
+
+impl Clock for Now {
+    fn now(&self) -> Ts {
+        self.0.now()
+    }
+}
+
+impl World {
+    /// Everybody is connected, all calendars are switched on and filled, all channels are open, nothing is left to do.
+    pub(super) async fn begin(store: SqlStore, args: &ProcessingArgs) -> Result<World, Failure> {
+        let now = SystemClock.now();
+        let clock = SimClock::running(now);
+        let cloud = SharedCloud::new(1, Limits::default());
+        let faults = Arc::new(FaultPlan::new(1, &Rates::new()));
+        let provider = Counted::new(Direct::new(cloud.clone(), clock.clone(), faults));
+        let store = Arc::new(store);
+        let config = EngineConfig {
+            public_url: Some("https://sync.example.com".to_owned()),
+            ..EngineConfig::default()
+        };
+        let engine = Engine::new(
+            store.clone(),
+            Arc::new(provider.clone()),
+            Arc::new(Now(clock.clone())),
+            Arc::new(SystemRandom),
+            Identity::new([42; 32]),
+            config,
+        );
+        let mut world = World { cloud, clock, store, provider, engine, people: Vec::new(), round: 0 };
+        for number in 0..args.people {
+            let somebody = world.born(number, args).map_err(failed)?;
+            world.connect(&somebody.id).await?;
+            world.people.push(somebody);
+        }
+        world.settle_in().await?;
+        Ok(world)
+    }
+
+    fn born(&self, number: u32, args: &ProcessingArgs) -> Result<Somebody, calsync_sim::cloud::CloudError> {
+        let now = self.clock.now();
+        let (email, name) = (format!("person{number}@example.com"), format!("Person {number}"));
+        self.cloud.with(|cloud| {
+            let id = cloud.add_person(&email, &name, ZONE, now)?;
+            for more in 1..args.calendars {
+                cloud.add_calendar(
+                    NewCalendar {
+                        id: CalendarId::from(format!("person{number}-{more}@group.calendar.google.com")),
+                        summary: format!("{name}: {more}"),
+                        time_zone: ZONE.to_owned(),
+                        owner: id.clone(),
+                        origin: Origin::People,
+                    },
+                    now,
+                )?;
+            }
+            let mut events = Vec::new();
+            for event in 0..args.events {
+                // Within the next weeks, never two at once for long.
+                let start = now.floor_day().plus(SignedDuration::from_hours(24 + 2 * i64::from(event % 500)));
+                let content = Content::timed("Meeting", start, start.plus(LONG), ZONE);
+                events.push((
+                    cloud.create_event(&CalendarId::from(email.as_str()), content, now)?.id.clone(),
+                    start,
+                ));
+            }
+            Ok(Somebody { id, events })
+        })
+    }
+
+    async fn connect(&self, person: &PersonId) -> Result<(), Failure> {
+        let (now, email) = (self.clock.now(), person.to_string());
+        let user = User {
+            id: UserId(SystemRandom.uuid(now)),
+            email: email.clone(),
+            is_staff: false,
+            created_at: now,
+        };
+        self.store.add_user(&user).await?;
+        let account = Account {
+            id: AccountId(SystemRandom.uuid(now)),
+            user: user.id,
+            provider: ProviderKind::Google,
+            remote_id: email.clone(),
+            email,
+            status: AccountStatus::Active,
+            status_detail: None,
+            created_at: now,
+        };
+        let credentials = SealedCredentials { sealed: vec![0], version: 1 };
+        let account = self.store.connect_account(&ConnectAccount { account, credentials }, now).await?;
+        self.engine.refresh_calendars(account, user.id).await.map_err(failed)?;
+        let state = self.store.user_state(user.id).await?;
+        for calendar in state.map(|s| s.calendars).unwrap_or_default() {
+            self.store.change_calendar(calendar.id, CalendarChange::SyncEnabled(Switch::On), now).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_in(&self) -> Result<(), Failure> {
+        self.serve(2).await?;
+        for _ in 0..OPENING_MAX {
+            self.engine.maintain_subscriptions().await.map_err(failed)?;
+            self.serve(2).await?;
+            if self.store.unwatched_calendars(1).await?.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(failed("channels stay closed"))
+    }
+
+    /// Somewhere else in the same week; what the provider tells of it is stored.
+    pub(super) async fn everybody_moves_an_event(&mut self) -> Result<(), Failure> {
+        let now = self.clock.now();
+        self.round += 1;
+        for somebody in &mut self.people {
+            let at = self.round % somebody.events.len();
+            let Some((event, start)) = somebody.events.get_mut(at) else { continue };
+            *start = start.plus(MOVED);
+            let calendar = CalendarId::from(somebody.id.as_str());
+            let to = (When::at(*start, ZONE), When::at(start.plus(LONG), ZONE));
+            self.cloud.with(|cloud| cloud.reschedule(&calendar, event, to, now)).map_err(failed)?;
+        }
+        self.deliver().await.map(drop)
+    }
+
+    /// So many workers step until nothing is left to do; the calls that it took.
+    pub(super) async fn serve(&self, workers: usize) -> Result<Calls, Failure> {
+        for _ in 0..WAVES_MAX {
+            let tasks: Vec<_> = (0..workers).map(|_| tokio::spawn(work(self.engine.clone()))).collect();
+            for task in tasks {
+                task.await.map_err(failed)??;
+            }
+            if self.deliver().await? == 0 {
+                return Ok(self.provider.take());
+            }
+        }
+        Err(failed("the work never ends"))
+    }
+
+    /// How many there were.
+    async fn deliver(&self) -> Result<usize, Failure> {
+        let notices = notices::waiting(&self.cloud);
+        let delivering = stream::iter(&notices).map(|notice| notices::deliver(&self.engine, notice));
+        delivering.buffer_unordered(DELIVERING).try_collect::<()>().await?;
+        Ok(notices.len())
+    }
+
+    /// Closes the database.
+    pub(super) async fn end(self) {
+        self.store.close().await;
+    }
+}
+
+/// Steps while somebody is due.
+async fn work(engine: Engine) -> Result<(), Failure> {
+    while engine.step().await.map_err(failed)?.is_some() {}
+    Ok(())
+}
