@@ -9,7 +9,8 @@ use calsync_core::ids::{CalendarId, RunId, UserId};
 use calsync_core::notification::{AfterFailure, Served, Worth, after_failure};
 use calsync_core::plan::ActionKind;
 use calsync_core::ports::{
-    Blame, ClaimedUser, ErrorClass, Lease, NotificationsEnd, ProviderError, RunBegun, RunEnd, UserState, Wish,
+    Blame, ClaimedUser, ErrorClass, Lease, NotificationsEnd, ProviderError, RunBegun, RunEnd, StoreError,
+    UserState, Wish,
 };
 use calsync_core::rule::{self, Rule};
 use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
@@ -65,13 +66,26 @@ impl Engine {
     }
 
     async fn work(&self, claimed: ClaimedUser) -> Result<StepReport, EngineError> {
+        let done = self.work_on(&claimed).await;
+        if let Err(EngineError::Store(StoreError::Unavailable(_) | StoreError::Contended(_))) = &done {
+            // The database was away for a moment: nobody should have to wait until the lease has run out. After any other
+            // failure that wait is what keeps one person's trouble from taking up a worker.
+            if let Err(error) = self.store.release(&claimed.lease, &[]).await {
+                tracing::debug!(%error, user = %claimed.user, "a lease could not be given back; it runs out");
+            }
+        }
+        done
+    }
+
+    async fn work_on(&self, claimed: &ClaimedUser) -> Result<StepReport, EngineError> {
         let ClaimedUser { user, lease } = claimed;
+        let user = *user;
         let missing = || EngineError::NotFound(format!("user {user}"));
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
         let accounts = self.open_accounts(&state.accounts).await?;
-        let read = self.read_due(&lease, &state, &accounts).await?;
+        let read = self.read_due(lease, &state, &accounts).await?;
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
-        let targets = self.work_targets(&lease, &state, &accounts).await?;
+        let targets = self.work_targets(lease, &state, &accounts).await?;
         let mut report = StepReport {
             user,
             read: Vec::new(),
@@ -82,11 +96,11 @@ impl Engine {
         };
         let stuck: BTreeSet<CalendarId> =
             targets.iter().filter(|(_, t)| t.stuck).map(|(id, _)| *id).collect();
-        let retries = self.close_books(&lease, &state, read, targets, &mut report).await?;
+        let retries = self.close_books(lease, &state, read, targets, &mut report).await?;
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
         report.waiting = state.waiting_writes.len() as u64;
         let next = self.next_due(&state, &retries, &stuck);
-        self.store.release(&lease, &next).await?;
+        self.store.release(lease, &next).await?;
         Ok(report)
     }
 

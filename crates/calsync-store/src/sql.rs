@@ -178,11 +178,12 @@ macro_rules! store_methods {
             }
 
             async fn close(&self) {
+                self.lookups.close().await;
+                self.receipts.close().await;
+                // After the last receipts: others should hear of them.
                 if let Some(bell) = &self.bell {
                     bell.close().await;
                 }
-                self.lookups.close().await;
-                self.receipts.close().await;
                 self.db.close().await;
             }
         }

@@ -72,19 +72,12 @@ pub fn parse<'a>(
         None if notification_id == "1" => Wants::Confirmation,
         None => Wants::Sync,
     };
+    // Channel, resource, end and number stand in the rows already, for whoever is believed says what they say: of a busy
+    // channel they would be most of what is stored. Never the token, nor the resource's URI: it holds the calendar's address.
     let mut kept = Map::new();
-    let mut keep = |name: &str, value: Option<&str>| {
-        if let Some(value) = value.filter(|v| v.len() <= KEPT_MAX) {
-            kept.insert(name.to_owned(), Value::from(value));
-        }
-    };
-    // Neither the token nor the resource's URI: that one holds the calendar's address.
-    keep("x-goog-channel-id", Some(&channel));
-    keep("x-goog-message-number", Some(&notification_id));
-    keep("x-goog-resource-id", Some(&resource));
-    keep("x-goog-resource-state", found.state);
-    keep("x-goog-channel-expiration", found.expiration);
-    keep("user-agent", found.agent);
+    if let Some(state) = found.state.filter(|state| state.len() <= KEPT_MAX) {
+        kept.insert("x-goog-resource-state".to_owned(), Value::from(state));
+    }
     let token = found.token.map(Secret::new);
     Ok(Claim {
         channel,
@@ -104,23 +97,25 @@ struct Found<'a> {
     resource: Option<&'a str>,
     state: Option<&'a str>,
     token: Option<&'a str>,
-    expiration: Option<&'a str>,
-    agent: Option<&'a str>,
 }
 
 impl<'a> Found<'a> {
     fn among(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Found<'a> {
         let mut found = Found::default();
         for (name, value) in headers {
-            let place = match name.to_ascii_lowercase().as_str() {
-                "x-goog-message-number" => &mut found.number,
-                "x-goog-channel-id" => &mut found.channel,
-                "x-goog-resource-id" => &mut found.resource,
-                "x-goog-resource-state" => &mut found.state,
-                "x-goog-channel-token" => &mut found.token,
-                "x-goog-channel-expiration" => &mut found.expiration,
-                "user-agent" => &mut found.agent,
-                _ => continue,
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            let place = if is("x-goog-message-number") {
+                &mut found.number
+            } else if is("x-goog-channel-id") {
+                &mut found.channel
+            } else if is("x-goog-resource-id") {
+                &mut found.resource
+            } else if is("x-goog-resource-state") {
+                &mut found.state
+            } else if is("x-goog-channel-token") {
+                &mut found.token
+            } else {
+                continue;
             };
             place.get_or_insert(value);
         }

@@ -1,4 +1,4 @@
-//! Receipts share their commits: one task takes whatever waits, stores it in one transaction, and answers every waiter
+//! Receipts share their commits: a task takes whatever waits, stores it in one transaction, and answers every waiter
 //! after the commit. Nobody is made to wait for a batch to fill: a batch is what arrived while the one before was being
 //! written. Never answers before the commit, and never lets one bad row fail its neighbours.
 
@@ -24,6 +24,8 @@ use crate::tally::{Finished, Tallies, minute};
 const QUEUE: usize = 8_192;
 /// Receipts in one transaction at most.
 const BATCH: usize = 512;
+/// Transactions under way at once, at a server.
+const AT_ONCE: usize = 2;
 
 type Answer = Result<Recorded, StoreError>;
 
@@ -37,14 +39,17 @@ struct Waiting {
 pub(super) struct Receipts {
     /// Taken away by `close`.
     queue: Mutex<Option<mpsc::Sender<Waiting>>>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Receipts {
     pub(super) fn start(db: Arc<Db>, bell: Option<Arc<Bell>>) -> Receipts {
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(serve(db, bell, waiting));
-        Receipts { queue: Mutex::new(Some(queue)), task: Mutex::new(Some(task)) }
+        let waiting = Arc::new(tokio::sync::Mutex::new(waiting));
+        let tasks = Writer::several(&db)
+            .into_iter()
+            .map(|writer| tokio::spawn(serve(writer, bell.clone(), waiting.clone())));
+        Receipts { queue: Mutex::new(Some(queue)), tasks: Mutex::new(tasks.collect()) }
     }
 
     /// Stores a receipt; answers when it is durable.
@@ -69,11 +74,11 @@ impl Receipts {
     /// Takes nothing more, and stores what it has taken.
     pub(super) async fn close(&self) {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task
-            && let Err(error) = task.await
-        {
-            tracing::error!(%error, "the task that stores notifications died");
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task that stores notifications died");
+            }
         }
     }
 }
@@ -82,13 +87,14 @@ fn closed() -> StoreError {
     StoreError::Unavailable("it was closed".to_owned())
 }
 
-async fn serve(db: Arc<Db>, bell: Option<Arc<Bell>>, mut queue: mpsc::Receiver<Waiting>) {
-    let mut writer = match db.receiver() {
-        Some(receiver) => Writer::AtOnce(receiver),
-        None => Writer::InSteps(db),
-    };
+/// Takes what waits and stores it, in turn with the other tasks.
+async fn serve(
+    mut writer: Writer,
+    bell: Option<Arc<Bell>>,
+    queue: Arc<tokio::sync::Mutex<mpsc::Receiver<Waiting>>>,
+) {
     let mut taken = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut taken, BATCH).await > 0 {
+    while queue.lock().await.recv_many(&mut taken, BATCH).await > 0 {
         let (news, waiters): (Vec<_>, Vec<_>) = taken.drain(..).map(|w| (w.new, w.answer)).unzip();
         let answers = store(&mut writer, &news).await;
         if let Some(bell) = bell.as_ref().filter(|_| answers.contains(&Ok(Recorded::New))) {
@@ -110,6 +116,13 @@ enum Writer {
 }
 
 impl Writer {
+    /// As many as the database has use for: while one waits for a server's disk, another makes up the next batch. SQLite
+    /// lets only one write.
+    fn several(db: &Arc<Db>) -> Vec<Writer> {
+        let receivers: Vec<Writer> = (0..AT_ONCE).map_while(|_| db.receiver().map(Writer::AtOnce)).collect();
+        if receivers.is_empty() { vec![Writer::InSteps(db.clone())] } else { receivers }
+    }
+
     /// All of them, durably, or none.
     async fn commit(&mut self, news: &[NewNotification]) -> Result<Vec<Recorded>, StoreError> {
         match self {
