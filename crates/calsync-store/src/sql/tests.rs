@@ -12,6 +12,7 @@ use crate::contract::world::{World, delivery, event, pull};
 
 mod lookups;
 mod pg_plans;
+mod pg_stopped;
 mod plans;
 mod statements;
 

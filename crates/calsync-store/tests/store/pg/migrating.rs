@@ -1,6 +1,6 @@
 //! An empty database that many open at once, and one whose making is cut off: one schema, or none.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use calsync_core::ports::{Store, StoreError};
 use calsync_store::{Migrate, SqlStore};
@@ -32,31 +32,38 @@ async fn many_make_one_schema() {
     assert_eq!(schema(&database), schema(&once));
 }
 
+/// Stands in the way of whoever makes this table too, and has them cut off as soon as they wait for it.
+fn obstacle(table: &str) -> String {
+    format!(
+        "BEGIN; CREATE TABLE {table} (n int);
+         DO $$ BEGIN LOOP
+             PERFORM pg_stat_clear_snapshot();
+             PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
+                 AND application_name = 'calendar-sync' AND wait_event_type = 'Lock';
+             EXIT WHEN FOUND;
+             PERFORM pg_sleep(0.01);
+         END LOOP; END $$;
+         ROLLBACK"
+    )
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_is_cut_off_leaves_nothing_behind() {
-    let database = Database::shared();
-    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-               WHERE datname = current_database() AND application_name = 'calendar-sync'";
-    let (mut cuts, mut patience) = (0, Duration::from_millis(2));
-    loop {
-        let url = database.url().to_owned();
-        let opening = tokio::spawn(async move { SqlStore::open(&url, Migrate::Run).await });
-        tokio::time::sleep(patience).await;
-        let hit = tokio::task::block_in_place(|| database.psql(cut)).unwrap() != "0";
-        match opening.await.unwrap() {
-            Ok(store) => {
-                store.close().await;
-                break;
-            }
-            Err(StoreError::Unavailable(_)) => {}
-            Err(other) => panic!("after {patience:?}: {other}"),
-        }
-        assert_eq!(schema(&database), ("0".to_owned(), "none".to_owned()), "after {patience:?}");
-        cuts += u32::from(hit);
-        // Later each time, and so at another statement, until it is done before.
-        patience += Duration::from_millis(3);
+    let database = Arc::new(Database::shared());
+    // At its beginning, in its middle and near its end.
+    for table in ["users", "sync_runs", "leases"] {
+        let cuts = tokio::task::spawn_blocking({
+            let database = database.clone();
+            move || database.psql(&obstacle(table))
+        });
+        let there =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'DO %'";
+        while tokio::task::block_in_place(|| database.psql(there)).unwrap() != "1" {}
+        let cut = SqlStore::open(database.url(), Migrate::Run).await.err();
+        assert!(matches!(&cut, Some(StoreError::Unavailable(_))), "{table}: {cut:?}");
+        cuts.await.unwrap().unwrap();
+        assert_eq!(schema(&database), ("0".to_owned(), "none".to_owned()), "{table}");
     }
-    println!("{cuts} cut off");
-    assert!(cuts > 0, "none was cut off");
+    SqlStore::open(database.url(), Migrate::Run).await.unwrap().close().await;
     SqlStore::open(database.url(), Migrate::Check).await.unwrap().close().await;
 }

@@ -21,7 +21,18 @@ struct Pooled {
 }
 
 impl Pooled {
-    fn start() -> Pooled {
+    async fn start() -> Pooled {
+        let pooled = meanwhile(Pooled::begin);
+        // Made once, through the pooler, and copied from then on.
+        pooled.cluster.create_database("made");
+        let url = format!("{}?pgbouncer=true", pooled.bouncer.url("made"));
+        SqlStore::open(&url, Migrate::Run).await.unwrap().close().await;
+        // What the pooler keeps open would stand in the way of a copy.
+        pooled.bouncer.psql("pgbouncer", "KILL made").unwrap();
+        pooled
+    }
+
+    fn begin() -> Pooled {
         let options = ClusterOptions { max_connections: 400, ..ClusterOptions::default() };
         // Nobody pulls its plug, and each rule has a database of its own.
         let quick = ["fsync", "synchronous_commit", "full_page_writes"];
@@ -34,19 +45,20 @@ impl Pooled {
 
     /// The URL of a new database, as an operator writes it.
     fn url(&self, name: &str) -> String {
-        self.cluster.create_database(name);
+        let sql = format!("CREATE DATABASE {name} OWNER app TEMPLATE made STRATEGY file_copy");
+        self.cluster.psql("postgres", &sql).unwrap();
         format!("{}?pgbouncer=true", self.bouncer.url(name))
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_contract_holds_behind_a_pooler() {
-    let pooled = Arc::new(meanwhile(Pooled::start));
+    let pooled = Arc::new(Pooled::start().await);
     let fresh = |name: &'static str| {
         let pooled = pooled.clone();
         async move {
             let url = meanwhile(|| pooled.url(name));
-            let store = SqlStore::open(&url, Migrate::Run).await.unwrap();
+            let store = SqlStore::open(&url, Migrate::Check).await.unwrap();
             Fresh { store: Arc::new(store), keep: Box::new(pooled) }
         }
     };
@@ -73,9 +85,9 @@ async fn the_contract_holds_behind_a_pooler() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_pooler_may_be_restarted() {
-    let mut pooled = meanwhile(Pooled::start);
+    let mut pooled = Pooled::start().await;
     let url = meanwhile(|| pooled.url("data"));
-    let store: Arc<dyn Store> = Arc::new(SqlStore::open(&url, Migrate::Run).await.unwrap());
+    let store: Arc<dyn Store> = Arc::new(SqlStore::open(&url, Migrate::Check).await.unwrap());
     let fleet = Fleet::new(store.as_ref(), 4, 3).await;
     let mut told = Told::default();
     for n in 0..300 {
