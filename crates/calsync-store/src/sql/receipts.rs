@@ -97,7 +97,8 @@ async fn serve(
     while queue.lock().await.recv_many(&mut taken, BATCH).await > 0 {
         let (news, waiters): (Vec<_>, Vec<_>) = taken.drain(..).map(|w| (w.new, w.answer)).unzip();
         let answers = store(&mut writer, &news).await;
-        if let Some(bell) = bell.as_ref().filter(|_| answers.contains(&Ok(Recorded::New))) {
+        let is_work = |(new, answer): (_, &Answer)| wants_sync(new) && *answer == Ok(Recorded::New);
+        if let Some(bell) = bell.as_ref().filter(|_| news.iter().zip(&answers).any(is_work)) {
             bell.ring();
         }
         for (waiter, answer) in waiters.into_iter().zip(answers) {

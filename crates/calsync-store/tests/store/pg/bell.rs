@@ -58,9 +58,10 @@ async fn work_on_one_instance_wakes_the_other() {
     println!("20 rings in {:?}, heard after {longest:?} at most", began.elapsed());
     assert!(timeout(QUIET, one.work_elsewhere()).await.is_err(), "nobody wakes himself");
 
-    // A duplicate is no work.
+    // Neither a duplicate nor a confirmation is work.
     hush(&other).await;
     one.record_notification(fleet.delivery(8)).await.unwrap();
+    one.record_notification(fleet.delivery(7)).await.unwrap();
     assert!(timeout(QUIET, other.work_elsewhere()).await.is_err(), "there is nothing to do");
 
     for mode in [Mode::Fast, Mode::Immediate] {
