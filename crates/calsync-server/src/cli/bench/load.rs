@@ -158,6 +158,10 @@ async fn one(
     loaded
 }
 
+/// What Google says in every delivery.
+pub(super) const AGENT: &str = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)";
+pub(super) const EXPIRATION: &str = "Sun, 29 Nov 2026 08:00:00 GMT";
+
 /// A delivery as Google sends it.
 fn write_request(into: &mut Vec<u8>, from: &Sender, number: u64) {
     use std::io::Write as _;
@@ -167,9 +171,9 @@ fn write_request(into: &mut Vec<u8>, from: &Sender, number: u64) {
     let _ = write!(
         into,
         "POST /webhooks/google/{calendar}/ HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\
-         User-Agent: APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)\r\n\
+         User-Agent: {AGENT}\r\n\
          X-Goog-Channel-ID: {channel}\r\nX-Goog-Channel-Token: {token}\r\n\
-         X-Goog-Channel-Expiration: Sun, 29 Nov 2026 08:00:00 GMT\r\nX-Goog-Resource-ID: {resource}\r\n\
+         X-Goog-Channel-Expiration: {EXPIRATION}\r\nX-Goog-Resource-ID: {resource}\r\n\
          X-Goog-Resource-URI: https://www.googleapis.com/calendar/v3/calendars/a@example.com/events?alt=json\r\n\
          X-Goog-Resource-State: exists\r\nX-Goog-Message-Number: {number}\r\nContent-Length: 0\r\n\r\n"
     );

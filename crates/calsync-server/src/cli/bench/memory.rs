@@ -19,6 +19,8 @@ use super::process::Memory;
 use super::{failed, process};
 use crate::cli::exit::{Exit, Failure};
 use crate::out::Out;
+use crate::secrets::SealingKey;
+use crate::system::SystemRandom;
 use child::Child;
 
 /// Spec §10, in KiB.
@@ -92,14 +94,16 @@ pub(super) async fn run(args: &MemoryArgs, out: Out) -> Result<Exit, Failure> {
 async fn measure(args: &MemoryArgs, ground: &Ground) -> Result<Report, Failure> {
     let home = tempfile::tempdir().map_err(failed)?;
     let provider = provider::start().await?;
+    // A server has one database for both, which is sealed when it is first used.
+    let key = SealingKey::generate(&SystemRandom).expose();
     let idle = {
-        let settings = child::settings(&ground.url("idle.db"), provider.address);
+        let settings = child::settings(&ground.url("idle.db"), provider.address, &key);
         let child = Child::start(home.path(), settings).await?;
         tokio::time::sleep(SETTLING).await;
         child.memory()?
     };
     let database = ground.url("full.db");
-    let settings = child::settings(&database, provider.address);
+    let settings = child::settings(&database, provider.address, &key);
     let senders = fill::fill(&settings, args).await?;
     let child = Child::start(home.path(), settings).await?;
     let sent = child.deliver(senders, args.notifications).await?;

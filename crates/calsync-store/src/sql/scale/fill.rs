@@ -17,7 +17,7 @@ const HOUR: i64 = 3_600_000_000;
 /// Notifications are spread over so many hours.
 const HOURS: i64 = 36;
 /// What a provider's delivery leaves.
-const HEADERS: &str = r#"{"user-agent":"APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)","x-goog-channel-expiration":"Sun, 29 Nov 2026 08:00:00 GMT","x-goog-message-number":"2","x-goog-resource-state":"exists"}"#;
+const HEADERS: &str = r#"{"x-goog-resource-state":"exists"}"#;
 
 /// Rows one by one would keep rewriting the same few figures: they are counted at once instead, and the triggers are back
 /// before anything changes.

@@ -11,8 +11,6 @@ use super::super::load::{Load, Sender, Until};
 use super::super::process::Memory;
 use super::{failed, process};
 use crate::cli::exit::Failure;
-use crate::secrets::SealingKey;
-use crate::system::SystemRandom;
 
 /// How long it may take to answer for the first time.
 const START: Duration = Duration::from_secs(30);
@@ -28,12 +26,11 @@ pub(super) struct Child {
 }
 
 /// What both the process and whoever fills its database go by.
-pub(super) fn settings(database: &str, provider: SocketAddr) -> Vec<(String, String)> {
+pub(super) fn settings(database: &str, provider: SocketAddr, key: &str) -> Vec<(String, String)> {
     let base = format!("http://{provider}");
-    let key = SealingKey::generate(&SystemRandom).expose();
     let values = [
         ("DATABASE__URL", database.to_owned()),
-        ("SECRETS__KEY", key),
+        ("SECRETS__KEY", key.to_owned()),
         ("GOOGLE__CLIENT_ID", "calendar-sync-bench".to_owned()),
         ("GOOGLE__CLIENT_SECRET", "not-a-secret-in-a-bench".to_owned()),
         ("GOOGLE__AUTH_URL", format!("{base}/auth")),

@@ -4,12 +4,12 @@ use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use calsync_core::ids::NotificationId;
-use calsync_core::notification::Wants;
 use calsync_core::ports::{Clock, IdGen, NewNotification, Store};
-use serde_json::json;
+use calsync_providers::google::notification;
 
 use super::super::failed;
 use super::super::figures::{number, ratio};
+use super::super::load::{AGENT, EXPIRATION};
 use super::bed::Bed;
 use crate::cli::exit::Failure;
 use crate::system::{SystemClock, SystemRandom};
@@ -30,7 +30,8 @@ pub(super) async fn inserts(
     let mut next = 2;
     let began = Instant::now();
     while began.elapsed() < length {
-        let batch: Vec<NewNotification> = (0..rows_a_commit).map(|_| row(bed, &mut next)).collect();
+        let batch: Vec<NewNotification> =
+            (0..rows_a_commit).map(|_| row(bed, &mut next)).collect::<Result<_, _>>()?;
         let sent = Instant::now();
         store.insert_only(&batch).await?;
         took += sent.elapsed();
@@ -40,29 +41,31 @@ pub(super) async fn inserts(
     Ok(ratio(number(rows), took.as_secs_f64()))
 }
 
-/// What a delivery becomes.
-pub(super) fn row(bed: &Bed<'_>, next: &mut usize) -> NewNotification {
+/// What a delivery becomes: read as the service reads it, so that bare inserts store what it would store.
+pub(super) fn row(bed: &Bed<'_>, next: &mut usize) -> Result<NewNotification, Failure> {
     let now = SystemClock.now();
     let subscription = &bed.subscriptions[next.wrapping_mul(7_919) % bed.subscriptions.len()];
     *next += 1;
     let number = next.to_string();
-    NewNotification {
+    let headers = [
+        ("User-Agent", AGENT),
+        ("X-Goog-Channel-ID", &subscription.remote_id),
+        ("X-Goog-Channel-Expiration", EXPIRATION),
+        ("X-Goog-Resource-ID", &subscription.resource_id),
+        ("X-Goog-Resource-State", "exists"),
+        ("X-Goog-Message-Number", &number),
+    ];
+    let claim = notification::parse(headers, 0).map_err(failed)?;
+    Ok(NewNotification {
         id: NotificationId(SystemRandom.uuid(now)),
         subscription: subscription.id,
         calendar: subscription.calendar,
-        notification_id: number.clone(),
+        notification_id: claim.notification_id,
         received_at: now,
-        headers: json!({
-            "x-goog-channel-id": subscription.remote_id,
-            "x-goog-message-number": number,
-            "x-goog-resource-id": subscription.resource_id,
-            "x-goog-resource-state": "exists",
-            "x-goog-channel-expiration": "Sun, 29 Nov 2026 08:00:00 GMT",
-            "user-agent": "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)",
-        }),
-        payload: serde_json::Value::Null,
-        wants: Wants::Sync,
-    }
+        headers: claim.headers,
+        payload: claim.payload,
+        wants: claim.wants,
+    })
 }
 
 /// How often per second 8 KiB can be made durable beside the database. A server's disk is its own.

@@ -40,7 +40,7 @@ pub(super) async fn race(
     connections: u16,
     length: Duration,
 ) -> Result<Race, Failure> {
-    let like = limits::row(bed, &mut 0);
+    let like = limits::row(bed, &mut 0)?;
     let Some(server) = bed.as_server() else { return Ok(Err("the database is a file".to_owned())) };
     server.own.clear().await?;
     let environment = environment(&server.url);
