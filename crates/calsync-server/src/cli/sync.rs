@@ -7,6 +7,7 @@ use std::time::Duration;
 use calsync_core::calendar::Calendar;
 use calsync_core::ids::{CalendarId, UserId};
 use calsync_core::ports::{UserState, Wish};
+use calsync_core::run::RunStatus;
 use calsync_core::schedule::{self, Method};
 use calsync_engine::{EngineError, StepReport};
 use serde_json::json;
@@ -58,7 +59,26 @@ pub async fn run(args: &SyncArgs, context: &Context, service: &Service) -> Resul
     for user in users {
         reports.extend(work(service, user).await?);
     }
-    Ok(tell(context, ids.len(), &reports))
+    let elsewhere = failed_elsewhere(context, &ids, &reports).await?;
+    Ok(tell(context, ids.len(), &reports, &elsewhere))
+}
+
+/// What went wrong where the running service was faster: it hears of what is asked for at once, and then the reading is
+/// its own.
+async fn failed_elsewhere(
+    context: &Context,
+    asked: &[CalendarId],
+    reports: &[StepReport],
+) -> Result<Vec<String>, Failure> {
+    let ours: BTreeSet<CalendarId> = reports.iter().flat_map(|r| &r.read).map(|r| r.calendar).collect();
+    let mut errors = Vec::new();
+    for calendar in asked.iter().filter(|id| !ours.contains(id)) {
+        let latest = context.store.runs(Some(*calendar), 1).await?;
+        if let Some(RunStatus::Failed { error }) = latest.into_iter().next().map(|run| run.status) {
+            errors.push(error);
+        }
+    }
+    Ok(errors)
 }
 
 /// The calendars that this mode looks at.
@@ -100,9 +120,9 @@ async fn work(service: &Service, user: UserId) -> Result<Vec<StepReport>, Failur
     Ok(reports)
 }
 
-fn tell(context: &Context, calendars: usize, reports: &[StepReport]) -> Exit {
+fn tell(context: &Context, calendars: usize, reports: &[StepReport], elsewhere: &[String]) -> Exit {
     let blocks: usize = reports.iter().map(|r| r.blocks.len()).sum();
-    let errors: Vec<&String> = reports.iter().flat_map(|r| &r.errors).collect();
+    let errors: Vec<&String> = reports.iter().flat_map(|r| &r.errors).chain(elsewhere).collect();
     let held: Vec<String> = reports.iter().flat_map(|r| &r.held).map(ToString::to_string).collect();
     let mut text = format!("{calendars} calendars looked at, {blocks} blocks written\n");
     for error in &errors {
