@@ -17,8 +17,8 @@ use super::value;
 /// Rows go in the order of their key, and calendars and subscriptions are locked in the order of theirs before they are
 /// changed, so that batches of two instances never wait for each other crosswise. The server runs the last of these parts
 /// first: as everywhere, calendars come before subscriptions, and figures, which all batches share, are added to when
-/// nothing else is waited for. Answers with the ids that are new.
-pub(crate) const RECEIVE: &str = "WITH v AS MATERIALIZED (SELECT * FROM \
+/// nothing else is waited for. An id of ours counts once, as everywhere. Answers with the ids that are new.
+pub(crate) const RECEIVE: &str = "WITH v AS MATERIALIZED (SELECT DISTINCT ON (id) * FROM \
     unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[]) \
     AS t (id, calendar_id, subscription_id, notification_id, received_at, headers, payload, sync)), \
     stored AS (INSERT INTO webhook_notifications (id, subscription_id, notification_id, received_at, headers, payload, \
