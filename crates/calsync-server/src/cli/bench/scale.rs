@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use calsync_core::ids::NotificationId;
 use calsync_core::notification::Wants;
 use calsync_core::ports::{Clock, IdGen, NewNotification, Recorded, Store};
+use calsync_core::subscription::SubscriptionStatus;
 use calsync_store::limits::subscription_id;
 use calsync_store::scale::{self, Population};
 use calsync_store::{Migrate, SqlStore};
@@ -23,6 +24,8 @@ use crate::out::Out;
 use crate::system::{SystemClock, SystemRandom};
 use report::Size;
 
+/// Subscriptions that are suspended and come back by the service's own way: one after the other, as it happens.
+const SUSPENDED: u64 = 500;
 /// Notifications that come in by the service's own way, so that the figures that it keeps are among what is compared.
 const RECEIVED: u64 = 200;
 
@@ -94,10 +97,22 @@ async fn measure(ground: &mut Ground, population: Population, repeat: u32) -> Re
     let began = Instant::now();
     store.churn(&population).await?;
     receive(&store, population.subscriptions).await?;
+    suspend(&store, &population).await?;
     let living = began.elapsed();
     let lines = questions::ask(&store, &population, repeat).await?;
     store.close().await;
     Ok(report::size(&population, seconds(filling), seconds(living), lines))
+}
+
+/// Some change their state, which figures are kept of.
+async fn suspend(store: &SqlStore, p: &Population) -> Result<(), Failure> {
+    for status in [SubscriptionStatus::Suspended, SubscriptionStatus::Active] {
+        for number in 0..SUSPENDED.min(p.subscriptions) {
+            let id = subscription_id(u32::try_from(number).map_err(failed)?);
+            store.set_subscription_status(id, status).await?;
+        }
+    }
+    Ok(())
 }
 
 fn seconds(time: Duration) -> f64 {
