@@ -57,13 +57,12 @@ impl Engine {
             && !self.ending.load(Ordering::Relaxed)
         {
             let writes = self.store.due_writes(target.id, self.clock.now(), BATCH).await?;
-            if writes.is_empty() {
-                break;
-            }
+            // Nobody else adds to them while the lease is ours: fewer than were asked for are the last.
+            let last = writes.len() < BATCH as usize;
             taken += writes.len();
             let settled_before = pushed.done.len();
             self.push_batch(lease, target, account, writes, &mut pushed).await?;
-            if pushed.done.len() == settled_before && !pushed.replan {
+            if last || (pushed.done.len() == settled_before && !pushed.replan) {
                 break;
             }
             self.keep_lease(lease).await?;

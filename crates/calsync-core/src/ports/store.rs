@@ -437,7 +437,8 @@ pub trait Store: Send + Sync {
     /// left `processing` by a dead worker become `processing` for it. Subscriptions that delivered what was pending are marked
     /// (`last_notification_at`, failures cleared).
     async fn begin_run(&self, lease: &Lease, run: &Run) -> Result<RunBegun, StoreError>;
-    /// Takes over what a listing showed, atomically with the cursor; the targets become `plan_due`.
+    /// Takes over what a listing showed, atomically with the cursor; the targets become `plan_due`. Of a calendar that was
+    /// switched off while it was listed, only the blocks: they are needed to remove them.
     async fn apply_pull(&self, lease: &Lease, pull: &PullApply) -> Result<(), StoreError>;
     /// Takes over a plan; the target is no longer `plan_due`, unless it was made dirty after `seen_generation`.
     async fn enqueue(&self, lease: &Lease, enqueue: &Enqueue) -> Result<(), StoreError>;

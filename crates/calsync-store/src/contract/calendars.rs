@@ -43,20 +43,20 @@ pub async fn a_calendar_that_comes_back_is_read_in_full(store: Arc<dyn Store>) {
     assert_eq!(w.get(w.b).await, back, "once");
 }
 
-/// Copied titles do not stay; the blocks do, for ours must be found to be removed. Enabling starts anew.
+/// Copied titles do not stay, and none come by a listing that was under way; the blocks do, for ours must be found to be
+/// removed. Enabling starts anew.
 pub async fn a_calendar_switched_off_is_forgotten(store: Arc<dyn Store>) {
     let w = World::new(store).await;
     let lease = w.lease(20).await;
+    let listing = |calendar, blocks: &[&str]| PullApply {
+        events: vec![event("e1", 1)],
+        blocks: blocks.iter().map(|id| block(id, 1)).collect(),
+        cursor: Some(Cursor { token: "one".to_owned(), params: "p".to_owned(), covers: Window::ALL }),
+        full: Some(FullListing { began_at: t(30) }),
+        ..pull(calendar, 31)
+    };
     for calendar in [w.a, w.b] {
-        let cursor = Cursor { token: "one".to_owned(), params: "p".to_owned(), covers: Window::ALL };
-        let listing = PullApply {
-            events: vec![event("e1", 1)],
-            blocks: vec![block("b1", 1)],
-            cursor: Some(cursor),
-            full: Some(FullListing { began_at: t(30) }),
-            ..pull(calendar, 31)
-        };
-        w.store.apply_pull(&lease, &listing).await.unwrap();
+        w.store.apply_pull(&lease, &listing(calendar, &["b1"])).await.unwrap();
     }
     let kept = w.store.mirror(w.b).await.unwrap();
     w.store.change_calendar(w.a, CalendarChange::SyncEnabled(Switch::Off), t(70)).await.unwrap();
@@ -67,6 +67,15 @@ pub async fn a_calendar_switched_off_is_forgotten(store: Arc<dyn Store>) {
     assert_eq!((a.cursor, a.last_full_sync, a.full_due), (None, None, true));
     assert_eq!(w.store.mirror(w.b).await.unwrap(), kept);
     assert_eq!(w.get(w.b).await.last_full_sync, Some(t(30)));
+
+    let late = PullApply { time_zone: Some("Asia/Tokyo".to_owned()), ..listing(w.a, &["b1", "b2"]) };
+    w.store.apply_pull(&lease, &late).await.unwrap();
+    let mirror = w.store.mirror(w.a).await.unwrap();
+    assert!(mirror.events.is_empty());
+    assert_eq!(mirror.blocks.len(), 2);
+    let a = w.get(w.a).await;
+    assert_eq!((a.cursor, a.last_full_sync, a.full_due), (None, None, true));
+    assert_ne!(a.time_zone, "Asia/Tokyo", "a reading that does not count says nothing");
 }
 
 /// The provider's words are taken over, our switches are not touched.
