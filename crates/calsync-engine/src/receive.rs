@@ -25,6 +25,8 @@ pub enum Followup {
     Nothing,
     /// The calendar's channel wants to be renewed at once.
     Renew,
+    /// The calendar has lost its channel: another one is opened in the next round of maintenance, which should be soon.
+    Open,
 }
 
 impl Engine {
@@ -77,11 +79,12 @@ impl Engine {
                 let active =
                     |s: &Subscription| s.remote_id == channel && s.status == SubscriptionStatus::Active;
                 if let Some(ended) = found.filter(active) {
-                    // Now it is missed, and another one is opened in the next round.
+                    // Now it is missed.
                     self.store.set_subscription_status(ended.id, SubscriptionStatus::Expired).await?;
                     self.known.forget(calendar);
                 }
                 self.store.raise(&[calendar], Wish::Full, now).await?;
+                return Ok((accepted, Followup::Open));
             }
         }
         Ok((accepted, Followup::Nothing))

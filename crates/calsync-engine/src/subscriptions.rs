@@ -9,11 +9,16 @@ use calsync_core::ports::{
     WatchRequest, Wish,
 };
 use calsync_core::subscription::{PROVISIONAL_LIFE, RENEWAL_BUFFER, Subscription, SubscriptionStatus};
+use calsync_core::time::Ts;
+use jiff::SignedDuration;
 
 use crate::{Engine, EngineError};
 
 /// Channels opened or replaced in one round.
 const ROUND: u32 = 200;
+
+/// A channel renewed less than this ago is not renewed because its provider asks again (microsoft.md §8.3).
+const RENEWED_LONG_ENOUGH: SignedDuration = SignedDuration::from_mins(10);
 
 /// What one round of maintenance did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
@@ -71,14 +76,17 @@ impl Engine {
         Ok(done)
     }
 
-    /// Renews the channel of this calendar now, whenever it ends: its provider says that it is about to fall silent.
-    /// Whether it stands.
+    /// Renews the channel of this calendar now, whenever it ends: its provider says that it is about to fall silent. Asked for
+    /// again within ten minutes, it stands as it is: providers repeat themselves until they have noticed. Whether it stands.
     pub async fn renew_channel(&self, calendar: CalendarId) -> Result<bool, EngineError> {
         let Some(calendar) = self.store.calendar(calendar).await? else { return Ok(false) };
         let all = self.store.subscriptions(calendar.id).await?;
+        let now = self.clock.now();
+        let is_recent = |at: Ts| now.since(at) < RENEWED_LONG_ENOUGH;
         let in_use = |s: &&Subscription| s.status == SubscriptionStatus::Active && !s.resource_id.is_empty();
         match all.iter().find(in_use) {
             None => Ok(false),
+            Some(active) if active.last_renewal_at.is_some_and(is_recent) => Ok(true),
             Some(active) => Ok(matches!(self.open_channel(&calendar, Some(active)).await?, Opened::Yes)),
         }
     }

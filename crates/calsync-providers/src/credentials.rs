@@ -13,11 +13,18 @@ pub struct Credentials {
     pub refresh_token: Secret,
     /// What was granted, space-delimited, as the provider said it.
     pub scope: String,
-    /// When the person granted it.
+    /// When the person granted it: the same for all credentials that came of one sign-in.
     pub obtained_at: Ts,
     /// When the grant ends by itself, where the provider says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Ts>,
+}
+
+impl Credentials {
+    /// Whether both came of one sign-in: what works with one goes on working with the other.
+    pub fn same_grant(&self, other: &Credentials) -> bool {
+        self.obtained_at == other.obtained_at
+    }
 }
 
 /// Credentials could not be stored.
@@ -40,18 +47,12 @@ pub enum Kept {
 /// Stores credentials that a provider changed by itself. Called while other calls of the account wait: be quick.
 #[async_trait]
 pub trait CredentialKeeper: Send + Sync {
-    /// Stores them, durably. A failure is tried again before the account's next call.
-    async fn keep(&self, account: AccountId, new: &Credentials) -> Result<(), NotKept>;
-
-    /// Stores `new` in place of `old`, the ones that `new` was bought with, and of no others: compare and set. A keeper that
-    /// does not compare is as good as its [`CredentialKeeper::keep`].
+    /// Stores `new` in place of `old`, the ones that `new` was bought with, and of no others: compare and set, durably. A
+    /// failure is tried again before the account's next call.
     async fn replace(
         &self,
         account: AccountId,
         old: &Credentials,
         new: &Credentials,
-    ) -> Result<Kept, NotKept> {
-        let _ = old;
-        self.keep(account, new).await.map(|()| Kept::Stored)
-    }
+    ) -> Result<Kept, NotKept>;
 }

@@ -10,9 +10,12 @@ pub mod google;
 mod items;
 pub mod microsoft;
 pub mod oauth;
+mod provider;
 pub mod retry;
 pub mod stats;
 mod tokens;
 mod transport;
 pub mod windows_zone;
 mod wire;
+
+pub use provider::Provider;

@@ -28,10 +28,12 @@ use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, Clock, ErrorClass, IdGen, Ids, ListRequest, Listing, ProviderAccount,
     ProviderError, Push, Renewal, Standing, Tentativeness, WatchRequest, Watching,
 };
+use calsync_core::secret::Secret;
 use url::Url;
 
 use crate::budget::{AccountBudget, Bucket};
 use crate::credentials::{CredentialKeeper, Credentials};
+use crate::provider::Provider;
 use crate::stats::CallRecorder;
 use crate::tokens::Tokens;
 use crate::transport::{Edge, Remote, Transport};
@@ -80,6 +82,43 @@ impl Google {
         let tokens = Tokens::new(account.id, credentials, keeper, self.edge.clock.clone());
         let transport = Transport::new(self.clone(), budget, tokens);
         GoogleAccount { email: account.email.clone(), transport }
+    }
+}
+
+#[async_trait]
+impl Provider for Google {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::Google
+    }
+
+    fn authorize(&self, redirect_uri: &str, login_hint: Option<&str>) -> Authorization {
+        Google::authorize(self, redirect_uri, Consent::ReadAndWrite, login_hint)
+    }
+
+    async fn connect(
+        &self,
+        code: &Secret,
+        verifier: &Secret,
+        redirect_uri: &str,
+    ) -> Result<Connected, ProviderError> {
+        Google::connect(self, code, verifier, redirect_uri, Consent::ReadAndWrite).await
+    }
+
+    async fn adopt(&self, refresh_token: Secret) -> Result<Connected, ProviderError> {
+        Google::adopt(self, refresh_token, Consent::ReadAndWrite).await
+    }
+
+    fn refusal(&self, error: &str, _description: Option<&str>) -> ProviderError {
+        consent_refused(error)
+    }
+
+    fn open(
+        self: Arc<Self>,
+        account: &Account,
+        credentials: Credentials,
+        keeper: Arc<dyn CredentialKeeper>,
+    ) -> Arc<dyn ProviderAccount> {
+        Arc::new(self.account(account, credentials, keeper))
     }
 }
 

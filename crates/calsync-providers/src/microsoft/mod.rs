@@ -30,11 +30,13 @@ use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, Clock, ErrorClass, IdGen, Ids, ListRequest, Listing, ProviderAccount,
     ProviderError, Push, RenewRequest, Renewal, Standing, Tentativeness, WatchRequest, Watching,
 };
+use calsync_core::secret::Secret;
 use reqwest::RequestBuilder;
 use url::Url;
 
 use crate::budget::{AccountBudget, Bucket};
 use crate::credentials::{CredentialKeeper, Credentials};
+use crate::provider::Provider;
 use crate::stats::CallRecorder;
 use crate::tokens::Tokens;
 use crate::transport::{Edge, Remote, Transport};
@@ -84,6 +86,43 @@ impl Microsoft {
         let tokens = Tokens::new(account.id, credentials, keeper, self.edge.clock.clone());
         let transport = Transport::new(self.clone(), budget, tokens);
         MicrosoftAccount { email: account.email.clone(), transport, walks: Walks::default() }
+    }
+}
+
+#[async_trait]
+impl Provider for Microsoft {
+    fn kind(&self) -> ProviderKind {
+        ProviderKind::Microsoft
+    }
+
+    fn authorize(&self, redirect_uri: &str, login_hint: Option<&str>) -> Authorization {
+        Microsoft::authorize(self, redirect_uri, Consent::ReadAndWrite, login_hint)
+    }
+
+    async fn connect(
+        &self,
+        code: &Secret,
+        verifier: &Secret,
+        redirect_uri: &str,
+    ) -> Result<Connected, ProviderError> {
+        Microsoft::connect(self, code, verifier, redirect_uri, Consent::ReadAndWrite).await
+    }
+
+    async fn adopt(&self, refresh_token: Secret) -> Result<Connected, ProviderError> {
+        Microsoft::adopt(self, refresh_token, Consent::ReadAndWrite).await
+    }
+
+    fn refusal(&self, error: &str, description: Option<&str>) -> ProviderError {
+        consent_refused(error, description).error
+    }
+
+    fn open(
+        self: Arc<Self>,
+        account: &Account,
+        credentials: Credentials,
+        keeper: Arc<dyn CredentialKeeper>,
+    ) -> Arc<dyn ProviderAccount> {
+        Arc::new(self.account(account, credentials, keeper))
     }
 }
 

@@ -15,7 +15,7 @@ use calsync_core::ids::{AccountId, UserId};
 use calsync_core::ports::{Clock, IdGen};
 use calsync_core::secret::Secret;
 use calsync_core::time::Ts;
-use calsync_providers::credentials::{CredentialKeeper, Credentials, NotKept};
+use calsync_providers::credentials::{CredentialKeeper, Credentials, Kept, NotKept};
 use calsync_providers::google::{Google, GoogleAccount, GoogleConfig};
 use calsync_providers::stats::CallRecorder;
 use serde_json::{Value, json};
@@ -281,13 +281,18 @@ pub(crate) struct Keeper {
 
 #[async_trait]
 impl CredentialKeeper for Keeper {
-    async fn keep(&self, account: AccountId, new: &Credentials) -> Result<(), NotKept> {
+    async fn replace(
+        &self,
+        account: AccountId,
+        _old: &Credentials,
+        new: &Credentials,
+    ) -> Result<Kept, NotKept> {
         assert_eq!(account, person().id);
         if self.failures.load(Ordering::Relaxed) > 0 {
             self.failures.fetch_sub(1, Ordering::Relaxed);
             return Err(NotKept("the database is away".into()));
         }
         self.kept.lock().unwrap().push(new.clone());
-        Ok(())
+        Ok(Kept::Stored)
     }
 }

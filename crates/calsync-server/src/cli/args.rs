@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::RuleId;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -201,11 +202,12 @@ pub enum UsersCommand {
 /// `accounts …`
 #[derive(Subcommand, Debug)]
 pub enum AccountsCommand {
-    /// Connect an account at Google, or connect it again
+    /// Connect an account at Google or Microsoft, or connect it again
     ///
     /// Prints a link to open in a browser on this machine and waits for it to come back to a loopback address. On a
     /// machine without a browser, give a refresh token in a file instead.
-    #[command(after_help = "Example:\n  calendar-sync accounts connect ada@example.com")]
+    #[command(after_help = "Example:\n  calendar-sync accounts connect ada@example.com\n  \
+                             calendar-sync accounts connect ada@example.com --provider microsoft")]
     Connect(ConnectArgs),
     /// List the accounts and what their owners must do, if anything
     #[command(after_help = "Example:\n  calendar-sync accounts list --user ada@example.com")]
@@ -217,15 +219,55 @@ pub enum AccountsCommand {
 pub struct ConnectArgs {
     /// Whose account it becomes (e-mail address or id of the user)
     pub user: String,
+    /// Where the account is
+    #[arg(long, value_name = "PROVIDER", default_value = "google")]
+    pub provider: OauthProvider,
     /// Port of the loopback address to come back to
     #[arg(long, default_value_t = 8765)]
     pub port: u16,
-    /// Address at Google to suggest
+    /// Address at the provider to suggest
     #[arg(long, value_name = "ADDRESS")]
     pub login_hint: Option<String>,
     /// Take the refresh token in this file instead of asking in a browser
     #[arg(long, value_name = "FILE")]
     pub refresh_token_file: Option<PathBuf>,
+}
+
+/// Where people sign in with OAuth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum OauthProvider {
+    /// Google Calendar
+    Google,
+    /// Microsoft 365 and Outlook.com
+    Microsoft,
+}
+
+impl OauthProvider {
+    /// Its name to people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OauthProvider::Google => "Google",
+            OauthProvider::Microsoft => "Microsoft",
+        }
+    }
+
+    /// How this machine is called there: RFC 8252 §8.3 advises against names, and Microsoft's portal takes plain http for
+    /// no other (docs/providers/microsoft.md).
+    pub const fn loopback(self) -> &'static str {
+        match self {
+            OauthProvider::Google => "127.0.0.1",
+            OauthProvider::Microsoft => "localhost",
+        }
+    }
+}
+
+impl From<OauthProvider> for ProviderKind {
+    fn from(provider: OauthProvider) -> ProviderKind {
+        match provider {
+            OauthProvider::Google => ProviderKind::Google,
+            OauthProvider::Microsoft => ProviderKind::Microsoft,
+        }
+    }
 }
 
 /// `sync-calendars`

@@ -67,8 +67,9 @@ fn notes(loaded: &Loaded) -> Vec<String> {
     if settings.webhooks.enabled && settings.server.public_url.is_none() {
         notes.push("server.public_url is not set: no webhooks, every calendar is polled".to_owned());
     }
-    if settings.google.client.is_none() {
-        notes.push("google.client_id is not set: no Google account can be connected".to_owned());
+    if settings.google.client.is_none() && settings.microsoft.client.is_none() {
+        let neither = "neither google.client_id nor microsoft.client_id is set: no account can be connected";
+        notes.push(neither.to_owned());
     }
     if !settings.server.bind.ip().is_loopback() && settings.server.trusted_proxies.is_empty() {
         notes.push("server.bind is open to others and server.trusted_proxies is empty: X-Forwarded-For will be ignored".to_owned());

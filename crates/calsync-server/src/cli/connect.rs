@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use calsync_core::ids::AccountId;
-use calsync_core::ports::ProviderError;
 use calsync_core::secret::{Secret, constant_time_eq};
-use calsync_providers::google::{Authorization, Consent, consent_refused};
+use calsync_providers::Provider;
+use calsync_providers::oauth::Authorization;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,8 +34,9 @@ pub async fn run(args: &ConnectArgs, context: &Context, service: &Service) -> Re
             if let Some(warning) = read.warning {
                 context.out.note(&format!("warning: {warning}"));
             }
-            let connected = service.google()?.adopt(read.secret, Consent::ReadAndWrite).await?;
-            service.keep_google(user.id, connected).await?
+            let provider = args.provider.into();
+            let connected = service.provider(provider)?.adopt(read.secret).await?;
+            service.keep_account(provider, user.id, connected).await?
         }
         None => by_browser(args, context, service, user.id).await?,
     };
@@ -53,21 +54,27 @@ async fn by_browser(
         Failure::failed(format!("cannot listen on 127.0.0.1:{} ({e}): choose another --port", args.port))
     })?;
     let port = listener.local_addr().map_err(|e| Failure::failed(e.to_string()))?.port();
-    let redirect_uri = format!("http://127.0.0.1:{port}/callback");
-    let begun = service.google()?.authorize(&redirect_uri, Consent::ReadAndWrite, args.login_hint.as_deref());
+    let redirect_uri = format!("http://{}:{port}/callback", args.provider.loopback());
+    let provider = service.provider(args.provider.into())?;
+    let begun = provider.authorize(&redirect_uri, args.login_hint.as_deref());
     context.out.note(&format!(
-        "Open this link in a browser on this machine (the client at Google must allow {redirect_uri}):\n\n{}\n",
+        "Open this link in a browser on this machine (the client at {} must allow {redirect_uri}):\n\n{}\n",
+        args.provider.name(),
         begun.url
     ));
-    let waiting = tokio::time::timeout(PATIENCE, come_back(&listener, &begun));
+    let waiting = tokio::time::timeout(PATIENCE, come_back(&listener, provider, &begun));
     let code =
         waiting.await.map_err(|_| Failure::failed("nobody came back within 15 minutes: run it again"))??;
     let callback = Callback { code: &code, verifier: &begun.verifier, redirect_uri: &redirect_uri };
-    Ok(service.connect_google(user, &callback).await?)
+    Ok(service.connect(args.provider.into(), user, &callback).await?)
 }
 
 /// Waits for the browser. Requests that are not the answer to this sign-in are sent away.
-async fn come_back(listener: &TcpListener, begun: &Authorization) -> Result<Secret, Failure> {
+async fn come_back(
+    listener: &TcpListener,
+    provider: &dyn Provider,
+    begun: &Authorization,
+) -> Result<Secret, Failure> {
     loop {
         let (mut socket, _) = listener.accept().await.map_err(|e| Failure::failed(e.to_string()))?;
         let Some(target) = request_target(&mut socket).await else { continue };
@@ -76,9 +83,9 @@ async fn come_back(listener: &TcpListener, begun: &Authorization) -> Result<Secr
                 say(&mut socket, "200 OK", "Connected. You can close this window.").await;
                 return Ok(code);
             }
-            Answer::Refused(error) => {
+            Answer::Refused { error, description } => {
                 say(&mut socket, "200 OK", "Not connected. See the terminal.").await;
-                return Err(error.into());
+                return Err(provider.refusal(&error, description.as_deref()).into());
             }
             Answer::Stranger => {
                 say(&mut socket, "404 Not Found", "This is not the page you were sent to.").await
@@ -91,7 +98,7 @@ async fn come_back(listener: &TcpListener, begun: &Authorization) -> Result<Secr
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
     Code(Secret),
-    Refused(ProviderError),
+    Refused { error: String, description: Option<String> },
     Stranger,
 }
 
@@ -106,7 +113,7 @@ fn read_callback(target: &str, begun: &Authorization) -> Answer {
         return Answer::Stranger;
     }
     match (value("code"), value("error")) {
-        (_, Some(error)) => Answer::Refused(consent_refused(&error)),
+        (_, Some(error)) => Answer::Refused { error, description: value("error_description") },
         (Some(code), None) => Answer::Code(Secret::new(code)),
         (None, None) => Answer::Stranger,
     }
@@ -160,7 +167,6 @@ async fn tell(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use calsync_core::ports::ErrorClass;
 
     fn begun() -> Authorization {
         Authorization {
@@ -185,9 +191,13 @@ mod tests {
         ] {
             assert_eq!(read(stranger), Answer::Stranger, "{stranger}");
         }
-        let Answer::Refused(error) = read("/callback?state=our-state&error=access_denied") else {
-            panic!("refused")
+        let refused = Answer::Refused {
+            error: "access_denied".to_owned(),
+            description: Some("AADSTS65004: no".to_owned()),
         };
-        assert_ne!(error.class, ErrorClass::Transient);
+        assert_eq!(
+            read("/callback?state=our-state&error=access_denied&error_description=AADSTS65004:+no"),
+            refused
+        );
     }
 }

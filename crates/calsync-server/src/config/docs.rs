@@ -37,6 +37,10 @@ url = \"sqlite:///var/lib/calendar-sync/calendar-sync.db\"
 [google]
 client_id = \"1234567890-example.apps.googleusercontent.com\"
 client_secret_file = \"/run/secrets/google\"
+
+[microsoft]
+client_id = \"11111111-2222-3333-4444-555555555555\"
+client_secret_file = \"/run/secrets/microsoft\"
 ```
 ";
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use calsync_core::secret::Secret;
+use calsync_providers::microsoft::Tenant;
 use url::{Host, Url};
 
 use super::database::DatabaseUrl;
@@ -39,6 +40,8 @@ pub enum Kind {
     DatabaseUrl,
     /// The URL of a Redis server, which may hold a password.
     RedisUrl,
+    /// Whose accounts may sign in at Microsoft.
+    Tenant,
     /// What `tracing` takes for a filter.
     LogFilter,
     /// The path of a directory.
@@ -80,6 +83,7 @@ pub enum Value {
     Password(Secret),
     Database(DatabaseUrl),
     Redis(Address),
+    Tenant(Tenant),
     SealingKeys(Vec<SealingKey>),
 }
 
@@ -122,6 +126,9 @@ impl Kind {
             Kind::ServiceUrl => "an https URL (http only for this machine itself)".to_owned(),
             Kind::DatabaseUrl => DatabaseUrl::ALLOWED.to_owned(),
             Kind::RedisUrl => Address::ALLOWED.to_owned(),
+            Kind::Tenant => {
+                "`common`, `organizations`, `consumers`, or the id or domain of one organisation".to_owned()
+            }
             Kind::LogFilter => "a level, or levels by module, such as `info,calsync_engine=debug`".to_owned(),
             Kind::Directory => "the path of a directory".to_owned(),
             Kind::Password => "a secret text of one line".to_owned(),
@@ -172,6 +179,7 @@ impl Kind {
             Kind::ServiceUrl => service_url(text).map(Value::Url).ok_or_else(refused),
             Kind::DatabaseUrl => DatabaseUrl::parse(text).map(Value::Database).ok_or_else(refused),
             Kind::RedisUrl => Address::parse(text).map(Value::Redis).ok_or_else(refused),
+            Kind::Tenant => text.parse().map(Value::Tenant).map_err(|_| refused()),
             Kind::LogFilter => log_filter(text).map(Value::Text).ok_or_else(refused),
             Kind::Directory => one_line().map(|t| Value::Directory(PathBuf::from(t))),
             Kind::Password => one_line().map(|t| Value::Password(Secret::new(t))),

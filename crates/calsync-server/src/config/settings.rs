@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use calsync_core::secret::Secret;
+use calsync_providers::microsoft::Tenant;
 use jiff::SignedDuration;
 use url::Url;
 
@@ -25,6 +26,7 @@ pub struct Settings {
     pub redis: RedisSettings,
     pub secrets: SecretSettings,
     pub google: GoogleSettings,
+    pub microsoft: MicrosoftSettings,
     pub webhooks: WebhookSettings,
     pub rate_limit: RateLimitSettings,
     pub sync: SyncSettings,
@@ -103,6 +105,17 @@ pub struct GoogleSettings {
     pub userinfo_url: Url,
     /// Without a slash at its end.
     pub api_base: String,
+    pub writes_per_minute: u32,
+}
+
+/// Section `microsoft`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct MicrosoftSettings {
+    pub client: Option<OAuthClient>,
+    pub tenant: Tenant,
+    pub authority: Url,
+    pub graph_base: Url,
     pub writes_per_minute: u32,
 }
 
@@ -190,8 +203,12 @@ impl Settings {
                 });
             }
         };
-        needs("google.client_id", &[], "google.client_secret", "");
-        needs("google.client_secret", &[], "google.client_id", "");
+        for (id, secret) in
+            [("google.client_id", "google.client_secret"), ("microsoft.client_id", "microsoft.client_secret")]
+        {
+            needs(id, &[], secret, "");
+            needs(secret, &[], id, "");
+        }
         needs("secrets.previous_keys", &[], "secrets.key", ": the key that seals from now on");
         let https = "server.require_https";
         needs(https, &["redirect"], "server.public_url", ": the place to send people to");
@@ -237,6 +254,13 @@ impl Settings {
                 userinfo_url: all.url("google.userinfo_url"),
                 api_base: all.url("google.api_base").as_str().trim_end_matches('/').to_owned(),
                 writes_per_minute: all.number("google.writes_per_minute"),
+            },
+            microsoft: MicrosoftSettings {
+                client: all.client("microsoft"),
+                tenant: all.tenant("microsoft.tenant"),
+                authority: all.url("microsoft.authority"),
+                graph_base: all.url("microsoft.graph_base"),
+                writes_per_minute: all.number("microsoft.writes_per_minute"),
             },
             webhooks: WebhookSettings {
                 enabled: all.flag("webhooks.enabled"),
@@ -318,6 +342,11 @@ impl Values<'_> {
 
     fn url(&self, path: &str) -> Url {
         self.optional_url(path).unwrap_or_else(|| panic!("{path} is a URL with a default"))
+    }
+
+    fn tenant(&self, path: &str) -> Tenant {
+        let Some(Value::Tenant(tenant)) = self.value(path) else { panic!("{path} has a default") };
+        tenant.clone()
     }
 
     fn optional_directory(&self, path: &str) -> Option<PathBuf> {

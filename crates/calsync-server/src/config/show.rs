@@ -41,6 +41,7 @@ fn value(effective: &Effective) -> serde_json::Value {
             json!(networks.iter().map(ToString::to_string).collect::<Vec<_>>())
         }
         Some(Value::Url(url)) => json!(url.as_str()),
+        Some(Value::Tenant(tenant)) => json!(tenant.as_str()),
         Some(Value::Directory(path)) => json!(path.display().to_string()),
         Some(Value::Password(_) | Value::Redis(_) | Value::SealingKeys(_)) => json!("[secret]"),
     }

@@ -1,23 +1,21 @@
 //! Receipt over HTTP: cap the body, let the provider's parser read the claim, hand it to the engine, and answer only
 //! when it is on disk. The order of checks and the status codes are those of spec §3.
 
+mod google;
+mod microsoft;
+
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use axum::routing::{get, post};
-use calsync_core::calendar::ProviderKind;
-use calsync_core::ids::CalendarId;
-use calsync_engine::{Accepted, Refusal};
-use calsync_providers::google::notification;
+use calsync_core::ports::StoreError;
 
 use super::client_addr::ClientAddr;
 use super::error::ApiError;
-use super::{Verdict, capped, health};
+use super::{Verdict, health};
 use crate::service::Service;
 
 /// Seconds after which a provider may try again when its delivery could not be stored here.
@@ -26,7 +24,8 @@ const RETRY_AFTER_STORE: u64 = 5;
 /// The routes that need the service.
 pub fn routes(service: Arc<Service>) -> Router {
     Router::new()
-        .route("/webhooks/google/{calendar}", post(google))
+        .route("/webhooks/google/{calendar}", post(google::take))
+        .route("/webhooks/microsoft/{calendar}", post(microsoft::take).get(microsoft::shake_hands))
         .route("/webhooks/health", get(health::health))
         .with_state(service)
 }
@@ -36,6 +35,7 @@ pub fn routes(service: Arc<Service>) -> Router {
 pub fn probes(service: Arc<Service>) -> Router {
     Router::new()
         .route("/webhooks/google/{calendar}", post(elsewhere))
+        .route("/webhooks/microsoft/{calendar}", post(elsewhere))
         .route("/webhooks/health", get(health::health))
         .with_state(service)
 }
@@ -44,52 +44,14 @@ async fn elsewhere() -> ApiError {
     ApiError::unavailable("this instance takes no notifications", RETRY_AFTER_STORE)
 }
 
-/// `POST /webhooks/google/{calendar}/`: Google Calendar push.
-async fn google(
-    State(service): State<Arc<Service>>,
-    Extension(client): Extension<ClientAddr>,
-    calendar: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    // A path that is no text comes to the checks like any other: it names nothing, and is told so in its turn.
-    let calendar = calendar.as_ref().map_or("", |path| path.as_str());
-    match receive_google(&service, calendar, &headers, body).await {
-        Ok(()) => StatusCode::OK.into_response(),
-        Err(error) => refuse(&service, client, error).await.into_response(),
-    }
+/// A path that is no text comes to the checks like any other: it names nothing, and is told so in its turn.
+fn named(calendar: &Result<Path<String>, PathRejection>) -> &str {
+    calendar.as_ref().map_or("", |path| path.as_str())
 }
 
-async fn receive_google(
-    service: &Service,
-    calendar: &str,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<(), ApiError> {
-    let body = capped(headers, body, service.settings.webhooks.max_body_bytes).await?;
-    let named = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let claim = notification::parse(named, body.len()).map_err(|refusal| {
-        let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        ApiError::new(status, refusal.code(), refusal.to_string())
-    })?;
-    // Something that is no id of ours names nothing that exists.
-    let calendar: CalendarId = calendar.parse().map_err(|_| ApiError::not_found())?;
-    match service.engine.accept_notification(ProviderKind::Google, calendar, claim).await {
-        Ok(Accepted::Stored) => {
-            service.wake();
-            Ok(())
-        }
-        Ok(Accepted::Duplicate) => Ok(()),
-        Err(Refusal::Unknown) => Err(ApiError::not_found()),
-        Err(Refusal::Distrusted(why)) => {
-            tracing::warn!(%calendar, %why, "a notification was refused");
-            Err(ApiError::forbidden())
-        }
-        Err(Refusal::Store(error)) => {
-            tracing::error!(%error, "a notification could not be stored; its provider is asked to try again");
-            Err(ApiError::unavailable("the notification could not be stored", RETRY_AFTER_STORE))
-        }
-    }
+fn not_stored(error: &StoreError) -> ApiError {
+    tracing::error!(%error, "a notification could not be stored; its provider is asked to try again");
+    ApiError::unavailable("the notification could not be stored", RETRY_AFTER_STORE)
 }
 
 /// Only who fails authentication is counted: providers send from few addresses (spec §3).

@@ -2,10 +2,11 @@
 
 use calsync_core::calendar::{Account, AccountStatus, ProviderKind};
 use calsync_core::ids::{AccountId, UserId};
-use calsync_core::ports::{ConnectAccount, ErrorClass, IdGen, ProviderError};
+use calsync_core::ports::{ConnectAccount, IdGen, ProviderError};
 use calsync_core::secret::Secret;
 use calsync_engine::EngineError;
-use calsync_providers::google::{Connected, Consent, Google};
+use calsync_providers::Provider;
+use calsync_providers::oauth::Connected;
 
 use super::Service;
 use crate::system::SystemRandom;
@@ -21,44 +22,42 @@ pub struct Callback<'a> {
 }
 
 impl Service {
-    /// Google, or what the operator must do to have it.
-    pub fn google(&self) -> Result<&Google, ProviderError> {
-        let missing = || {
-            let detail =
-                "set google.client_id and google.client_secret first (docs/providers/google.md says how)";
-            ProviderError::new(ErrorClass::Misconfigured, detail)
-        };
-        self.directory.google().map(AsRef::as_ref).ok_or_else(missing)
+    /// A provider, or what the operator must do to have it.
+    pub fn provider(&self, kind: ProviderKind) -> Result<&dyn Provider, ProviderError> {
+        Ok(self.directory.provider(kind)?.as_ref())
     }
 
-    /// Finishes a sign-in at Google: stores the account with its sealed credentials and lists its calendars.
-    pub async fn connect_google(
+    /// Finishes a sign-in: stores the account with its sealed credentials and lists its calendars.
+    pub async fn connect(
         &self,
+        provider: ProviderKind,
         user: UserId,
         callback: &Callback<'_>,
     ) -> Result<AccountId, EngineError> {
-        let google = self.google()?;
-        let consent = Consent::ReadAndWrite;
-        let connected =
-            google.connect(callback.code, callback.verifier, callback.redirect_uri, consent).await?;
-        self.keep_google(user, connected).await
+        let Callback { code, verifier, redirect_uri } = callback;
+        let connected = self.provider(provider)?.connect(code, verifier, redirect_uri).await?;
+        self.keep_account(provider, user, connected).await
     }
 
     /// Stores what a sign-in brought.
-    pub async fn keep_google(&self, user: UserId, connected: Connected) -> Result<AccountId, EngineError> {
+    pub async fn keep_account(
+        &self,
+        provider: ProviderKind,
+        user: UserId,
+        connected: Connected,
+    ) -> Result<AccountId, EngineError> {
         let now = self.clock.now();
         let state = self.store.user_state(user).await?;
         let state = state.ok_or_else(|| EngineError::NotFound(format!("user {user}")))?;
         let person = &connected.person;
-        let known =
-            state.accounts.iter().find(|a| a.provider == ProviderKind::Google && a.remote_id == person.sub);
+        let known = state.accounts.iter().find(|a| a.provider == provider && a.remote_id == person.sub);
         // The seal names the account, so its id must be known first.
         let id = known.map_or_else(|| AccountId(SystemRandom.uuid(now)), |a| a.id);
         let version = self.store.credentials(id).await?.map_or(1, |c| c.version + 1);
         let account = Account {
             id,
             user,
-            provider: ProviderKind::Google,
+            provider,
             remote_id: person.sub.clone(),
             email: person.email.clone(),
             status: AccountStatus::Active,

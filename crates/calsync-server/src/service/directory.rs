@@ -1,5 +1,5 @@
-//! Opens accounts at their providers: the one place that knows which provider is which. It opens the sealed credentials,
-//! keeps each opened account (its access token and its budget live in it), and stores rotated credentials.
+//! Opens accounts at their providers: it opens the sealed credentials, keeps each opened account (its access token and its
+//! budget live in it), and stores rotated credentials.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,8 +10,8 @@ use calsync_core::ids::AccountId;
 use calsync_core::ports::{
     ErrorClass, ProviderAccount, ProviderDirectory, ProviderError, SealedCredentials, Store,
 };
-use calsync_providers::credentials::{CredentialKeeper, Credentials, NotKept};
-use calsync_providers::google::Google;
+use calsync_providers::Provider;
+use calsync_providers::credentials::{CredentialKeeper, Credentials, Kept, NotKept};
 
 use crate::secrets::{Keyring, Place};
 use crate::system::Random;
@@ -24,31 +24,45 @@ const OPEN_MAX: usize = 10_000;
 pub struct Directory {
     store: Arc<dyn Store>,
     keeper: Arc<Keeper>,
-    google: Option<Arc<Google>>,
+    providers: BTreeMap<ProviderKind, Arc<dyn Provider>>,
     open: Mutex<BTreeMap<AccountId, Opened>>,
 }
 
+#[derive(Clone)]
 struct Opened {
-    /// Version of the credentials it was opened with.
+    /// Version of the stored credentials that it was last compared with.
     version: i64,
+    /// The credentials it was opened with.
+    credentials: Credentials,
     session: Arc<dyn ProviderAccount>,
 }
 
 impl Directory {
-    /// With these keys and these providers (`None`: not configured).
+    /// With these keys and the providers that are configured.
     pub fn new(
         store: Arc<dyn Store>,
         ring: Keyring,
         random: Arc<dyn Random>,
-        google: Option<Arc<Google>>,
+        providers: impl IntoIterator<Item = Arc<dyn Provider>>,
     ) -> Directory {
         let keeper = Arc::new(Keeper { store: store.clone(), ring, random });
-        Directory { store, keeper, google, open: Mutex::default() }
+        let providers = providers.into_iter().map(|provider| (provider.kind(), provider)).collect();
+        Directory { store, keeper, providers, open: Mutex::default() }
     }
 
-    /// Google, if it is configured.
-    pub fn google(&self) -> Option<&Arc<Google>> {
-        self.google.as_ref()
+    /// A provider, or what the operator must do to have it.
+    pub fn provider(&self, kind: ProviderKind) -> Result<&Arc<dyn Provider>, ProviderError> {
+        let missing = || {
+            let name = kind.as_str();
+            let detail = match kind {
+                ProviderKind::Apple => format!("this version cannot use {name} accounts"),
+                ProviderKind::Google | ProviderKind::Microsoft => format!(
+                    "set {name}.client_id and {name}.client_secret first (docs/providers/{name}.md says how)"
+                ),
+            };
+            ProviderError::new(ErrorClass::Misconfigured, detail)
+        };
+        self.providers.get(&kind).ok_or_else(missing)
     }
 
     /// Seals credentials for an account.
@@ -56,22 +70,17 @@ impl Directory {
         self.keeper.seal(account, credentials, version)
     }
 
-    fn kept(&self, account: AccountId, version: i64) -> Option<Arc<dyn ProviderAccount>> {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.get(&account).filter(|o| o.version == version).map(|o| o.session.clone())
+    fn kept(&self, account: AccountId) -> Option<Opened> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&account).cloned()
     }
 
     fn keep(&self, account: AccountId, opened: Opened) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= OPEN_MAX {
+        if open.len() >= OPEN_MAX && !open.contains_key(&account) {
             open.pop_first();
         }
         open.insert(account, opened);
     }
-}
-
-fn operator(detail: impl Into<String>) -> ProviderError {
-    ProviderError::new(ErrorClass::Misconfigured, detail)
 }
 
 #[async_trait]
@@ -85,25 +94,23 @@ impl ProviderDirectory for Directory {
                 "there are no credentials for this account: connect it again",
             )
         })?;
-        if let Some(session) = self.kept(account.id, sealed.version) {
-            return Ok(session);
+        let kept = self.kept(account.id);
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.version == sealed.version) {
+            return Ok(kept.session.clone());
         }
+        let operator = |detail: String| ProviderError::new(ErrorClass::Misconfigured, detail);
         let credentials = self.keeper.open(account.id, &sealed).map_err(operator)?;
-        let session: Arc<dyn ProviderAccount> = match account.provider {
-            ProviderKind::Google => {
-                let google = self.google.as_ref();
-                let google = google
-                    .ok_or_else(|| operator("google.client_id and google.client_secret are not set"))?;
-                Arc::new(google.account(account, credentials, self.keeper.clone()))
-            }
-            ProviderKind::Microsoft | ProviderKind::Apple => {
-                return Err(operator(format!(
-                    "this version cannot use {} accounts",
-                    account.provider.as_str()
-                )));
+        // Rotated, here or by another instance, or sealed anew: what is open goes on working. Opening it anew would buy
+        // another access token, which would rotate them again, which would make the others open it anew.
+        let same = kept.filter(|kept| kept.credentials.same_grant(&credentials));
+        let session = match same {
+            Some(kept) => kept.session,
+            None => {
+                let provider = self.provider(account.provider)?.clone();
+                provider.open(account, credentials.clone(), self.keeper.clone())
             }
         };
-        self.keep(account.id, Opened { version: sealed.version, session: session.clone() });
+        self.keep(account.id, Opened { version: sealed.version, credentials, session: session.clone() });
         Ok(session)
     }
 }
@@ -132,13 +139,21 @@ impl Keeper {
 
 #[async_trait]
 impl CredentialKeeper for Keeper {
-    async fn keep(&self, account: AccountId, new: &Credentials) -> Result<(), NotKept> {
+    async fn replace(
+        &self,
+        account: AccountId,
+        old: &Credentials,
+        new: &Credentials,
+    ) -> Result<Kept, NotKept> {
         let not_kept = |e: &dyn std::fmt::Display| NotKept(e.to_string());
         let current = self.store.credentials(account).await.map_err(|e| not_kept(&e))?;
-        let Some(current) = current else { return Ok(()) };
+        let Some(current) = current else { return Ok(Kept::Outrun) };
+        let stored = self.open(account, &current).map_err(|e| not_kept(&e))?;
+        if stored.refresh_token != old.refresh_token {
+            return Ok(Kept::Outrun);
+        }
         let sealed = self.seal(account, new, current.version + 1);
-        // Whoever was faster has connected the account anew: theirs is the better grant.
-        self.store.replace_credentials(account, current.version, &sealed).await.map_err(|e| not_kept(&e))?;
-        Ok(())
+        let replaced = self.store.replace_credentials(account, current.version, &sealed).await;
+        Ok(if replaced.map_err(|e| not_kept(&e))? { Kept::Stored } else { Kept::Outrun })
     }
 }

@@ -5,6 +5,7 @@ pub mod connect;
 pub mod directory;
 mod elsewhere;
 mod jobs;
+mod providers;
 mod roles;
 mod running;
 mod workers;
@@ -15,7 +16,6 @@ use calsync_core::block::Identity;
 use calsync_core::ports::{Clock, IdGen, Store};
 use calsync_core::schedule::Intervals;
 use calsync_engine::{Engine, EngineConfig, StepReport};
-use calsync_providers::google::{Google, GoogleConfig};
 use calsync_providers::stats::CallRecorder;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -27,17 +27,12 @@ use crate::redis::Link;
 use crate::secrets::Keyring;
 use crate::system::{Random, SystemClock, SystemRandom};
 use directory::Directory;
+pub use providers::NoClient;
 pub use roles::{Role, Roles};
 use running::kept_alive;
 
 /// Told of every step that did something.
 pub type Observer = Arc<dyn Fn(&StepReport) + Send + Sync>;
-
-/// How long one exchange with a provider may take: a write, and three looks at what became of it, fit into a lease.
-const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(12);
-
-/// How long connecting to a provider may take.
-const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Everything that the web server, the workers and the commands share.
 pub struct Service {
@@ -71,11 +66,6 @@ pub struct Service {
     look: Notify,
 }
 
-/// Why no HTTP client could be made.
-#[derive(Debug, thiserror::Error)]
-#[error("the client for calls to providers could not be set up: {0}")]
-pub struct NoClient(#[from] reqwest::Error);
-
 impl Service {
     /// Puts it together. Nothing runs yet.
     pub fn new(
@@ -89,8 +79,8 @@ impl Service {
         let ids: Arc<dyn IdGen> = Arc::new(SystemRandom);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let recorder = Arc::new(CallRecorder::new());
-        let google = google(&settings, clock.clone(), ids.clone(), recorder.clone())?;
-        let directory = Arc::new(Directory::new(store.clone(), ring, random, google));
+        let providers = providers::configured(&settings, &clock, &ids, &recorder)?;
+        let directory = Arc::new(Directory::new(store.clone(), ring, random, providers));
         let config = engine_config(&settings, ids.as_ref(), clock.as_ref());
         let owner = config.owner.clone();
         let engine = Engine::new(store.clone(), directory.clone(), clock.clone(), ids, identity, config);
@@ -118,6 +108,11 @@ impl Service {
     /// There is work: a nudge that carries no data.
     pub fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// A calendar may have lost its channel: somebody sees to it soon.
+    pub fn tend(&self) {
+        self.tend.notify_one();
     }
 
     /// There may be work for everybody.
@@ -162,28 +157,4 @@ fn engine_config(settings: &Settings, ids: &dyn IdGen, clock: &dyn Clock) -> Eng
         lease: sync.lease,
         public_url: public.map(|url| url.as_str().trim_end_matches('/').to_owned()),
     }
-}
-
-fn google(
-    settings: &Settings,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn IdGen>,
-    recorder: Arc<CallRecorder>,
-) -> Result<Option<Arc<Google>>, NoClient> {
-    let Some(client) = &settings.google.client else { return Ok(None) };
-    let at = &settings.google;
-    let mut config = GoogleConfig::new(client.id.clone(), client.secret.clone());
-    config.auth_url = at.auth_url.clone();
-    config.token_url = at.token_url.clone();
-    config.revoke_url = at.revoke_url.clone();
-    config.userinfo_url = at.userinfo_url.clone();
-    config.timeout = CALL_TIMEOUT;
-    config.limits.per_calendar_writes = at.writes_per_minute;
-    config.api_base = at.api_base.parse().expect("the settings hold a URL that was parsed");
-    // A write that was still connecting when time ran out never arrived: that must be told from one that may have.
-    let http = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .build()?;
-    Ok(Some(Arc::new(Google::new(config, http, clock, ids, recorder))))
 }

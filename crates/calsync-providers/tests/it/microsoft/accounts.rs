@@ -235,10 +235,6 @@ struct Vault(Mutex<Credentials>);
 
 #[async_trait]
 impl CredentialKeeper for Vault {
-    async fn keep(&self, _: AccountId, _: &Credentials) -> Result<(), NotKept> {
-        panic!("rotated credentials are only put in place of those they were bought with")
-    }
-
     async fn replace(&self, _: AccountId, old: &Credentials, new: &Credentials) -> Result<Kept, NotKept> {
         let mut stored = self.0.lock().unwrap();
         if stored.refresh_token != old.refresh_token {

@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use calsync_core::calendar::User;
+use calsync_core::calendar::{ProviderKind, User};
 use calsync_core::ids::UserId;
 use calsync_core::ports::{CalendarChange, IdGen, Switch, Wish};
 use calsync_core::secret::Secret;
 use calsync_core::time::Window;
 use calsync_engine::StepReport;
-use calsync_providers::google::Consent;
 use calsync_sim::cloud::names::CalendarId as RemoteId;
 use calsync_sim::faults::{self, Fault, Rates};
 use calsync_sim::google::push::PushTimes;
@@ -132,7 +131,7 @@ impl Stage {
     }
 
     async fn sign_in(&self, user: UserId, email: &str) -> Fallible<()> {
-        let begun = self.service.google()?.authorize(REDIRECT, Consent::ReadAndWrite, Some(email));
+        let begun = self.service.provider(ProviderKind::Google)?.authorize(REDIRECT, Some(email));
         let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let answer = browser.get(begun.url.clone()).send().await?;
         let back =
@@ -141,7 +140,7 @@ impl Stage {
         let code = back.query_pairs().find(|(k, _)| k == "code").ok_or("no code came back")?.1.into_owned();
         let code = Secret::new(code);
         let callback = Callback { code: &code, verifier: &begun.verifier, redirect_uri: REDIRECT };
-        self.service.connect_google(user, &callback).await?;
+        self.service.connect(ProviderKind::Google, user, &callback).await?;
         Ok(())
     }
 

@@ -1,0 +1,150 @@
+//! `POST /webhooks/microsoft/{calendar}/`: Microsoft Graph change and lifecycle notifications, many to a body, and the
+//! handshake that comes before the first (microsoft.md §8.1 to §8.3).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Extension, Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use calsync_core::calendar::ProviderKind;
+use calsync_core::ids::CalendarId;
+use calsync_core::notification::Delivery;
+use calsync_engine::{Accepted, Followup, Refusal};
+use calsync_providers::microsoft::notification;
+use futures_util::{StreamExt, stream};
+
+use super::{named, not_stored, refuse};
+use crate::http::{ApiError, ClientAddr, capped};
+use crate::service::Service;
+
+/// Items stored at the same time: they share their commits, and a body of a thousand is answered in time.
+const AT_ONCE: usize = 256;
+
+/// What the items of one body came to.
+#[derive(Default)]
+struct Tally {
+    stored: bool,
+    believed: bool,
+    renew: bool,
+    open: bool,
+    failed: Option<ApiError>,
+}
+
+/// `GET`: only ever a handshake.
+pub(super) async fn shake_hands(query: RawQuery) -> Response {
+    handshake(&query).unwrap_or_else(|| {
+        let missing = "this address takes notifications by POST, and answers a validationToken";
+        ApiError::new(StatusCode::BAD_REQUEST, "missing_validation_token", missing).into_response()
+    })
+}
+
+/// `POST`: a handshake or notifications.
+pub(super) async fn take(
+    State(service): State<Arc<Service>>,
+    Extension(client): Extension<ClientAddr>,
+    calendar: Result<Path<String>, PathRejection>,
+    query: RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if let Some(answer) = handshake(&query) {
+        return answer;
+    }
+    match receive(&service, named(&calendar), &headers, body).await {
+        Ok(()) => StatusCode::ACCEPTED.into_response(),
+        // A stranger is told nothing, and one who goes on is sent away like at every other address.
+        Err(error) if error.status() == StatusCode::FORBIDDEN => {
+            match refuse(&service, client, error).await {
+                error if error.status() == StatusCode::FORBIDDEN => StatusCode::ACCEPTED.into_response(),
+                error => error.into_response(),
+            }
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Comes while our own request for the subscription is still open, so it asks neither the store nor whose calendar it is.
+fn handshake(RawQuery(query): &RawQuery) -> Option<Response> {
+    let token = notification::validation_token(query.as_deref()?)?;
+    let plain = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    Some(match token {
+        Ok(token) => (plain, token).into_response(),
+        Err(refusal) => unreadable(refusal).into_response(),
+    })
+}
+
+/// `Err` with 403 if nothing in it could be believed.
+async fn receive(
+    service: &Arc<Service>,
+    calendar: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(), ApiError> {
+    let body = capped(headers, body, notification::BODY_MAX).await?;
+    let read = notification::parse(&body, service.clock.now()).map_err(unreadable)?;
+    if read.unreadable > 0 {
+        tracing::warn!(items = read.unreadable, "notifications that name no subscription were passed over");
+    }
+    let empty = read.items.is_empty() && read.unreadable == 0;
+    // Something that is no id of ours names nothing that exists.
+    let Ok(calendar) = calendar.parse::<CalendarId>() else { return Err(ApiError::forbidden()) };
+    let tally = accept(service, calendar, read.items).await;
+    if tally.stored {
+        service.wake();
+    }
+    if tally.open {
+        service.tend();
+    }
+    if tally.renew {
+        renew(service, calendar);
+    }
+    match tally.failed {
+        Some(error) => Err(error),
+        None if tally.believed || empty => Ok(()),
+        None => Err(ApiError::forbidden()),
+    }
+}
+
+/// Each item stands for itself: a forged one costs no other its place.
+async fn accept(service: &Service, calendar: CalendarId, items: Vec<Delivery>) -> Tally {
+    let accepting =
+        items.into_iter().map(|item| service.engine.accept_delivery(ProviderKind::Microsoft, calendar, item));
+    let mut accepted = stream::iter(accepting).buffered(AT_ONCE);
+    let mut tally = Tally::default();
+    while let Some(item) = accepted.next().await {
+        match item {
+            Ok((accepted, followup)) => {
+                tally.believed = true;
+                tally.stored |= accepted == Accepted::Stored;
+                tally.renew |= followup == Followup::Renew;
+                tally.open |= followup == Followup::Open;
+            }
+            Err(Refusal::Unknown) => tracing::debug!(%calendar, "a notification of an unknown subscription"),
+            Err(Refusal::Distrusted(why)) => {
+                tracing::warn!(%calendar, %why, "a notification was refused");
+            }
+            Err(Refusal::Store(error)) => tally.failed = Some(not_stored(&error)),
+        }
+    }
+    tally
+}
+
+/// After the answer: a renewal calls Graph, which waits for us.
+fn renew(service: &Arc<Service>, calendar: CalendarId) {
+    let service = service.clone();
+    tokio::spawn(async move {
+        if let Err(error) = service.engine.renew_channel(calendar).await {
+            tracing::warn!(%calendar, %error, "a push channel that asked for it could not be renewed");
+        }
+    });
+}
+
+fn unreadable(refusal: notification::Refusal) -> ApiError {
+    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    ApiError::new(status, refusal.code(), refusal.to_string())
+}
