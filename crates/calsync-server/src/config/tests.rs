@@ -292,8 +292,12 @@ fn the_document_is_the_one_that_the_code_generates() {
 fn the_example_of_the_document_is_sound() {
     let document = docs::markdown();
     let example = document.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let line = only(from(example, &[]));
-    assert!(line.contains("google.client_secret_file: cannot read /run/secrets/google"), "{line}");
+    let wrong = lines(from(example, &[]));
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+    for (line, provider) in wrong.iter().zip(["google", "microsoft"]) {
+        let missing = format!("{provider}.client_secret_file: cannot read /run/secrets/{provider}");
+        assert!(line.contains(&missing), "{line}");
+    }
 }
 
 #[test]
