@@ -23,6 +23,14 @@ pub enum Provider {
 impl Provider {
     /// All of them.
     pub const ALL: [Provider; 2] = [Provider::Google, Provider::Microsoft];
+
+    /// Its name to people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Provider::Google => "Google",
+            Provider::Microsoft => "Microsoft",
+        }
+    }
 }
 
 /// What can be watched (google.md §8).

@@ -98,19 +98,20 @@ impl Life {
     fn invite(&mut self, cloud: &mut Cloud, person: &Somebody, calendar: &CalendarId, now: Ts) -> Done {
         let people = self.people.clone();
         let guest = self.pick(&people).ok_or(CloudError::NoSuchPerson)?;
-        let content = timed(self, person.zone, now).inviting(guest.email.as_str());
+        let address = self.address(guest);
+        let content = timed(self, person.zone, now).inviting(address.as_str());
         let event = cloud.create_event(calendar, content, now)?;
         Ok((event.clone(), format!("invited {} to {}", guest.name, title(&event))))
     }
 
     fn answer(&mut self, cloud: &mut Cloud, person: &Somebody, now: Ts) -> Done {
-        let main = CalendarId::from(person.email.as_str());
-        let invited =
-            |e: &Arc<Event>| e.series().is_none() && e.content.attendee(person.email.as_str()).is_some();
+        let address = self.address(person);
+        let main = CalendarId::from(address.as_str());
+        let invited = |e: &Arc<Event>| e.series().is_none() && e.content.attendee(address.as_str()).is_some();
         let event = self.find(cloud, &main, invited)?;
         let answers = [Response::Accepted, Response::Declined, Response::Tentative];
         let answer = *self.pick(&answers).ok_or(CloudError::NoSuchEvent)?;
-        let event = cloud.respond(&person.email, &event.id, answer, now)?;
+        let event = cloud.respond(&address, &event.id, answer, now)?;
         let verb = match answer {
             Response::Declined => "declined",
             Response::Tentative => "said perhaps to",

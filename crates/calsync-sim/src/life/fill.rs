@@ -40,10 +40,10 @@ pub(super) fn fill(life: &mut Life, cloud: &mut Cloud, now: Ts) -> Result<(), Cl
             cloud.create_event(calendar, series, now)?;
             special(life, cloud, calendar, person.zone, now)?;
         }
-        let others: Vec<_> =
-            life.people.iter().filter(|p| p.email != person.email).map(|p| p.email.clone()).collect();
+        let others: Vec<_> = life.people.iter().filter(|p| p.email != person.email).cloned().collect();
         if let Some(other) = life.pick(&others).cloned() {
-            let meeting = timed(life, person.zone, now).inviting(other.as_str());
+            let guest = life.address(&other);
+            let meeting = timed(life, person.zone, now).inviting(guest.as_str());
             cloud.create_event(&person.calendars[0], meeting, now)?;
         }
     }

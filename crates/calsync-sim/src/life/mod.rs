@@ -8,6 +8,7 @@ use calsync_core::time::Ts;
 
 use crate::cloud::calendar::NewCalendar;
 use crate::cloud::names::{CalendarId, EventId, PersonId};
+use crate::cloud::watch::Provider;
 use crate::cloud::{Cloud, CloudError};
 use crate::rng::Rng;
 
@@ -22,6 +23,27 @@ pub struct Somebody {
     pub zone: &'static str,
     /// Their calendars, the main one first.
     pub calendars: Vec<CalendarId>,
+    /// Where they are: the address above first. Each has a main calendar of its own.
+    pub accounts: Vec<(Provider, PersonId)>,
+}
+
+/// Where people have their calendars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Homes {
+    /// All of them at one provider.
+    One(Provider),
+    /// The first and every other one at Google, the rest in a second account at Microsoft.
+    Both,
+}
+
+impl Homes {
+    fn of(self, calendar: usize) -> Provider {
+        match self {
+            Homes::One(provider) => provider,
+            Homes::Both if calendar.is_multiple_of(2) => Provider::Google,
+            Homes::Both => Provider::Microsoft,
+        }
+    }
 }
 
 /// Something that somebody did.
@@ -74,14 +96,23 @@ const CAST: [(&str, &str, &str); 6] = [
 const MORE: [&str; 3] = ["Work", "Family", "Club"];
 
 impl Life {
-    /// `people` of the cast with `calendars` each, and a past: their calendars are filled.
+    /// `people` of the cast with `calendars` each, all at Google, and a past: their calendars are filled.
     ///
     /// # Errors
     /// As the cloud's own; a fresh cloud has none.
-    pub fn begin(
+    pub fn begin(cloud: &mut Cloud, seed: u64, sizes: (usize, usize), now: Ts) -> Result<Life, CloudError> {
+        Life::begin_at(cloud, seed, sizes, Homes::One(Provider::Google), now)
+    }
+
+    /// The same, with the calendars where `homes` says.
+    ///
+    /// # Errors
+    /// As the cloud's own; a fresh cloud has none.
+    pub fn begin_at(
         cloud: &mut Cloud,
         seed: u64,
         (people, calendars): (usize, usize),
+        homes: Homes,
         now: Ts,
     ) -> Result<Life, CloudError> {
         let mut life =
@@ -89,8 +120,18 @@ impl Life {
         for (name, email, zone) in CAST.into_iter().take(people) {
             let person = cloud.add_person(email, name, zone, now)?;
             let mut owned = vec![CalendarId::from(email)];
-            for more in MORE.into_iter().take(calendars.saturating_sub(1)) {
-                let local = email.split('@').next().unwrap_or(email);
+            let mut accounts = vec![(homes.of(0), person.clone())];
+            let (local, domain) = email.split_once('@').unwrap_or((email, "example.com"));
+            for (at, more) in (1..calendars).zip(MORE) {
+                let provider = homes.of(at);
+                let Some((_, person)) = accounts.iter().find(|(p, _)| *p == provider).cloned() else {
+                    // The first at another provider is the main calendar of an account there.
+                    let address = format!("{local}@work.{domain}");
+                    let person = cloud.add_person(&address, name, zone, now)?;
+                    accounts.push((provider, person));
+                    owned.push(CalendarId::from(address));
+                    continue;
+                };
                 let id = CalendarId::from(format!(
                     "{local}-{}@group.calendar.google.com",
                     more.to_ascii_lowercase()
@@ -99,12 +140,12 @@ impl Life {
                     id,
                     summary: format!("{name}: {more}"),
                     time_zone: zone.to_owned(),
-                    owner: person.clone(),
+                    owner: person,
                     origin: crate::cloud::calendar::Origin::People,
                 };
                 owned.push(cloud.add_calendar(new, now)?);
             }
-            life.people.push(Somebody { name, email: person, zone, calendars: owned });
+            life.people.push(Somebody { name, email: person, zone, calendars: owned, accounts });
         }
         fill::fill(&mut life, cloud, now)?;
         Ok(life)
@@ -121,6 +162,14 @@ impl Life {
             }
         }
         pairs
+    }
+
+    /// One of somebody's addresses.
+    fn address(&mut self, of: &Somebody) -> PersonId {
+        match of.accounts.as_slice() {
+            [(_, only)] => only.clone(),
+            several => self.pick(several).map_or_else(|| of.email.clone(), |(_, address)| address.clone()),
+        }
     }
 
     fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {

@@ -115,6 +115,11 @@ impl MicrosoftFace {
         ids::calendar_id(&self.who(person).mailbox, calendar)
     }
 
+    /// The event that goes by this id, of either form, whoever sees it.
+    pub fn event_of(&self, id: &str) -> Option<EventId> {
+        ids::read_event_id(id).map(|named| named.event)
+    }
+
     /// The default id under which somebody sees an event.
     pub fn event_id_for(&self, person: &PersonId, calendar: &CalendarId, event: &EventId) -> String {
         ids::event_id(ids::IdForm::Default, &self.who(person).mailbox, calendar, event)

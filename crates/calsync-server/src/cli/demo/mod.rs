@@ -1,6 +1,6 @@
 //! `calendar-sync demo`: the whole thing on this machine alone. A simulated calendar cloud, the real service on a
-//! throwaway SQLite database (or a fleet of it on a PostgreSQL), two people, real HTTP between them, and life. In the end an oracle that shares no code
-//! with the service says whether every calendar holds exactly the blocks it should.
+//! throwaway SQLite database (or a fleet of it on a PostgreSQL), two people, real HTTP between them, and life. In the end
+//! an oracle that shares no code with the service says whether every calendar holds exactly the blocks it should.
 
 mod instance;
 mod score;
@@ -11,7 +11,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use calsync_core::secret::Secret;
-use clap::Args;
+use calsync_sim::cloud::watch::Provider;
+use calsync_sim::life::Homes;
+use clap::{Args, ValueEnum};
 
 use crate::config::DatabaseUrl;
 use crate::out::{Format, Out};
@@ -25,8 +27,8 @@ const SETTLE_STEP: Duration = Duration::from_millis(250);
 
 /// Shows the whole service at work, with a simulated calendar cloud and nothing else.
 ///
-/// Two people with three calendars each live their lives: events are made, moved, cancelled and edited as series, and
-/// each change becomes busy blocks in the person's other calendars. Needs no account and no network. Before it ends it
+/// Two people with three calendars each, at Google and Microsoft, live their lives: events are made, moved, cancelled and
+/// edited as series, and each change becomes busy blocks in the person's other calendars. Needs no account and no network. Before it ends it
 /// asks an oracle whether every calendar holds exactly the blocks it should: exit status 0 if so, 1 if not.
 #[derive(Args, Debug, Clone)]
 #[command(
@@ -42,7 +44,10 @@ pub struct DemoArgs {
     /// The life to live: the same number repeats it
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Lets the provider have bad days: lost and late notifications, errors, throttling, expired tokens
+    /// Where everybody has their calendars
+    #[arg(long, value_name = "WHERE", default_value = "both")]
+    pub provider: Providers,
+    /// Lets the providers have bad days: lost and late notifications, errors, throttling, expired tokens
     #[arg(long)]
     pub faults: bool,
     /// Keep everything in this database, which must be empty and stays as the demo leaves it
@@ -54,6 +59,27 @@ pub struct DemoArgs {
     /// They share this Redis
     #[arg(long, value_name = "URL", value_parser = secret)]
     pub redis: Option<Secret>,
+}
+
+/// Where everybody has their calendars.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Providers {
+    /// All at Google
+    Google,
+    /// All at Microsoft
+    Microsoft,
+    /// Two calendars at Google, one at Microsoft
+    Both,
+}
+
+impl From<Providers> for Homes {
+    fn from(providers: Providers) -> Homes {
+        match providers {
+            Providers::Google => Homes::One(Provider::Google),
+            Providers::Microsoft => Homes::One(Provider::Microsoft),
+            Providers::Both => Homes::Both,
+        }
+    }
 }
 
 fn database(text: &str) -> Result<DatabaseUrl, String> {

@@ -11,16 +11,18 @@ use calsync_core::secret::Secret;
 use calsync_core::time::Window;
 use calsync_engine::StepReport;
 use calsync_sim::cloud::names::CalendarId as RemoteId;
+use calsync_sim::cloud::watch::Provider;
 use calsync_sim::faults::{self, Fault, Rates};
 use calsync_sim::google::push::PushTimes;
 use calsync_sim::google::{GoogleConfig, OauthClient, Stage as ConsentStage};
 use calsync_sim::life::Life;
+use calsync_sim::microsoft::{self, Audience, MicrosoftConfig};
 use calsync_sim::oracle::{self, Judgement};
 use calsync_sim::{Push, RunningSimulator, SimConfig, Simulator};
 
 use super::DemoArgs;
 use super::instance::{self, Instance};
-use super::tell::{Named, Story};
+use super::tell::Story;
 use crate::config::{self, DatabaseUrl, Sources};
 use crate::out::Out;
 use crate::secrets::{Keyring, SealingKey, identity};
@@ -67,11 +69,12 @@ impl Stage {
         let clock = SystemClock;
         let began = calsync_core::ports::Clock::now(&clock);
         let sim = simulator(args, began).await?;
-        let life = sim.cloud().with(|cloud| Life::begin(cloud, args.seed, (2, 3), began))?;
+        let homes = args.provider.into();
+        let life = sim.cloud().with(|cloud| Life::begin_at(cloud, args.seed, (2, 3), homes, began))?;
         let directory = tempfile::tempdir()?;
         let file = DatabaseUrl::parse(&format!("sqlite://{}", directory.path().join("demo.db").display()));
         let database = args.database.clone().or(file).ok_or("there is no place for a database")?;
-        let story = Arc::new(Mutex::new(Story::new(life, out)));
+        let story = Arc::new(Mutex::new(Story::new(life, sim.microsoft().clone(), out)));
         let told = story.clone();
         let observer: Observer = Arc::new(move |report: &StepReport| {
             told.lock().unwrap_or_else(PoisonError::into_inner).hear(report);
@@ -115,13 +118,16 @@ impl Stage {
                 .store
                 .add_user(&User { id: user, email: email.clone(), is_staff: false, created_at: now })
                 .await?;
-            self.sign_in(user, &email).await?;
+            for (provider, address) in &person.accounts {
+                self.sign_in(user, *provider, address.as_str()).await?;
+            }
             let state = self.service.store.user_state(user).await?.ok_or("the user is gone")?;
             for calendar in state.calendars {
+                let account = state.accounts.iter().find(|a| a.id == calendar.account);
+                let provider = account.ok_or("a calendar has no account")?.provider;
                 let on = CalendarChange::SyncEnabled(Switch::On);
                 self.service.store.change_calendar(calendar.id, on, now).await?;
-                let named = Named { remote: calendar.remote.calendar.clone() };
-                self.story(|s| s.meet(calendar.id, named));
+                self.story(|s| s.meet(&person, provider, &calendar));
             }
         }
         self.service.wake();
@@ -130,8 +136,12 @@ impl Stage {
         Ok(())
     }
 
-    async fn sign_in(&self, user: UserId, email: &str) -> Fallible<()> {
-        let begun = self.service.provider(ProviderKind::Google)?.authorize(REDIRECT, Some(email));
+    async fn sign_in(&self, user: UserId, at: Provider, email: &str) -> Fallible<()> {
+        let provider = match at {
+            Provider::Google => ProviderKind::Google,
+            Provider::Microsoft => ProviderKind::Microsoft,
+        };
+        let begun = self.service.provider(provider)?.authorize(REDIRECT, Some(email));
         let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let answer = browser.get(begun.url.clone()).send().await?;
         let back =
@@ -140,7 +150,7 @@ impl Stage {
         let code = back.query_pairs().find(|(k, _)| k == "code").ok_or("no code came back")?.1.into_owned();
         let code = Secret::new(code);
         let callback = Callback { code: &code, verifier: &begun.verifier, redirect_uri: REDIRECT };
-        self.service.connect(ProviderKind::Google, user, &callback).await?;
+        self.service.connect(provider, user, &callback).await?;
         Ok(())
     }
 
@@ -148,7 +158,8 @@ impl Stage {
     pub(super) fn introduce(&self, out: Out) {
         let people = self.story(|s| {
             let name = |p: &calsync_sim::life::Somebody| {
-                format!("{} ({}, {} calendars)", p.name, p.zone, p.calendars.len())
+                let homes = p.accounts.iter().map(|(at, _)| at.name()).collect::<Vec<_>>().join(" and ");
+                format!("{} ({}, {} calendars at {homes})", p.name, p.zone, p.calendars.len())
             };
             s.life.people.iter().map(name).collect::<Vec<_>>().join(" and ")
         });
@@ -159,8 +170,10 @@ impl Stage {
             out,
             &format!(
                 "calendar-sync demo: everything runs on this machine.\n  service         {services}\n  \
-             calendar cloud  {} (simulated Google Calendar).{faults}\n  people          {people}\n",
+             calendar cloud  {} (simulated Google Calendar)\n                  {} (simulated Microsoft Graph).{faults}\n  \
+             people          {people}\n",
                 self.sim.google_base_url(),
+                self.sim.microsoft_base_url(),
             ),
         );
     }
@@ -291,11 +304,20 @@ async fn simulator(args: &DemoArgs, now: calsync_core::time::Ts) -> Fallible<Run
         rates.entry(throttling).and_modify(|rate| *rate /= 10);
     }
     let google = GoogleConfig { clients: vec![client], ..GoogleConfig::default() };
+    let program = microsoft::OauthClient {
+        id: CLIENT.to_owned(),
+        secret: CLIENT_SECRET.to_owned(),
+        secret_until: None,
+        redirect_uris: vec![REDIRECT.to_owned()],
+        audience: Audience::Everybody,
+    };
+    let microsoft = MicrosoftConfig { clients: vec![program], ..MicrosoftConfig::default() };
     let config = SimConfig {
         seed: args.seed,
         push: Push::On(times),
         faults: rates,
         google,
+        microsoft,
         ..SimConfig::starting_at(now)
     };
     let sim = Simulator::start(config).await?;
@@ -318,7 +340,7 @@ fn settings(
     database: &DatabaseUrl,
     redis: Option<&Secret>,
 ) -> Fallible<config::Settings> {
-    let base = sim.google_base_url();
+    let (base, graph) = (sim.google_base_url(), sim.microsoft_base_url());
     let values = [
         ("SERVER__BIND", address.to_string()),
         ("SERVER__PUBLIC_URL", format!("http://{address}")),
@@ -330,9 +352,14 @@ fn settings(
         ("GOOGLE__REVOKE_URL", format!("{base}/revoke")),
         ("GOOGLE__USERINFO_URL", format!("{base}/v1/userinfo")),
         ("GOOGLE__API_BASE", format!("{base}/calendar/v3")),
+        ("MICROSOFT__CLIENT_ID", CLIENT.to_owned()),
+        ("MICROSOFT__CLIENT_SECRET", CLIENT_SECRET.to_owned()),
+        ("MICROSOFT__AUTHORITY", graph.clone()),
+        ("MICROSOFT__GRAPH_BASE", format!("{graph}/v1.0")),
         ("SYNC__HOLD_RECHECK_SECONDS", "1".to_owned()),
-        // As much as the simulated Google takes: a demo lives weeks in seconds.
+        // As much as the simulated providers take: a demo lives weeks in seconds.
         ("GOOGLE__WRITES_PER_MINUTE", "600".to_owned()),
+        ("MICROSOFT__WRITES_PER_MINUTE", "600".to_owned()),
     ];
     let redis = redis.map(|url| ("REDIS__URL", url.expose().to_owned()));
     let named = values.into_iter().chain(redis).map(|(key, value)| (format!("CALENDAR_SYNC__{key}"), value));

@@ -1,12 +1,16 @@
 //! The story: each deed, and what it became. Hears of every step of the service and matches blocks to deeds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use calsync_core::calendar::{Calendar, ProviderKind};
 use calsync_core::ids::CalendarId;
 use calsync_core::plan::ActionKind;
 use calsync_engine::{BlockChange, StepReport};
-use calsync_sim::life::{Deed, Life, Touches};
+use calsync_sim::cloud::names::CalendarId as RemoteId;
+use calsync_sim::life::{Deed, Life, Somebody, Touches};
+use calsync_sim::microsoft::MicrosoftFace;
 
 use crate::out::{Format, Out};
 
@@ -15,9 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Deeds that wait for an answer; older ones are told without one.
 const OPEN_MAX: usize = 1_000;
 
-/// A calendar's name in the cloud.
-pub(super) struct Named {
-    pub(super) remote: String,
+/// A calendar as the cloud knows it.
+struct Named {
+    remote: RemoteId,
+    provider: ProviderKind,
 }
 
 struct Open {
@@ -42,6 +47,8 @@ pub(super) struct Story {
     pub(super) tally: Tally,
     pub(super) latencies: Vec<Duration>,
     out: Out,
+    /// Knows what its ids stand for.
+    microsoft: Arc<MicrosoftFace>,
     names: BTreeMap<CalendarId, Named>,
     open: Vec<Open>,
     /// Targets whose plan is held now.
@@ -49,21 +56,31 @@ pub(super) struct Story {
 }
 
 impl Story {
-    pub(super) fn new(life: Life, out: Out) -> Story {
+    pub(super) fn new(life: Life, microsoft: Arc<MicrosoftFace>, out: Out) -> Story {
         Story {
             life,
             tally: Tally::default(),
             latencies: Vec::new(),
             out,
+            microsoft,
             names: BTreeMap::new(),
             open: Vec::new(),
             held: BTreeSet::new(),
         }
     }
 
-    /// Learns a calendar's name.
-    pub(super) fn meet(&mut self, id: CalendarId, named: Named) {
-        self.names.insert(id, named);
+    /// Learns which of somebody's calendars this is.
+    pub(super) fn meet(&mut self, person: &Somebody, provider: ProviderKind, calendar: &Calendar) {
+        let addresses = || person.accounts.iter().map(|(_, address)| address);
+        let is_it = |remote: &&RemoteId| match provider {
+            ProviderKind::Microsoft => {
+                addresses().any(|a| self.microsoft.calendar_id_for(a, remote) == calendar.remote.calendar)
+            }
+            _ => remote.as_str() == calendar.remote.calendar,
+        };
+        if let Some(remote) = person.calendars.iter().find(is_it).cloned() {
+            self.names.insert(calendar.id, Named { remote, provider });
+        }
     }
 
     /// The first fill is done.
@@ -122,7 +139,7 @@ impl Story {
     fn note_holds(&mut self, report: &StepReport) {
         for target in &report.held {
             let Some(remote) = self.names.get(target).map(|n| n.remote.clone()) else { continue };
-            let owns = |p: &calsync_sim::life::Somebody| p.calendars.iter().any(|c| c.as_str() == remote);
+            let owns = |p: &Somebody| p.calendars.contains(&remote);
             let Some(person) = self.life.people.iter().find(|p| owns(p)).cloned() else { continue };
             for open in self.open.iter_mut().filter(|o| o.deed.person == person.email) {
                 open.held = true;
@@ -162,19 +179,19 @@ impl Story {
     }
 
     fn is_of(&self, block: &BlockChange, deed: &Deed) -> bool {
-        let in_calendar =
-            |id: CalendarId| self.names.get(&id).is_some_and(|n| n.remote == deed.calendar.as_str());
+        let in_calendar = |id: CalendarId| self.names.get(&id).filter(|n| n.remote == deed.calendar);
         match deed.touches {
             Touches::Nothing => false,
             // The block that was touched is put back where it stood.
-            Touches::Block => in_calendar(block.target),
-            Touches::Event => {
-                let event = block.occurrence.event.as_str();
-                // One occurrence's id begins with its series'.
-                let same =
-                    deed.event.as_str() == event || deed.event.as_str().starts_with(&format!("{event}_"));
-                in_calendar(block.source) && same
-            }
+            Touches::Block => in_calendar(block.target).is_some(),
+            Touches::Event => in_calendar(block.source).is_some_and(|source| {
+                let id = block.occurrence.event.as_str();
+                let told = match source.provider {
+                    ProviderKind::Microsoft => self.microsoft.event_of(id),
+                    _ => Some(id.into()),
+                };
+                told.is_some_and(|told| same_event(told.as_str(), deed.event.as_str()))
+            }),
         }
     }
 
@@ -183,4 +200,10 @@ impl Story {
             self.out.line(words);
         }
     }
+}
+
+/// Whether one is the other, or an occurrence of it: its id begins with its series'.
+fn same_event(one: &str, other: &str) -> bool {
+    let begins = |long: &str, short: &str| long.strip_prefix(short).is_some_and(|rest| rest.starts_with('_'));
+    one == other || begins(one, other) || begins(other, one)
 }
