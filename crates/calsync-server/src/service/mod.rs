@@ -6,6 +6,7 @@ pub mod directory;
 mod elsewhere;
 mod jobs;
 mod providers;
+mod reach;
 mod roles;
 mod running;
 mod workers;

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::roles::{Role, Roles};
-use super::{Service, elsewhere, jobs, workers};
+use super::{Service, elsewhere, jobs, reach, workers};
 use crate::http::{self, Edge};
 
 /// Rest before a task that broke is started again.
@@ -42,6 +42,9 @@ impl Service {
         if roles.has(Role::Scheduler) {
             self.keep(&tasks, &stopping, "maintenance", jobs::maintain);
             self.keep(&tasks, &stopping, "discovery", jobs::discover);
+        }
+        if roles.has(Role::Web) {
+            self.keep(&tasks, &stopping, "reach", reach::watch);
         }
         if roles.has(Role::Worker) || roles.has(Role::Scheduler) {
             self.keep(&tasks, &stopping, "listening", elsewhere::listen);
