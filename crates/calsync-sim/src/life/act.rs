@@ -10,6 +10,7 @@ use super::{Deed, Life, Somebody, Touches};
 use crate::cloud::content::{Content, Response, Status, Transparency, When};
 use crate::cloud::event::{Event, Kind, Slot};
 use crate::cloud::names::CalendarId;
+use crate::cloud::watch::Provider;
 use crate::cloud::{Cloud, CloudError};
 
 /// What came of an attempt: the event, and what was done in words.
@@ -100,6 +101,11 @@ impl Life {
         let guest = self.pick(&people).ok_or(CloudError::NoSuchPerson)?;
         let address = self.address(guest);
         let content = timed(self, person.zone, now).inviting(address.as_str());
+        // Outlook lets nobody be a guest of their own: there an organizer has no answer to give.
+        let owner = cloud.calendar(calendar).map(|c| &c.owner);
+        if owner == Some(&address) && person.accounts.contains(&(Provider::Microsoft, address)) {
+            return Err(CloudError::Invalid("one's own guest"));
+        }
         let event = cloud.create_event(calendar, content, now)?;
         Ok((event.clone(), format!("invited {} to {}", guest.name, title(&event))))
     }
