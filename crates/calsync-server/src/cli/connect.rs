@@ -25,6 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// Longest request that a browser may send us; codes have up to 256 bytes (google.md §2.1).
 const REQUEST_MAX: usize = 16 * 1024;
 
+/// What the browser shows in the end.
+const CONNECTED: &str = "Connected. You can close this window.";
+const NOT_CONNECTED: &str = "Not connected. See the terminal.";
+
 /// Runs it.
 pub async fn run(args: &ConnectArgs, context: &Context, service: &Service) -> Result<Exit, Failure> {
     let user = lookup::user(&*context.store, &args.user).await?;
@@ -63,28 +67,28 @@ async fn by_browser(
         begun.url
     ));
     let waiting = tokio::time::timeout(PATIENCE, come_back(&listener, provider, &begun));
-    let code =
+    let (mut browser, code) =
         waiting.await.map_err(|_| Failure::failed("nobody came back within 15 minutes: run it again"))??;
     let callback = Callback { code: &code, verifier: &begun.verifier, redirect_uri: &redirect_uri };
-    Ok(service.connect(args.provider.into(), user, &callback).await?)
+    let connected = service.connect(args.provider.into(), user, &callback).await;
+    // Only now is it known: an account without a mailbox signs in as well as any other.
+    say(&mut browser, "200 OK", if connected.is_ok() { CONNECTED } else { NOT_CONNECTED }).await;
+    Ok(connected?)
 }
 
-/// Waits for the browser. Requests that are not the answer to this sign-in are sent away.
+/// Waits for the browser, which waits for its page then. Requests that are not the answer to this sign-in are sent away.
 async fn come_back(
     listener: &TcpListener,
     provider: &dyn Provider,
     begun: &Authorization,
-) -> Result<Secret, Failure> {
+) -> Result<(TcpStream, Secret), Failure> {
     loop {
         let (mut socket, _) = listener.accept().await.map_err(|e| Failure::failed(e.to_string()))?;
         let Some(target) = request_target(&mut socket).await else { continue };
         match read_callback(&target, begun) {
-            Answer::Code(code) => {
-                say(&mut socket, "200 OK", "Connected. You can close this window.").await;
-                return Ok(code);
-            }
+            Answer::Code(code) => return Ok((socket, code)),
             Answer::Refused { error, description } => {
-                say(&mut socket, "200 OK", "Not connected. See the terminal.").await;
+                say(&mut socket, "200 OK", NOT_CONNECTED).await;
                 return Err(provider.refusal(&error, description.as_deref()).into());
             }
             Answer::Stranger => {
