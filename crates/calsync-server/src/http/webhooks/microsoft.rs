@@ -1,6 +1,7 @@
 //! `POST /webhooks/microsoft/{calendar}/`: Microsoft Graph change and lifecycle notifications, many to a body, and the
 //! handshake that comes before the first (microsoft.md §8.1 to §8.3).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::CalendarId;
 use calsync_core::notification::Delivery;
+use calsync_core::ports::StoreError;
 use calsync_engine::{Accepted, Followup, Refusal};
 use calsync_providers::microsoft::notification;
 use futures_util::{StreamExt, stream};
@@ -29,7 +31,21 @@ struct Tally {
     believed: bool,
     renew: bool,
     open: bool,
-    failed: Option<ApiError>,
+    unknown: usize,
+    distrusted: BTreeMap<String, usize>,
+    failed: Option<StoreError>,
+}
+
+impl Tally {
+    /// Once a body, whatever it holds: whoever sends thousands of forged items fills no log.
+    fn say(&self, calendar: CalendarId) {
+        if self.unknown > 0 {
+            tracing::debug!(%calendar, items = self.unknown, "notifications of an unknown subscription");
+        }
+        for (why, items) in &self.distrusted {
+            tracing::warn!(%calendar, items, %why, "a notification was refused");
+        }
+    }
 }
 
 /// `GET`: only ever a handshake.
@@ -94,6 +110,7 @@ async fn receive(
     // Something that is no id of ours names nothing that exists.
     let Ok(calendar) = calendar.parse::<CalendarId>() else { return Err(ApiError::forbidden()) };
     let tally = accept(service, calendar, read.items).await;
+    tally.say(calendar);
     if tally.stored {
         service.wake();
     }
@@ -104,7 +121,7 @@ async fn receive(
         renew(service, calendar);
     }
     match tally.failed {
-        Some(error) => Err(error),
+        Some(error) => Err(not_stored(&error)),
         None if tally.believed || empty => Ok(()),
         None => Err(ApiError::forbidden()),
     }
@@ -124,11 +141,9 @@ async fn accept(service: &Service, calendar: CalendarId, items: Vec<Delivery>) -
                 tally.renew |= followup == Followup::Renew;
                 tally.open |= followup == Followup::Open;
             }
-            Err(Refusal::Unknown) => tracing::debug!(%calendar, "a notification of an unknown subscription"),
-            Err(Refusal::Distrusted(why)) => {
-                tracing::warn!(%calendar, %why, "a notification was refused");
-            }
-            Err(Refusal::Store(error)) => tally.failed = Some(not_stored(&error)),
+            Err(Refusal::Unknown) => tally.unknown += 1,
+            Err(Refusal::Distrusted(why)) => *tally.distrusted.entry(why.to_string()).or_default() += 1,
+            Err(Refusal::Store(error)) => tally.failed = Some(error),
         }
     }
     tally
