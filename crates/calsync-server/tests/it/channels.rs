@@ -31,14 +31,20 @@ pub(crate) fn now() -> Ts {
 /// A channel as its provider knows it.
 #[derive(Clone, Debug)]
 pub(crate) struct Channel {
+    pub(crate) provider: ProviderKind,
     pub(crate) id: SubscriptionId,
     pub(crate) calendar: CalendarId,
     pub(crate) channel: String,
     pub(crate) resource: String,
 }
 
-/// Makes the database with one user and `count` calendars, each with a channel.
+/// Makes the database with one user and `count` calendars at Google, each with a channel.
 pub(crate) async fn seed(place: &Place, count: usize) -> Vec<Channel> {
+    seed_at(place, ProviderKind::Google, count).await
+}
+
+/// The same with calendars at this provider.
+pub(crate) async fn seed_at(place: &Place, provider: ProviderKind, count: usize) -> Vec<Channel> {
     place.run(&["migrate"]).expect(0);
     let store = place.store().await;
     let user = UserId(SystemRandom.uuid(now()));
@@ -50,7 +56,7 @@ pub(crate) async fn seed(place: &Place, count: usize) -> Vec<Channel> {
     let account = Account {
         id: AccountId(SystemRandom.uuid(now())),
         user,
-        provider: ProviderKind::Google,
+        provider,
         remote_id: "1234".to_owned(),
         email,
         status: AccountStatus::Active,
@@ -74,24 +80,34 @@ pub(crate) async fn seed(place: &Place, count: usize) -> Vec<Channel> {
     for (calendar, _) in &calendars {
         let on = CalendarChange::SyncEnabled(Switch::On);
         store.change_calendar(*calendar, on, now()).await.unwrap();
-        channels.push(open(&store, *calendar, None).await.unwrap());
+        channels.push(open_at(&store, provider, *calendar, None).await.unwrap());
     }
     Store::close(&store).await;
     channels
 }
 
-/// Opens one more channel; the one it replaces is done with.
+/// Opens one more channel of Google's; the one it replaces is done with.
 pub(crate) async fn open(
     store: &SqlStore,
+    calendar: CalendarId,
+    replaces: Option<SubscriptionId>,
+) -> Result<Channel, StoreError> {
+    open_at(store, ProviderKind::Google, calendar, replaces).await
+}
+
+/// The same at this provider.
+pub(crate) async fn open_at(
+    store: &SqlStore,
+    provider: ProviderKind,
     calendar: CalendarId,
     replaces: Option<SubscriptionId>,
 ) -> Result<Channel, StoreError> {
     let row = Subscription {
         id: SubscriptionId(SystemRandom.uuid(now())),
         calendar,
-        provider: ProviderKind::Google,
+        provider,
         remote_id: SystemRandom.uuid(now()).to_string(),
-        webhook_url: format!("https://sync.example.com/webhooks/google/{calendar}/"),
+        webhook_url: format!("https://sync.example.com/webhooks/{}/{calendar}/", provider.as_str()),
         resource_id: String::new(),
         token_hash: token_hash(&Secret::new(TOKEN)),
         created_at: now(),
@@ -103,11 +119,15 @@ pub(crate) async fn open(
         failure_count: 0,
         provider_metadata: serde_json::json!({}),
     };
-    let resource = format!("resource-{calendar}");
+    // Graph has no name of its own for what is watched: there the subscription stands for it.
+    let resource = match provider {
+        ProviderKind::Microsoft => row.remote_id.clone(),
+        _ => format!("resource-{calendar}"),
+    };
     store.begin_subscription(&row, replaces).await?;
     let ends = now().plus(SignedDuration::from_hours(24 * 7));
     store.confirm_subscription(row.id, &row.remote_id, &resource, ends, now()).await?;
-    Ok(Channel { id: row.id, calendar, channel: row.remote_id, resource })
+    Ok(Channel { provider, id: row.id, calendar, channel: row.remote_id, resource })
 }
 
 /// A delivery, to be bent.
@@ -119,7 +139,12 @@ pub(crate) struct Delivery {
 }
 
 impl Channel {
-    /// The delivery with this number.
+    /// Where its notifications go.
+    pub(crate) fn path(&self) -> String {
+        format!("/webhooks/{}/{}/", self.provider.as_str(), self.calendar)
+    }
+
+    /// Google's delivery with this number.
     pub(crate) fn delivery(&self, number: u64) -> Delivery {
         let state = if number == 1 { "sync" } else { "exists" };
         let headers = [
@@ -134,7 +159,7 @@ impl Channel {
             ),
         ];
         let headers = headers.map(|(n, v)| (n.to_owned(), v.to_owned())).into();
-        Delivery { path: format!("/webhooks/google/{}/", self.calendar), headers, body: Vec::new() }
+        Delivery { path: self.path(), headers, body: Vec::new() }
     }
 }
 
@@ -203,10 +228,16 @@ pub(crate) async fn stored(store: &SqlStore) -> Vec<Notification> {
     panic!("the notifications never stood still")
 }
 
-/// The ids of the deliveries that are stored for a channel, in order.
+/// The deliveries that are stored for a channel.
+pub(crate) async fn stored_of(place: &Place, channel: &Channel) -> Vec<Notification> {
+    let mut all = place.look(async |store| stored(store).await).await;
+    all.retain(|n| n.subscription == channel.id);
+    all
+}
+
+/// The ids of the deliveries that are stored for a channel of Google's, in order.
 pub(crate) async fn numbers(place: &Place, channel: &Channel) -> Vec<u64> {
-    let all = place.look(async |store| stored(store).await).await;
-    let of_channel = all.into_iter().filter(|n| n.subscription == channel.id);
+    let of_channel = stored_of(place, channel).await.into_iter();
     let mut numbers: Vec<u64> = of_channel.map(|n| n.notification_id.parse().unwrap()).collect();
     numbers.sort_unstable();
     numbers

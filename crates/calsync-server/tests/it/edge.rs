@@ -1,15 +1,7 @@
 //! Around receipt: the limit on failures, health, robots.txt, and everything that is not there.
 
-use std::sync::Arc;
-
-use calsync_core::ports::Store;
-use calsync_server::config::{self, Sources};
-use calsync_server::secrets::{Keyring, SealingKey, identity};
-use calsync_server::service::Service;
-use calsync_server::system::SystemRandom;
-use tokio_util::sync::CancellationToken;
-
 use crate::channels::{numbers, seed};
+use crate::inside::Inside;
 use crate::place::{self, PATIENCE, Place};
 use crate::web::{client, get, raw, read};
 
@@ -99,8 +91,7 @@ async fn what_is_not_there_is_told_in_json() {
     let place = Place::new();
     let channel = seed(&place, 1).await.remove(0);
     let _serving = place.serve().await;
-    for path in
-        ["/", "/webhooks", "/webhooks/", "/webhooks/google", "/webhooks/microsoft/x/", "/admin", "/%00"]
+    for path in ["/", "/webhooks", "/webhooks/", "/webhooks/google", "/webhooks/microsoft/", "/admin", "/%00"]
     {
         let answer = get(&place.url(path)).await;
         assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{path}");
@@ -163,20 +154,10 @@ async fn health_is_public_and_says_nothing_about_anybody() {
 async fn without_its_database_it_says_so_and_takes_nothing() {
     let place = Place::new();
     let channel = seed(&place, 1).await.remove(0);
-    let values = [("DATABASE_URL".to_owned(), format!("sqlite://{}", place.database().display()))];
-    let settings = config::load(&Sources::new(None, values)).unwrap().settings;
-    let store: Arc<dyn Store> = Arc::new(place.store().await);
-    let ring = Keyring::new(SealingKey::generate(&SystemRandom), vec![]);
-    let identity = identity::load(store.as_ref(), &ring, &SystemRandom).await.unwrap();
-    let _ = client();
-    let service = Service::new(settings, store, identity, ring, Arc::new(|_| ())).unwrap();
-    let listener = tokio::net::TcpListener::bind(place.address).await.unwrap();
-    let stop = CancellationToken::new();
-    let (running, until) = (service.clone(), stop.clone().cancelled_owned());
-    let server = tokio::spawn(async move { running.run(listener, until).await });
+    let inside = Inside::serve(&place).await;
     assert_eq!(get(&place.url("/webhooks/health")).await.status, 200);
     assert_eq!(channel.delivery(2).post(&place).await.status, 200);
-    service.store.close().await;
+    inside.lose_the_store().await;
     let health = place::until("health knows of it", PATIENCE, async || {
         Some(get(&place.url("/webhooks/health/")).await).filter(|health| health.status == 503)
     })
@@ -189,7 +170,6 @@ async fn without_its_database_it_says_so_and_takes_nothing() {
     assert_eq!((answer.status, answer.code().as_str()), (503, "unavailable"));
     assert!(answer.header("retry-after").unwrap().parse::<u64>().unwrap() > 0, "Google asks again");
     assert_eq!(get(&place.url("/robots.txt")).await.status, 200, "the rest goes on");
-    stop.cancel();
-    server.await.unwrap().unwrap();
+    inside.stop().await;
     assert_eq!(numbers(&place, &channel).await, [2]);
 }

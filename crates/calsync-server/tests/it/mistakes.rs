@@ -51,16 +51,10 @@ fn unprivileged(place: &Place, args: &[&str]) -> Command {
     command
 }
 
-/// What a version after this one would leave behind.
-fn as_a_later_version(place: &Place, sql: &str) {
-    let done = Command::new("sqlite3").arg(place.database()).arg(sql).status();
-    assert!(done.expect("`script/test` installs sqlite3").success(), "{sql}");
-}
-
 #[test]
 fn a_database_of_a_newer_version_is_left_alone() {
     let place = settled();
-    as_a_later_version(&place, "INSERT INTO schema_version VALUES (99, 'the future', 99)");
+    place.sql("INSERT INTO schema_version VALUES (99, 'the future', 99)");
     let file = std::fs::read(place.database()).unwrap();
     for args in [&["serve"][..], &["migrate"], &["users", "list"], &["sync-calendars"]] {
         place.run(args).expect(4).says(&["schema version 99", "knows up to 1", "run a newer calendar-sync"]);
@@ -71,8 +65,8 @@ fn a_database_of_a_newer_version_is_left_alone() {
 #[test]
 fn a_newer_version_that_lets_this_one_go_on_does() {
     let place = settled();
-    as_a_later_version(
-        &place,
+    // What a version after this one would leave behind.
+    place.sql(
         "ALTER TABLE calendars ADD COLUMN mood TEXT NOT NULL DEFAULT 'fair'; CREATE TABLE moods (id INTEGER); \
          INSERT INTO schema_version VALUES (2, 'moods', 1)",
     );

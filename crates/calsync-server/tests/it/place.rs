@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -173,6 +174,28 @@ impl Place {
         answer
     }
 
+    /// Does something to the SQLite file behind the program's back.
+    #[track_caller]
+    pub(crate) fn sql(&self, sql: &str) {
+        let done =
+            Command::new("sqlite3").args(["-cmd", ".timeout 5000"]).arg(self.database()).arg(sql).output();
+        let done = done.expect("`script/test` installs sqlite3");
+        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// Lets nobody else write to the SQLite file until it is dropped.
+    pub(crate) fn lock(&self) -> Locked {
+        let mut command = Command::new("sqlite3");
+        command.arg(self.database()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("`script/test` installs sqlite3");
+        let words = b".timeout 5000\nBEGIN IMMEDIATE;\nSELECT 'locked';\n";
+        child.stdin.as_mut().unwrap().write_all(words).unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(said.trim_end().lines().last(), Some("locked"));
+        Locked(child)
+    }
+
     /// Everything that the place holds in files of this kind, as bytes.
     pub(crate) fn bytes_of(&self, belongs: impl Fn(&str) -> bool) -> Vec<(String, Vec<u8>)> {
         let files = std::fs::read_dir(self.dir.path()).unwrap().map(|entry| entry.unwrap());
@@ -181,6 +204,16 @@ impl Place {
             .filter(|(name, path)| path.is_file() && belongs(name))
             .map(|(name, path)| (name, std::fs::read(path).unwrap()))
             .collect()
+    }
+}
+
+/// A SQLite file that nobody else can write to.
+pub(crate) struct Locked(Child);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

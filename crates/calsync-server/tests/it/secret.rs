@@ -1,58 +1,62 @@
 //! Secrets stay secret: no token, key or client secret is logged at any level, printed by any command, or stored in
 //! clear.
 
-use std::collections::BTreeMap;
-
 use calsync_sim::cloud::names::CalendarId;
 use calsync_sim::faults::Fault;
 use data_encoding::{BASE64, HEXLOWER};
 
 use crate::channels::now;
-use crate::place::{PATIENCE, Ran};
+use crate::place::{PATIENCE, Place, Ran};
 use crate::world::{ADA, CLIENT_SECRET, SOON, World, hour};
 
 /// Everything of ours at its most talkative.
-const TALKATIVE: &str = "warn,calendar_sync=trace,calsync_server=trace,calsync_engine=trace,calsync_store=trace,\
+pub(crate) const TALKATIVE: &str = "warn,calendar_sync=trace,calsync_server=trace,calsync_engine=trace,calsync_store=trace,\
                          calsync_providers=trace,calsync_core=trace";
 
 /// What must never be seen, by what it is.
-struct Secrets(BTreeMap<&'static str, Vec<u8>>);
+pub(crate) struct Secrets(Vec<(&'static str, Vec<u8>)>);
 
 impl Secrets {
-    fn add(&mut self, what: &'static str, secret: impl Into<Vec<u8>>) {
+    /// What every place has.
+    pub(crate) fn of(place: &Place) -> Secrets {
+        let mut secrets = Secrets(Vec::new());
+        let key = std::fs::read_to_string(place.path("calendar-sync.key")).unwrap();
+        let bytes = BASE64.decode(key.trim().as_bytes()).expect("the key file holds base64");
+        secrets.add("the sealing key in hex", HEXLOWER.encode(&bytes));
+        secrets.add("the sealing key", key.trim());
+        secrets.add("the bytes of the sealing key", bytes);
+        secrets
+    }
+
+    pub(crate) fn add(&mut self, what: &'static str, secret: impl Into<Vec<u8>>) {
         let secret = secret.into();
         assert!(secret.len() >= 4, "{what} is too short to be looked for");
-        self.0.insert(what, secret);
+        self.0.push((what, secret));
     }
 
     /// The names of those that are found.
-    fn found(&self, bytes: &[u8]) -> Vec<&'static str> {
+    pub(crate) fn found(&self, bytes: &[u8]) -> Vec<&'static str> {
         let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|w| w == secret);
         self.0.iter().filter(|(_, secret)| holds(secret)).map(|(what, _)| *what).collect()
     }
 
     #[track_caller]
-    fn are_absent(&self, place: &str, bytes: &[u8]) {
+    pub(crate) fn are_absent(&self, place: &str, bytes: &[u8]) {
         assert_eq!(self.found(bytes), Vec::<&str>::new(), "{place}: {}", String::from_utf8_lossy(bytes));
     }
 }
 
 /// The secrets of a world: those that can be known, and the beginnings of all others that Google's look-alike gives out.
 fn secrets(world: &World, refresh: &str) -> Secrets {
-    let mut secrets = Secrets(BTreeMap::new());
+    let mut secrets = Secrets::of(&world.place);
     secrets.add("the refresh token from the file", refresh);
     secrets.add("any refresh token", "1//0");
     secrets.add("any access token", "ya29.");
     secrets.add("the client secret", CLIENT_SECRET);
-    let key = std::fs::read_to_string(world.place.path("calendar-sync.key")).unwrap();
-    let bytes = BASE64.decode(key.trim().as_bytes()).expect("the key file holds base64");
-    secrets.add("the sealing key in hex", HEXLOWER.encode(&bytes));
-    secrets.add("the sealing key", key.trim());
-    secrets.add("the bytes of the sealing key", bytes);
     secrets
 }
 
-fn all_of(ran: &Ran) -> Vec<u8> {
+pub(crate) fn all_of(ran: &Ran) -> Vec<u8> {
     format!("{}\n{}", ran.out, ran.err).into_bytes()
 }
 

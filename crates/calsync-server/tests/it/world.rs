@@ -1,9 +1,10 @@
 //! A simulated calendar cloud with people in it, and the program connected to their accounts by the real sign-in.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 use std::time::Duration;
 
+use calsync_core::calendar::ProviderKind;
 use calsync_core::ports::Store;
 use calsync_core::time::{Ts, Window};
 use calsync_sim::cloud::calendar::{NewCalendar, Origin};
@@ -12,24 +13,30 @@ use calsync_sim::cloud::event::Event;
 use calsync_sim::cloud::names::{CalendarId, EventId, PersonId};
 use calsync_sim::google::push::PushTimes;
 use calsync_sim::google::{GoogleConfig, OauthClient, Stage};
+use calsync_sim::microsoft::{Audience, MicrosoftConfig, OauthClient as App};
 use calsync_sim::oracle::{self, Judgement};
 use calsync_sim::{Push, RunningSimulator, SimConfig, Simulator};
 use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::channels::now;
-use crate::place::{Place, until};
+use crate::place::{Place, Ran, until};
 use crate::web::{client, get};
+use crate::wire::Wire;
 
 pub(crate) const CLIENT: &str = "calendar-sync-under-test";
 pub(crate) const CLIENT_SECRET: &str = "GOCSPX-client7secret";
 pub(crate) const ADA: &str = "ada@example.com";
+/// The secret of the app at Microsoft, whose id is the same.
+pub(crate) const APP_SECRET: &str = "7pQ8Q~app7secret";
 /// How long a change may take to become a block.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// The cloud, and the place of the program.
 pub(crate) struct World {
     pub(crate) sim: RunningSimulator,
+    /// Between the program and Microsoft's look-alike.
+    pub(crate) graph: Wire,
     pub(crate) place: Place,
     /// Port of the loopback address that sign-ins come back to.
     pub(crate) callback: u16,
@@ -42,7 +49,16 @@ impl World {
     }
 
     /// The same around a place that is there already.
-    pub(crate) async fn around(mut place: Place, seed: u64) -> World {
+    pub(crate) async fn around(place: Place, seed: u64) -> World {
+        World::where_microsoft(place, seed, |_| ()).await
+    }
+
+    /// The same with a Microsoft that differs in something.
+    pub(crate) async fn where_microsoft(
+        mut place: Place,
+        seed: u64,
+        differs: impl FnOnce(&mut MicrosoftConfig),
+    ) -> World {
         // The command listens on 127.0.0.1 itself.
         let callback = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let client = OauthClient {
@@ -63,9 +79,21 @@ impl World {
             writes_per_calendar: 100_000,
             ..GoogleConfig::default()
         };
-        let config = SimConfig { seed, push: Push::On(times), google, ..SimConfig::starting_at(now()) };
+        let app = App {
+            id: CLIENT.to_owned(),
+            secret: APP_SECRET.to_owned(),
+            secret_until: None,
+            // There a loopback address must go by its name (docs/providers/microsoft.md).
+            redirect_uris: vec![format!("http://localhost:{callback}/callback")],
+            audience: Audience::Everybody,
+        };
+        let mut microsoft = MicrosoftConfig { clients: vec![app], ..MicrosoftConfig::default() };
+        differs(&mut microsoft);
+        let config =
+            SimConfig { seed, push: Push::On(times), google, microsoft, ..SimConfig::starting_at(now()) };
         let sim = Simulator::start(config).await.unwrap();
-        let base = sim.google_base_url();
+        let graph = Wire::to(sim.microsoft_base_url());
+        let (base, there) = (sim.google_base_url(), graph.url());
         for (key, value) in [
             ("GOOGLE__CLIENT_ID", CLIENT.to_owned()),
             ("GOOGLE__CLIENT_SECRET", CLIENT_SECRET.to_owned()),
@@ -74,12 +102,16 @@ impl World {
             ("GOOGLE__REVOKE_URL", format!("{base}/revoke")),
             ("GOOGLE__USERINFO_URL", format!("{base}/v1/userinfo")),
             ("GOOGLE__API_BASE", format!("{base}/calendar/v3")),
+            ("MICROSOFT__CLIENT_ID", CLIENT.to_owned()),
+            ("MICROSOFT__CLIENT_SECRET", APP_SECRET.to_owned()),
+            ("MICROSOFT__AUTHORITY", format!("{there}/")),
+            ("MICROSOFT__GRAPH_BASE", format!("{there}/v1.0/")),
         ] {
             place.set(key, value);
         }
         place.run(&["migrate"]).expect(0);
         place.run(&["secrets", "generate", "--out", "calendar-sync.key"]).expect(0);
-        World { sim, place, callback }
+        World { sim, graph, place, callback }
     }
 
     /// Ada with her main calendar and one called `Work`; both connected and switched on.
@@ -103,21 +135,29 @@ impl World {
 
     /// The same for a user who is there already.
     pub(crate) async fn connect(&self, email: &str) -> Value {
+        self.connect_at(ProviderKind::Google, email, email).await.expect(0).json()
+    }
+
+    /// Lets a user sign in to an account of theirs, and tells what came of it.
+    pub(crate) async fn connect_at(&self, provider: ProviderKind, user: &str, email: &str) -> Ran {
         let port = self.callback.to_string();
-        let mut command = self.place.command(&["accounts", "connect", email, "--json", "--port", &port]);
-        command.args(["--login-hint", email]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let link = stderr.lines().map_while(Result::ok).find(|line| line.starts_with("http"));
+        let mut command = self.place.command(&["accounts", "connect", user, "--json", "--port", &port]);
+        command.args(["--provider", provider.as_str(), "--login-hint", email]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let link = stderr.by_ref().lines().map_while(Result::ok).find(|line| line.starts_with("http"));
         let link = link.unwrap_or_else(|| panic!("no link was printed"));
         let answer = client().get(&link).send().await.unwrap();
         assert_eq!(answer.status(), 302, "the look-alike sends people back");
         let back = answer.headers()["location"].to_str().unwrap().to_owned();
         let page = get(&back).await;
-        assert_eq!((page.status, page.body.contains("Connected")), (200, true), "{page:?}");
+        let mut err = String::new();
+        stderr.read_to_string(&mut err).unwrap();
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success());
-        serde_json::from_slice(&output.stdout).unwrap()
+        let said = if output.status.success() { "Connected" } else { "Not connected" };
+        assert!(page.status == 200 && page.body.starts_with(said), "{page:?} {err}");
+        let out = String::from_utf8(output.stdout).unwrap();
+        Ran { code: output.status.code().unwrap_or(-1), out, err }
     }
 
     /// A refresh token, got by a program of somebody else's at the same client.
@@ -164,8 +204,13 @@ impl World {
 
     /// This service's id of a calendar.
     pub(crate) fn id_of(&self, remote: &CalendarId) -> String {
+        self.id_of_remote(remote.as_str())
+    }
+
+    /// The same by the id that its provider shows.
+    pub(crate) fn id_of_remote(&self, remote: &str) -> String {
         let list = self.place.run(&["calendars", "list", "--json"]).expect(0).json();
-        let found = list.as_array().unwrap().iter().find(|c| c["remote_id"] == remote.as_str());
+        let found = list.as_array().unwrap().iter().find(|c| c["remote_id"] == remote);
         found.unwrap()["id"].as_str().unwrap().to_owned()
     }
 

@@ -16,6 +16,7 @@ mod upgrade;
 mod verdict;
 
 use bed::Bed;
+pub(crate) use instance::Instance;
 
 /// Everything in each of three processes.
 const WHOLE: &[&str] = &["", "", ""];
