@@ -48,11 +48,22 @@ pub enum Fault {
     ServerTouch,
     /// A delta removes something that nobody ever heard of (microsoft.md §7).
     StrayRemoval,
+    /// A `transactionId` is remembered though what it made is gone (microsoft.md §4.2, §12).
+    KeyKept,
+    /// An item of a notification carries neither id nor etag (microsoft.md §8.2). Only in virtual time.
+    NoticeBare,
+    /// A thrown-away notification is owned up to by `missed` (microsoft.md §8.3). Only in virtual time: the look-alike
+    /// tells it whenever it discards something.
+    MissOwned,
+    /// A subscription asks to be renewed out of turn (microsoft.md §8.3, "admin action"). Only in virtual time.
+    RenewalAsked,
+    /// A subscription is removed, with a word about it (microsoft.md §8.3). Only in virtual time.
+    ChannelRemoved,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 19] = [
+    pub const ALL: [Fault; 24] = [
         Fault::NoticeLost,
         Fault::NoticeDoubled,
         Fault::NoticeLate,
@@ -72,6 +83,11 @@ impl Fault {
         Fault::ExceptionsFirst,
         Fault::ServerTouch,
         Fault::StrayRemoval,
+        Fault::KeyKept,
+        Fault::NoticeBare,
+        Fault::MissOwned,
+        Fault::RenewalAsked,
+        Fault::ChannelRemoved,
     ];
 }
 

@@ -215,7 +215,10 @@ impl Cloud {
         let touched = touched.map(|(change, event)| match (event.series(), resource) {
             (Some(series), Resource::Events(calendar)) => {
                 let master = self.calendars.get(calendar).and_then(|cal| cal.stored(series));
-                (watch::Change::Updated, Arc::clone(master.unwrap_or(event)))
+                // An exception is a part of its master, so the master's version moves with each of them: else two changes
+                // of one series would be told in the same words, and the second be taken for an echo of the first.
+                let moved = |m: &Arc<Event>| Arc::new(Event { version: event.version, ..(**m).clone() });
+                (watch::Change::Updated, master.map_or_else(|| Arc::clone(event), moved))
             }
             _ => (change, Arc::clone(event)),
         });

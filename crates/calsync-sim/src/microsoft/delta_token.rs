@@ -29,24 +29,35 @@ struct Middle {
 
 /// A round of a delta, wherever it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Round {
+pub(crate) struct Round {
     of: String,
     /// The window, which never slides.
-    pub(super) window: Window,
+    pub(crate) window: Window,
     /// The change after which the round begins; nothing: it shows everything.
-    pub(super) since: Option<u64>,
+    pub(crate) since: Option<u64>,
     /// The last change when the round began: later ones belong to the next.
-    pub(super) upto: u64,
+    pub(crate) upto: u64,
     /// What was shown last.
-    pub(super) after: Option<Key>,
+    pub(crate) after: Option<Key>,
     /// How many pages in a row were empty.
-    pub(super) empty: u8,
+    pub(crate) empty: u8,
 }
 
 impl Round {
     /// A round that shows everything in a window.
-    pub(super) fn initial(of: &str, window: Window, last: u64) -> Round {
+    pub(crate) fn initial(of: &str, window: Window, last: u64) -> Round {
         Round { of: mark(of), window, since: None, upto: last, after: None, empty: 0 }
+    }
+
+    /// A round that shows what changed in a window after `since`.
+    pub(crate) fn changes(of: &str, window: Window, since: u64, last: u64) -> Round {
+        Round { since: Some(since), ..Round::initial(of, window, last) }
+    }
+
+    /// The same round at its next page, after what stands at `key`.
+    pub(crate) fn next(self, key: Key) -> Round {
+        let empty = if self.after.as_ref() == Some(&key) { self.empty.saturating_add(1) } else { 0 };
+        Round { after: Some(key), empty, ..self }
     }
 
     /// The round that the query's token names; nothing if there is no token, or an empty one (§7: full resync).
@@ -89,12 +100,12 @@ impl Round {
 
     /// `$skiptoken` of this round's next page, after what stands at `key`.
     pub(super) fn skip_token(&self, key: Key) -> String {
-        let empty = if self.after.as_ref() == Some(&key) { self.empty.saturating_add(1) } else { 0 };
-        seal(&Middle { point: self.point(), since: self.since, after: key, empty })
+        let Round { since, after, empty, .. } = self.clone().next(key.clone());
+        seal(&Middle { point: self.point(), since, after: after.unwrap_or(key), empty })
     }
 
     /// Whether the round has yet to come to what stands here.
-    pub(super) fn is_before(&self, key: &Key) -> bool {
+    pub(crate) fn is_before(&self, key: &Key) -> bool {
         self.after.as_ref().is_none_or(|after| key > after)
     }
 }

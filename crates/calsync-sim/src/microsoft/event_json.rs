@@ -40,7 +40,7 @@ pub(super) fn version(calendar: &Calendar, event: &Event) -> u64 {
 }
 
 /// `showAs` of a content.
-pub(super) fn show_as(content: &Content) -> &'static str {
+pub(crate) fn show_as(content: &Content) -> &'static str {
     match (content.outlook.away, content.event_type) {
         (Some(Away::OutOfOffice), _) | (None, EventType::OutOfOffice) => "oof",
         (Some(Away::WorkingElsewhere), _) | (None, EventType::WorkingLocation) => "workingElsewhere",

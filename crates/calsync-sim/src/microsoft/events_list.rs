@@ -15,6 +15,7 @@ use super::event_json::View;
 use super::extended;
 use super::filter::Filter;
 use super::list_params::{Expand, Order, Paging, keep_selected, order, selected};
+use super::rows::taking_place;
 use crate::cloud::Cloud;
 use crate::cloud::calendar::Calendar;
 use crate::cloud::event::{Event, Kind};
@@ -217,18 +218,6 @@ impl Call<'_> {
         }
         out
     }
-}
-
-/// The occurrences of a series in a window that do take place.
-pub(super) fn taking_place(
-    cloud: &Cloud,
-    cal: &Calendar,
-    series: &Event,
-    window: &Window,
-) -> Result<Vec<Arc<Event>>, GraphError> {
-    let mut found = cloud.occurrences_in(&cal.id, &series.id, (window, &TimeZone::UTC), usize::MAX)?;
-    found.retain(|e| !e.cancelled);
-    Ok(found)
 }
 
 /// `startDateTime` and `endDateTime`: both are needed, and without an offset they are UTC (§4.1).

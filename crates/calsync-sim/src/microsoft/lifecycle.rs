@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use calsync_core::time::Ts;
 use jiff::SignedDuration;
 
 use super::{Account, MicrosoftFace};
@@ -14,6 +15,18 @@ const ASKS_BEFORE: SignedDuration = SignedDuration::from_mins(15);
 
 /// How often it asks again.
 const ASKS_EVERY: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether a live subscription of Microsoft's ends so soon that it asks to be renewed.
+pub(crate) fn ends_soon(channel: &Channel, now: Ts) -> bool {
+    channel.provider == Provider::Microsoft
+        && channel.expires > now
+        && channel.expires.since(now) <= ASKS_BEFORE
+}
+
+/// Whether one that asked at `last` asks again.
+pub(crate) fn asks_again(last: Option<Ts>, now: Ts) -> bool {
+    last.is_none_or(|at| now.since(at) >= ASKS_EVERY)
+}
 
 impl MicrosoftFace {
     /// Tells a live subscription what befell it (§8.3). False if there is none of this id, if it named no address for
@@ -46,13 +59,11 @@ impl MicrosoftFace {
     /// Looks after subscriptions as time goes by: those that end soon ask to be renewed, and ask again.
     pub fn tend(&self) {
         let now = self.now();
-        let soon = |c: &&Arc<Channel>| {
-            c.provider == Provider::Microsoft && c.expires > now && c.expires.since(now) <= ASKS_BEFORE
-        };
+        let soon = |c: &&Arc<Channel>| ends_soon(c, now);
         let ending: Vec<String> =
             self.cloud.with(|cloud| cloud.watch().channels().filter(soon).map(|c| c.id.clone()).collect());
         for id in ending {
-            let due = self.state().asked.get(&id).is_none_or(|at| now.since(*at) >= ASKS_EVERY);
+            let due = asks_again(self.state().asked.get(&id).copied(), now);
             if due && self.tell_lifecycle(&id, Lifecycle::ReauthorizationRequired) {
                 self.state().asked.insert(id, now);
             }

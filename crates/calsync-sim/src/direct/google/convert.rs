@@ -7,7 +7,6 @@ use calsync_core::ports::{RemoteEvent, RemoteItem};
 use calsync_core::recurrence::Recurrence;
 use calsync_core::time::Span;
 
-use super::Items;
 use crate::cloud::calendar::Calendar;
 use crate::cloud::content::{self, Content, EventType, Response, Status, Transparency, When};
 use crate::cloud::event::{Event, Kind};
@@ -40,7 +39,7 @@ pub(super) fn page(
     since: Option<u64>,
     walk: &Walk,
     size: usize,
-) -> (Items, Option<String>) {
+) -> (Vec<RemoteItem>, Option<String>) {
     let name = calendar.id.as_str();
     match since {
         None => {
