@@ -98,6 +98,9 @@ pub(crate) fn after_look(
         }
         // The id stays taken for ever (google.md §5): the block comes back under the next one.
         (Standing::Deleted, Some(_)) => next_generation,
+        // Only the look did not find it, and it may have asked a replica that does not know it yet (google.md §10 row 4):
+        // asked again, the write itself says whether it is gone. Taken for gone, a block that stands is forgotten.
+        (Standing::Nothing, None) if error.class != ErrorClass::Gone => later(),
         (Standing::Deleted | Standing::Nothing, None) => match &write.op {
             WriteOp::Delete { id, .. } => Outcome::Removed { id: id.clone() },
             _ => Outcome::Replan { observed: None, generation: None },
@@ -171,5 +174,35 @@ mod tests {
             matches!(postponed, Next::Settled(Outcome::Postponed { attempts: 2, .. })),
             "asked for again"
         );
+    }
+
+    #[test]
+    fn a_block_is_gone_when_the_write_says_so_and_not_when_one_look_misses_it() {
+        let (id, now) = (EventId::from("x"), Ts::from_secs(0));
+        let version = Some("7".to_owned());
+        let delete =
+            Write { op: WriteOp::Delete { id: id.clone(), version: version.clone() }, ..create(None) };
+        let update = match create(None).op {
+            WriteOp::Create { content, marker, .. } => {
+                let op = WriteOp::Update { id: id.clone(), version, content, marker, repairs: 0 };
+                Write { op, ..create(None) }
+            }
+            other => panic!("{other:?}"),
+        };
+        let identity = Identity::new([1; 32]);
+        let look = |write: &Write, class, standing| {
+            after_look(write, &ProviderError::new(class, ""), standing, &identity, now)
+        };
+        let removed = Outcome::Removed { id };
+        let replan = Outcome::Replan { observed: None, generation: None };
+        for (write, gone) in [(&delete, &removed), (&update, &replan)] {
+            for class in [ErrorClass::Ambiguous, ErrorClass::Conflict] {
+                let missed = look(write, class, Standing::Nothing);
+                assert!(matches!(missed, Outcome::Postponed { .. }), "{class:?}: {missed:?}");
+                // A tombstone is no mistake of a replica's.
+                assert_eq!(&look(write, class, Standing::Deleted), gone);
+            }
+            assert_eq!(&look(write, ErrorClass::Gone, Standing::Nothing), gone);
+        }
     }
 }
