@@ -67,6 +67,11 @@ impl<'a> Known<'a> {
         blocks.first().copied().filter(|_| blocks.len() == 1)
     }
 
+    /// Whether a block that was given up before the provider answered turns out to stand.
+    pub(super) fn came_late(&self, input: &PlanInput<'a>, row: &LedgerRow) -> bool {
+        row.state == LedgerState::Gone && self.just_made(input, row).is_some()
+    }
+
     /// The block of this row as it stands, or one that carries our mark for it.
     fn observed(&self, input: &PlanInput<'a>, id: CorrelationId) -> Option<&'a ObservedBlock> {
         let row = self.rows.get(&id);
@@ -78,9 +83,10 @@ impl<'a> Known<'a> {
     }
 }
 
-/// The marker with which a block was sent whose id the provider is to choose.
+/// The marker with which a block was sent whose id the provider is to choose. One that nobody wanted any more before its
+/// answer came may have been made all the same: its row is gone and names no block.
 pub(super) fn first_marker(input: &PlanInput<'_>, row: &LedgerRow) -> Option<Marker> {
-    let waits = row.state == LedgerState::Creating && row.block.is_none();
+    let waits = matches!(row.state, LedgerState::Creating | LedgerState::Gone) && row.block.is_none();
     waits.then(|| input.identity.marker(row.correlation, &block_event_id(row.correlation, row.generation)))
 }
 
@@ -114,6 +120,10 @@ impl Block<'_, '_> {
         let changed = self.row.is_none_or(|row| row.wrote != wants);
         let action = match (self.row.map(|r| (r.state, r)), self.observed) {
             (None, None) => self.create(0, Reason::NewOccurrence, 0),
+            // Whether it was ever made is not known: under the same key it is made once.
+            (Some((Gone, row)), None) if row.block.is_none() => {
+                self.create(row.generation, Reason::NewOccurrence, 0)
+            }
             (Some((Gone, row)), None) => self.create(next(row), Reason::NewOccurrence, 0),
             (Some((Creating, row)), None) => {
                 self.create(row.generation, Reason::UnfinishedCreate, row.repairs)

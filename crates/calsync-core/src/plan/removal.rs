@@ -19,7 +19,8 @@ use super::{Action, ActionKind, PlanInput, RuleInput};
 pub(super) fn unwanted(input: &PlanInput<'_>, wanted: &Wanted<'_>, known: &Known<'_>) -> Vec<Action> {
     let sources: BTreeMap<CalendarId, Source<'_>> =
         input.rules.iter().map(|r| (r.source.id, Source::of(input, r))).collect();
-    let unasked = known.rows.iter().filter(|(id, row)| !wanted.blocks.contains_key(id) && stands(row));
+    let may_stand = |row: &LedgerRow| stands(row) || known.came_late(input, row);
+    let unasked = known.rows.iter().filter(|(id, row)| !wanted.blocks.contains_key(id) && may_stand(row));
     let reason = |row: &LedgerRow| match sources.get(&row.source) {
         None => Some(Reason::RuleGone),
         Some(source) => source.proves_gone(wanted, row).then_some(Reason::SourceGone),
@@ -55,9 +56,9 @@ fn removal(input: &PlanInput<'_>, known: &Known<'_>, row: &LedgerRow, reason: Re
     let taken = |id: &EventId| input.mirror.blocks.contains_key(id) || input.mirror.events.contains_key(id);
     let delete = |id: &EventId, version: Option<String>| WriteOp::Delete { id: id.clone(), version };
     let standing = known.named(input, row);
-    // What was seen to stand is no longer being made.
-    let state =
-        if standing.is_some() && row.state == LedgerState::Creating { LedgerState::Live } else { row.state };
+    // What was seen to stand is no longer being made, or given up.
+    let unsettled = matches!(row.state, LedgerState::Creating | LedgerState::Gone);
+    let state = if standing.is_some() && unsettled { LedgerState::Live } else { row.state };
     let write = match (standing, row.state, &row.block) {
         (Some(block), _, _) => Some(delete(&block.id, block.version.clone())),
         // Whether it exists is not known: asking for its removal is harmless either way.
