@@ -4,21 +4,26 @@
 use std::collections::BTreeSet;
 
 use calsync_core::calendar::{Calendar, Cursor};
-use calsync_core::event::TextPolicy;
+use calsync_core::event::{TextPolicy, When};
 use calsync_core::hold::{DELETIONS_FREE, DELETIONS_PERCENT};
 use calsync_core::ids::CalendarId;
 use calsync_core::mirror::{FoldContext, Listed, Mirror, MirrorDelta};
 use calsync_core::ports::{
     ErrorClass, FullListing, Lease, ListFrom, ListRequest, Listing, NextPage, ProviderAccount, ProviderError,
-    PullApply, RemoteItem,
+    PullApply, RemoteEvent, RemoteItem, Standing,
 };
 use calsync_core::run::RunCounts;
 use calsync_core::time::{Ts, Window};
+use jiff::tz::TimeZone;
 
 use crate::{Engine, EngineError};
 
 /// Pages of one listing. At 2,500 events a page this is far beyond what any provider lets a calendar hold.
 const PAGES_MAX: usize = 1_000;
+
+/// Blocks that are looked at by themselves in one reading. Of more, so many were removed that one by one is too slow, and
+/// the brake looks at them.
+const LOOKS_MAX: usize = 40;
 
 /// What to read.
 pub(crate) struct PullWork<'a> {
@@ -74,10 +79,44 @@ impl Engine {
             }
             (reading, delta) = (second, again);
         }
+        if self.look_for_moved(work.calendar, &mut reading, &delta, account).await? {
+            delta = mirror.fold(&reading.items, reading.listed, &context);
+        }
         let counts = counts(&reading, &delta);
         let apply = apply(work, reading, delta, self.clock.now());
         self.store.apply_pull(lease, &apply).await?;
         Ok(counts)
+    }
+
+    /// Where listings are windowed, a block that somebody dragged out of the window is told of like one that was removed
+    /// (microsoft.md §7, "moved out of it"). Made anew, there would be two of it as soon as the window came to the first:
+    /// so each is looked at by itself before it is taken for gone. Whether any was found.
+    async fn look_for_moved(
+        &self,
+        calendar: &Calendar,
+        reading: &mut Reading,
+        delta: &MirrorDelta,
+        account: &dyn ProviderAccount,
+    ) -> Result<bool, EngineError> {
+        if account.capabilities().listing == Listing::Unbounded {
+            return Ok(false);
+        }
+        let before = reading.items.len();
+        let covered = reading.cursor.as_ref().map_or(self.window(), |cursor| cursor.covers);
+        // One that stands inside was not shown because it stands in another calendar now: from this one it is gone.
+        let outside = |block: &RemoteEvent| {
+            let span = block.event.when.as_ref().map(When::span);
+            span.is_some_and(|span| !span.touches(&covered, &TimeZone::UTC))
+        };
+        for id in delta.blocks_gone.iter().take(LOOKS_MAX) {
+            match account.get_block(&calendar.remote.calendar, id).await? {
+                Standing::Present(block) if outside(&block) => {
+                    reading.items.push(RemoteItem::Present(block));
+                }
+                Standing::Present(_) | Standing::Deleted | Standing::Nothing => {}
+            }
+        }
+        Ok(reading.items.len() > before)
     }
 
     /// The window in force now.
