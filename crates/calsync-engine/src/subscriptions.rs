@@ -111,12 +111,16 @@ impl Engine {
         match session.capabilities().push {
             Some(push) if calendar.sync_enabled && calendar.webhook_enabled && !calendar.push_unsupported => {
                 let session = session.as_ref();
-                if let (Renewal::Extend, Some(old)) = (push.renewal, old)
-                    && let Some(done) = self.extend(calendar, &account, session, push, old).await?
-                {
+                let (Renewal::Extend, Some(known)) = (push.renewal, old) else {
+                    return self.watch(calendar, &account, session, push, old).await;
+                };
+                if let Some(done) = self.extend(calendar, &account, session, push, known).await? {
                     return Ok(done);
                 }
-                self.watch(calendar, &account, session, push, old).await
+                // It is gone, whatever comes of the next one: the calendar must not pass for watched meanwhile.
+                self.store.set_subscription_status(known.id, SubscriptionStatus::Expired).await?;
+                self.known.forget(calendar.id);
+                self.watch(calendar, &account, session, push, None).await
             }
             _ => Ok(Opened::Unsupported),
         }
