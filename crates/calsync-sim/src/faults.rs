@@ -48,6 +48,8 @@ pub enum Fault {
     ServerTouch,
     /// A delta removes something that nobody ever heard of (microsoft.md §7).
     StrayRemoval,
+    /// A delta lags behind the change, and its round is empty (microsoft.md §7, §10 row 15).
+    DeltaLag,
     /// A `transactionId` is remembered though what it made is gone (microsoft.md §4.2, §12).
     KeyKept,
     /// An item of a notification carries neither id nor etag (microsoft.md §8.2). Only in virtual time.
@@ -63,7 +65,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 24] = [
+    pub const ALL: [Fault; 25] = [
         Fault::NoticeLost,
         Fault::NoticeDoubled,
         Fault::NoticeLate,
@@ -83,6 +85,7 @@ impl Fault {
         Fault::ExceptionsFirst,
         Fault::ServerTouch,
         Fault::StrayRemoval,
+        Fault::DeltaLag,
         Fault::KeyKept,
         Fault::NoticeBare,
         Fault::MissOwned,

@@ -42,7 +42,7 @@ pub(crate) fn lost(cal: &Calendar, round: &Round, faults: &FaultPlan) -> Option<
 /// A delta can lag behind the change: an empty round proves nothing (§7).
 pub(crate) fn lag(round: &mut Round, faults: &FaultPlan) {
     if let (Some(since), None) = (round.since, &round.after)
-        && faults.strikes(Fault::ReplicationLag)
+        && faults.strikes(Fault::DeltaLag)
     {
         round.upto = since;
     }

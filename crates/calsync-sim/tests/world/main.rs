@@ -4,14 +4,21 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of it is test code, its set-up included")]
 
+mod cast;
+mod channels;
+mod microsoft;
 mod mortal;
+mod post;
+mod process;
 mod scenarios;
 mod world;
 
 use std::sync::Arc;
 
 use calsync_core::ports::Store;
+use calsync_sim::life::Homes;
 use calsync_store::{MemoryStore, Migrate, SqlStore};
+use cast::{GOOGLE, MICROSOFT, MIXED};
 use world::{Recipe, World};
 
 fn env(name: &str, default: u64) -> u64 {
@@ -55,36 +62,64 @@ async fn run_on(recipe: Recipe, store: Arc<dyn Store>) -> World {
 }
 
 fn recipe(seed: u64) -> Recipe {
-    Recipe { seed, people: 2, calendars: 3, rounds: 60, faults: 0, crash_one_in: 0 }
+    Recipe { seed, people: 2, calendars: 3, rounds: 60, faults: 0, crash_one_in: 0, homes: GOOGLE }
+}
+
+/// A world with calendars there. In a mixed one everybody has two at each provider.
+fn homes_recipe(homes: Homes, seed: u64) -> Recipe {
+    let calendars = if homes == MIXED { 4 } else { 3 };
+    Recipe { homes, calendars, ..recipe(seed) }
+}
+
+const HOMES: [Homes; 3] = [GOOGLE, MICROSOFT, MIXED];
+
+/// Where this seed's calendars are, where seeds are few.
+fn in_turn(seed: u64) -> Homes {
+    HOMES[usize::try_from(seed % 3).unwrap()]
 }
 
 #[test]
 fn a_quiet_world_is_in_step() {
-    for seed in 1..=3 {
-        let world = block_on(run(Recipe { rounds: 0, ..recipe(seed) }));
+    for (homes, seed) in HOMES.into_iter().flat_map(|homes| [(homes, 1), (homes, 2), (homes, 3)]) {
+        let world = block_on(run(Recipe { rounds: 0, ..homes_recipe(homes, seed) }));
         assert!(world.writes() > 50, "there was something to do");
     }
 }
 
 #[test]
 fn a_lively_world_is_in_step() {
-    for seed in 1..=5 {
-        block_on(run(recipe(seed)));
+    for seed in 1..=6 {
+        block_on(run(homes_recipe(in_turn(seed), seed)));
+    }
+}
+
+/// So many seeds of calendars there, with faults and crashes.
+fn faulty(homes: Homes, seeds: u64) {
+    let from = env("CALSYNC_WORLD_FROM", 1);
+    for seed in from..from + env("CALSYNC_WORLD_SEEDS", seeds) {
+        block_on(run(Recipe { faults: 60_000, crash_one_in: 4, ..homes_recipe(homes, seed) }));
     }
 }
 
 #[test]
 fn a_faulty_world_converges() {
-    let from = env("CALSYNC_WORLD_FROM", 1);
-    for seed in from..from + env("CALSYNC_WORLD_SEEDS", 20) {
-        block_on(run(Recipe { faults: 60_000, crash_one_in: 4, ..recipe(seed) }));
-    }
+    faulty(GOOGLE, 20);
+}
+
+#[test]
+fn a_faulty_world_of_microsoft_converges() {
+    faulty(MICROSOFT, 16);
+}
+
+#[test]
+fn a_faulty_mixed_world_converges() {
+    faulty(MIXED, 12);
 }
 
 /// The same on a database, where every call takes its time: fewer seeds, shorter lives.
 async fn faulty_on(url: &str, seed: u64) {
     let store = Arc::new(SqlStore::open(url, Migrate::Run).await.unwrap());
-    let recipe = Recipe { faults: 60_000, crash_one_in: 4, rounds: 40, ..recipe(seed) };
+    let recipe = Recipe { faults: 60_000, crash_one_in: 4, rounds: 40, ..homes_recipe(in_turn(seed), seed) };
     let world = run_on(recipe, store).await;
     world.store.close().await;
 }
@@ -92,7 +127,7 @@ async fn faulty_on(url: &str, seed: u64) {
 #[test]
 fn a_faulty_world_converges_on_sqlite() {
     let from = env("CALSYNC_WORLD_FROM", 1);
-    for seed in from..from + env("CALSYNC_WORLD_SQLITE_SEEDS", 2) {
+    for seed in from..from + env("CALSYNC_WORLD_SQLITE_SEEDS", 3) {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("world.db").display());
         block_on(faulty_on(&url, seed));
@@ -102,7 +137,7 @@ fn a_faulty_world_converges_on_sqlite() {
 #[test]
 fn a_faulty_world_converges_on_postgresql() {
     let from = env("CALSYNC_WORLD_FROM", 1);
-    for seed in from..from + env("CALSYNC_WORLD_POSTGRES_SEEDS", 2) {
+    for seed in from..from + env("CALSYNC_WORLD_POSTGRES_SEEDS", 3) {
         block_on(faulty_on(calsync_testbed::postgres::Database::shared().url(), seed));
     }
 }

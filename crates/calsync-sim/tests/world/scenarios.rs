@@ -11,21 +11,29 @@ use calsync_sim::cloud::content::Content;
 use calsync_sim::cloud::names::CalendarId as RemoteId;
 use calsync_sim::direct::CLIENT;
 use calsync_sim::faults::Fault;
+use calsync_sim::life::Homes;
 use calsync_store::MemoryStore;
 use jiff::SignedDuration;
 
+use super::cast::{GOOGLE, MIXED};
 use super::world::{Recipe, World};
-use super::{block_on, recipe};
+use super::{HOMES, block_on, homes_recipe, recipe};
 
 async fn world(seed: u64) -> World {
-    let mut world = World::begin(Recipe { rounds: 0, ..recipe(seed) }, Arc::new(MemoryStore::new())).await;
+    settled(GOOGLE, seed).await
+}
+
+/// A world with calendars there, in step and without faults.
+pub(crate) async fn settled(homes: Homes, seed: u64) -> World {
+    let recipe = Recipe { rounds: 0, ..homes_recipe(homes, seed) };
+    let mut world = World::begin(recipe, Arc::new(MemoryStore::new())).await;
     world.faults.switch_off();
     world.deliver_and_work().await;
     assert!(world.judge().is_good(), "it begins in step");
     world
 }
 
-async fn all_calendars(world: &World) -> Vec<CalendarId> {
+pub(crate) async fn all_calendars(world: &World) -> Vec<CalendarId> {
     let mut all = Vec::new();
     for user in &world.users {
         all.extend(world.calendars_of(*user).await);
@@ -33,14 +41,14 @@ async fn all_calendars(world: &World) -> Vec<CalendarId> {
     all
 }
 
-async fn read_everything(world: &mut World) {
+pub(crate) async fn read_everything(world: &mut World) {
     let all = all_calendars(world).await;
     world.engine().sync_now(&all, Wish::Full).await.unwrap();
     world.deliver_and_work().await;
 }
 
 /// Blocks of calendar-sync that stand in a calendar.
-fn standing(world: &World, calendar: &RemoteId) -> usize {
+pub(crate) fn standing(world: &World, calendar: &RemoteId) -> usize {
     world.cloud.with(|c| {
         let ours = |id: &_| c.journal().entries().any(|e| e.client.as_str() == CLIENT && e.event == *id);
         c.live_events(calendar).iter().filter(|e| ours(&e.id)).count()
@@ -49,73 +57,87 @@ fn standing(world: &World, calendar: &RemoteId) -> usize {
 
 #[test]
 fn a_second_full_pass_writes_nothing() {
-    block_on(async {
-        let mut world = world(1).await;
-        let before = world.writes();
-        read_everything(&mut world).await;
-        assert_eq!(world.writes(), before, "a mesh of three calendars is at rest after its first pass");
-    });
+    for homes in HOMES {
+        block_on(async {
+            let mut world = settled(homes, 1).await;
+            let before = world.writes();
+            read_everything(&mut world).await;
+            assert_eq!(world.writes(), before, "{homes:?}: a mesh is at rest after its first pass");
+        });
+    }
 }
 
 #[test]
 fn the_echo_of_our_own_writes_ends_in_nothing() {
-    block_on(async {
-        let mut world = world(2).await;
-        // Every block written made a notice: deliver them all, and again what they cause.
-        for _ in 0..3 {
-            let before = world.writes();
-            world.deliver_and_work().await;
-            assert_eq!(world.writes(), before);
-            world.clock.advance(SignedDuration::from_mins(1));
-        }
-    });
+    for homes in HOMES {
+        block_on(async {
+            let mut world = settled(homes, 2).await;
+            // Every block written made a notice: deliver them all, and again what they cause.
+            for _ in 0..3 {
+                let before = world.writes();
+                world.deliver_and_work().await;
+                assert_eq!(world.writes(), before, "{homes:?}");
+                world.clock.advance(SignedDuration::from_mins(1));
+            }
+        });
+    }
 }
 
 #[test]
 fn an_error_is_never_taken_for_a_deletion() {
-    block_on(async {
-        let mut world = world(3).await;
-        let before = world.writes();
-        for fault in [Fault::ErrorBefore, Fault::DropBefore, Fault::TooManyRequests, Fault::RateLimited] {
-            world.faults.force(fault, 3);
-            read_everything(&mut world).await;
-            world.faults.force(fault, 0);
-            world.clock.advance(SignedDuration::from_mins(20));
-            world.deliver_and_work().await;
-        }
-        assert_eq!(world.writes(), before, "one 500 must not wipe a single block");
-        assert!(world.judge().is_good());
-    });
+    for homes in HOMES {
+        block_on(async {
+            let mut world = settled(homes, 3).await;
+            let before = world.writes();
+            for fault in [Fault::ErrorBefore, Fault::DropBefore, Fault::TooManyRequests, Fault::RateLimited] {
+                world.faults.force(fault, 3);
+                read_everything(&mut world).await;
+                world.faults.force(fault, 0);
+                world.clock.advance(SignedDuration::from_mins(20));
+                world.deliver_and_work().await;
+            }
+            assert_eq!(world.writes(), before, "one 500 must not wipe a single block");
+            assert!(world.judge().is_good());
+        });
+    }
 }
 
 #[test]
 fn empty_and_short_pages_lose_nothing() {
-    block_on(async {
-        let mut world = world(4).await;
-        let before = world.writes();
-        world.faults.force(Fault::EmptyPage, 5);
-        read_everything(&mut world).await;
-        world.faults.force(Fault::ShortPage, 50);
-        read_everything(&mut world).await;
-        assert_eq!(world.writes(), before);
-    });
+    for homes in HOMES {
+        block_on(async {
+            let mut world = settled(homes, 4).await;
+            let before = world.writes();
+            world.faults.force(Fault::EmptyPage, 5);
+            read_everything(&mut world).await;
+            world.faults.force(Fault::ShortPage, 50);
+            read_everything(&mut world).await;
+            assert_eq!(world.writes(), before);
+        });
+    }
 }
 
 #[test]
 fn a_lost_token_lists_again_and_rewrites_nothing() {
-    block_on(async {
-        let mut world = world(5).await;
-        let before = world.writes();
-        world.cloud.with(|c| {
-            for calendar in c.calendars().map(|c| c.id.clone()).collect::<Vec<_>>() {
-                c.expire_sync_tokens(&calendar);
-            }
+    for homes in HOMES {
+        block_on(async {
+            let mut world = settled(homes, 5).await;
+            let before = world.writes();
+            world.cloud.with(|c| {
+                for calendar in c.calendars().map(|c| c.id.clone()).collect::<Vec<_>>() {
+                    c.expire_sync_tokens(&calendar);
+                }
+            });
+            let all = all_calendars(&world).await;
+            world.engine().sync_now(&all, Wish::Changes).await.unwrap();
+            world.deliver_and_work().await;
+            assert_eq!(
+                world.writes(),
+                before,
+                "410 is answered by list and compare, never by wipe and rebuild"
+            );
         });
-        let all = all_calendars(&world).await;
-        world.engine().sync_now(&all, Wish::Changes).await.unwrap();
-        world.deliver_and_work().await;
-        assert_eq!(world.writes(), before, "410 is answered by list and compare, never by wipe and rebuild");
-    });
+    }
 }
 
 #[test]
@@ -305,7 +327,17 @@ fn the_same_seed_lives_the_same_life() {
 /// The crash matrix: a short life, cut off at every single point at which a process can die, one after the other.
 #[test]
 fn dying_at_every_point_loses_nothing() {
-    let recipe = Recipe { rounds: 0, calendars: 2, ..recipe(12) };
+    death_at_every_point(Recipe { calendars: 2, ..recipe(12) });
+}
+
+/// The same where one person's calendars stand at both providers, and there is only one person, to keep it short.
+#[test]
+fn dying_at_every_point_of_a_mixed_world_loses_nothing() {
+    death_at_every_point(Recipe { calendars: 2, people: 1, ..homes_recipe(MIXED, 12) });
+}
+
+fn death_at_every_point(recipe: Recipe) {
+    let recipe = Recipe { rounds: 0, ..recipe };
     let life = |death: Option<i64>| async move {
         let mut world = World::begin(recipe, Arc::new(MemoryStore::new())).await;
         world.faults.switch_off();

@@ -4,27 +4,24 @@
 use std::sync::{Arc, Mutex};
 
 use calsync_core::block::Identity;
-use calsync_core::calendar::{Account, AccountStatus, ProviderKind, User};
-use calsync_core::ids::{AccountId, CalendarId, UserId};
-use calsync_core::notification::{Claim, Wants};
-use calsync_core::ports::{
-    CalendarChange, Clock, ConnectAccount, ErrorClass, IdGen, ProviderError, SealedCredentials, Store, Switch,
-};
-use calsync_core::secret::Secret;
+use calsync_core::calendar::{Account, AccountStatus};
+use calsync_core::ids::{CalendarId, UserId};
+use calsync_core::ports::{ConnectAccount, SealedCredentials, Store};
 use calsync_core::time::{Ts, Window};
-use calsync_engine::{Engine, EngineConfig};
+use calsync_engine::Engine;
 use calsync_sim::clock::SimClock;
-use calsync_sim::cloud::watch::{Cause, Notice, Provider, Resource};
+use calsync_sim::cloud::watch::Notice;
 use calsync_sim::cloud::{Limits, SharedCloud};
 use calsync_sim::direct::{CLIENT, Direct};
 use calsync_sim::faults::{Fault, FaultPlan, Rates};
-use calsync_sim::life::Life;
+use calsync_sim::life::{Homes, Life};
+use calsync_sim::microsoft::Vanished;
 use calsync_sim::oracle::{self, Judgement};
 use calsync_sim::rng::Rng;
 use jiff::SignedDuration;
-use uuid::Uuid;
 
-use super::mortal::{MortalStore, Mortality};
+use super::mortal::Mortality;
+use super::process::{SimIds, SimTime, config, engine};
 
 /// When every world begins: a Tuesday, four weeks before the clocks change in Europe.
 const DAWN: &str = "2026-09-29T06:00:00Z";
@@ -42,34 +39,8 @@ pub(crate) struct Recipe {
     pub(crate) faults: u32,
     /// A crash in about one of so many rounds; 0 = never.
     pub(crate) crash_one_in: u64,
-}
-
-struct SimTime(SimClock);
-
-impl Clock for SimTime {
-    fn now(&self) -> Ts {
-        self.0.now()
-    }
-}
-
-struct SimIds(Mutex<Rng>);
-
-impl IdGen for SimIds {
-    fn uuid(&self, now: Ts) -> Uuid {
-        let mut rng = self.0.lock().unwrap();
-        let mut bytes = [0u8; 10];
-        bytes[..8].copy_from_slice(&rng.next_u64().to_be_bytes());
-        bytes[8..].copy_from_slice(&rng.next_u64().to_be_bytes()[..2]);
-        uuid::Builder::from_unix_timestamp_millis(u64::try_from(now.millis()).unwrap(), &bytes).into_uuid()
-    }
-
-    fn token(&self) -> Secret {
-        Secret::new(self.0.lock().unwrap().letters(43))
-    }
-
-    fn below(&self, bound: u64) -> u64 {
-        self.0.lock().unwrap().below(bound)
-    }
+    /// Where their calendars are.
+    pub(crate) homes: Homes,
 }
 
 pub(crate) struct World {
@@ -83,9 +54,9 @@ pub(crate) struct World {
     pub(crate) users: Vec<UserId>,
     mortality: Arc<Mortality>,
     engine: Engine,
-    ids: Arc<SimIds>,
+    pub(crate) ids: Arc<SimIds>,
     rng: Rng,
-    late: Vec<Notice>,
+    pub(crate) late: Vec<Notice>,
     pub(crate) crashes: u32,
     pub(crate) steps: u64,
     incarnation: u32,
@@ -104,8 +75,10 @@ impl World {
         let faults = Arc::new(FaultPlan::new(recipe.seed, &rates(recipe.faults)));
         faults.switch_off();
         let shape = (recipe.people, recipe.calendars);
-        let life = cloud.with(|c| Life::begin(c, recipe.seed, shape, dawn)).unwrap();
-        let direct = Direct::new(cloud.clone(), clock.clone(), faults.clone());
+        let life = cloud.with(|c| Life::begin_at(c, recipe.seed, shape, recipe.homes, dawn)).unwrap();
+        // Nobody knows which of the two Microsoft's deltas do.
+        let vanished = if recipe.seed.is_multiple_of(3) { Vanished::Told } else { Vanished::Silent };
+        let direct = Direct::new(cloud.clone(), clock.clone(), faults.clone()).with_vanished(vanished);
         let ids = Arc::new(SimIds(Mutex::new(Rng::new(recipe.seed ^ 0x1d5))));
         let mortality = Arc::new(Mortality::default());
         let engine = engine(&store, &direct, &clock, &ids, &mortality, 0);
@@ -132,41 +105,6 @@ impl World {
         world
     }
 
-    /// Connects everybody and switches all their calendars on.
-    async fn settle_in(&mut self) {
-        let now = self.clock.now();
-        for person in self.life.people.clone() {
-            let user = User {
-                id: UserId(self.ids.uuid(now)),
-                email: person.email.to_string(),
-                is_staff: false,
-                created_at: now,
-            };
-            self.store.add_user(&user).await.unwrap();
-            let account = Account {
-                id: AccountId(self.ids.uuid(now)),
-                user: user.id,
-                provider: ProviderKind::Google,
-                remote_id: person.email.to_string(),
-                email: person.email.to_string(),
-                status: AccountStatus::Active,
-                status_detail: None,
-                created_at: now,
-            };
-            let credentials = SealedCredentials { sealed: vec![1], version: 1 };
-            let id = self.store.connect_account(&ConnectAccount { account, credentials }, now).await.unwrap();
-            self.engine.refresh_calendars(id, user.id).await.unwrap();
-            for calendar in self.calendars_of(user.id).await {
-                self.store
-                    .change_calendar(calendar, CalendarChange::SyncEnabled(Switch::On), now)
-                    .await
-                    .unwrap();
-            }
-            self.users.push(user.id);
-        }
-        self.engine.maintain_subscriptions().await.unwrap();
-    }
-
     pub(crate) async fn calendars_of(&self, user: UserId) -> Vec<CalendarId> {
         let state = self.store.user_state(user).await.unwrap().unwrap();
         state.calendars.iter().map(|c| c.id).collect()
@@ -184,6 +122,7 @@ impl World {
             if self.recipe.crash_one_in > 0 && self.rng.below(self.recipe.crash_one_in) == 0 {
                 self.mortality.arm(i64::try_from(1 + self.rng.below(90)).unwrap());
             }
+            self.direct.tend();
             self.deliver().await;
             self.work().await;
             if self.rng.below(30) == 0 {
@@ -192,51 +131,6 @@ impl World {
             }
             let minutes = 1 + i64::try_from(self.rng.below(100)).unwrap();
             self.clock.advance(SignedDuration::from_mins(minutes));
-        }
-    }
-
-    /// Delivers what waits, with everything that can happen to a notice on its way.
-    async fn deliver(&mut self) {
-        let mut notices = std::mem::take(&mut self.late);
-        notices.extend(self.cloud.with(|c| c.take_notices(Provider::Google, 10_000)));
-        if self.faults.strikes(Fault::NoticeReordered) {
-            notices.reverse();
-        }
-        for notice in notices {
-            if self.faults.strikes(Fault::NoticeLost) {
-                continue;
-            }
-            if self.faults.strikes(Fault::NoticeLate) {
-                self.late.push(notice);
-                continue;
-            }
-            let times = 1 + u32::from(self.faults.strikes(Fault::NoticeDoubled));
-            for _ in 0..times {
-                self.receive(&notice).await;
-            }
-        }
-    }
-
-    async fn receive(&mut self, notice: &Notice) {
-        let Resource::Events(_) = &notice.channel.resource else { return };
-        let address = notice.channel.address.trim_end_matches('/');
-        let calendar: CalendarId = address.rsplit('/').next().unwrap().parse().unwrap();
-        let claim = Claim {
-            channel: notice.channel.id.clone(),
-            token: notice.channel.token.as_ref().map(Secret::new),
-            resource: notice.channel.resource_id.clone(),
-            notification_id: notice.number.to_string(),
-            wants: if notice.cause == Cause::Opened { Wants::Confirmation } else { Wants::Sync },
-            headers: serde_json::json!({}),
-            payload: serde_json::Value::Null,
-        };
-        for _ in 0..3 {
-            let accepted =
-                self.engine.accept_notification(ProviderKind::Google, calendar, claim.clone()).await;
-            match accepted {
-                Err(calsync_engine::Refusal::Store(_)) if self.mortality.is_dead() => self.revive(),
-                _ => return,
-            }
         }
     }
 
@@ -259,7 +153,7 @@ impl World {
     }
 
     /// If the process died: a new one, on the same store.
-    fn revive(&mut self) {
+    pub(crate) fn revive(&mut self) {
         if !self.mortality.is_dead() {
             return;
         }
@@ -268,6 +162,10 @@ impl World {
         self.mortality = Arc::new(Mortality::default());
         self.engine =
             engine(&self.store, &self.direct, &self.clock, &self.ids, &self.mortality, self.incarnation);
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.mortality.is_dead()
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -354,8 +252,7 @@ impl World {
     }
 
     pub(crate) fn judge(&self) -> Judgement {
-        let (mesh, window) = (self.life.mesh(), self.window());
-        self.cloud.with(|c| oracle::judge(c, CLIENT, &mesh, &window))
+        self.judge_pairs(&self.life.mesh())
     }
 
     /// Writes that calendar-sync made so far.
@@ -373,33 +270,5 @@ impl World {
             }
         });
         hasher.finish()
-    }
-}
-
-fn engine(
-    store: &Arc<dyn Store>,
-    direct: &Direct,
-    clock: &SimClock,
-    ids: &Arc<SimIds>,
-    mortality: &Arc<Mortality>,
-    incarnation: u32,
-) -> Engine {
-    let life = mortality.clone();
-    let hook = Arc::new(move || {
-        let died = || ProviderError::new(ErrorClass::Transient, "the process died");
-        if life.survive() { Ok(()) } else { Err(died()) }
-    });
-    let store = Arc::new(MortalStore { inner: store.clone(), life: mortality.clone() });
-    let config = config(incarnation);
-    let providers = Arc::new(direct.with_hook(hook));
-    let time = Arc::new(SimTime(clock.clone()));
-    Engine::new(store, providers, time, ids.clone(), Identity::new([42; 32]), config)
-}
-
-fn config(incarnation: u32) -> EngineConfig {
-    EngineConfig {
-        owner: format!("process-{incarnation}"),
-        public_url: Some("https://sync.example.com".to_owned()),
-        ..EngineConfig::default()
     }
 }

@@ -52,7 +52,7 @@ fn fault_replication_lag_hides_a_new_event_once_and_a_delta_may_lag() {
     assert_eq!((status, code(&body), ms.get(&target).0), (404, "ErrorItemNotFound", 200));
     let round = ms.round(NOVEMBER, "");
     ms.create(&hour("y", 3));
-    ms.faults.force(Fault::ReplicationLag, 1);
+    ms.faults.force(Fault::DeltaLag, 1);
     let empty = ms.round(&round.link, "");
     assert!(empty.items.is_empty(), "an empty round proves nothing");
     assert_eq!(ms.round(&empty.link, "").kinds(), ["singleInstance"], "and loses nothing");

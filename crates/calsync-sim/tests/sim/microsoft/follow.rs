@@ -236,7 +236,7 @@ fn a_reader_who_keeps_the_rules_ends_with_what_the_window_holds() {
         Fault::EmptyPage,
         Fault::SyncTokenLost,
         Fault::DuplicateItem,
-        Fault::ReplicationLag,
+        Fault::DeltaLag,
         Fault::StrayRemoval,
     ] {
         assert!(fired[&fault] > 20, "{fired:?}");
