@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::CalendarId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -26,6 +27,7 @@ const STRIDE: u64 = 7_919;
 
 /// Whoever delivers: a channel of one calendar.
 pub(super) struct Sender {
+    pub(super) provider: ProviderKind,
     pub(super) calendar: CalendarId,
     pub(super) channel: String,
     pub(super) token: String,
@@ -53,7 +55,7 @@ pub(super) struct Until {
 /// What came of it.
 #[derive(Default)]
 pub(super) struct Loaded {
-    /// Answers 200.
+    /// Answers 200 (Google) and 202 (Microsoft).
     pub(super) acknowledged: u64,
     /// Anything else: other answers, broken connections.
     pub(super) errors: u64,
@@ -144,7 +146,7 @@ async fn one(
         write_request(&mut request, &senders[at], number);
         let sent = Instant::now();
         match tokio::time::timeout(PATIENCE, exchange(&mut socket, &request, &mut answer)).await {
-            Ok(Ok(200)) => loaded.acknowledged += 1,
+            Ok(Ok(200 | 202)) => loaded.acknowledged += 1,
             Ok(Ok(_)) => loaded.errors += 1,
             Ok(Err(_)) | Err(_) => {
                 loaded.errors += 1;
@@ -162,11 +164,38 @@ async fn one(
 pub(super) const AGENT: &str = "APIs-Google; (+https://developers.google.com/webmasters/APIs-Google.html)";
 pub(super) const EXPIRATION: &str = "Sun, 29 Nov 2026 08:00:00 GMT";
 
-/// A delivery as Google sends it.
+/// A delivery as its provider sends it.
 fn write_request(into: &mut Vec<u8>, from: &Sender, number: u64) {
-    use std::io::Write as _;
     into.clear();
-    let Sender { calendar, channel, token, resource } = from;
+    match from.provider {
+        ProviderKind::Microsoft => write_graph(into, from, number),
+        ProviderKind::Google | ProviderKind::Apple => write_google(into, from, number),
+    }
+}
+
+/// One item in its body, as Graph sends most (microsoft.md §8.2).
+fn write_graph(into: &mut Vec<u8>, from: &Sender, number: u64) {
+    use std::io::Write as _;
+    let Sender { calendar, channel, token, .. } = from;
+    let body = format!(
+        "{{\"value\":[{{\"subscriptionId\":\"{channel}\",\"subscriptionExpirationDateTime\":\"2026-11-29T08:00:00Z\",\
+         \"changeType\":\"updated\",\"resource\":\"Users/u1/Events/AAMkAGI1\",\"clientState\":\"{token}\",\
+         \"tenantId\":\"11111111-2222-3333-4444-555555555555\",\"resourceData\":{{\"@odata.type\":\"#Microsoft.Graph.Event\",\
+         \"@odata.id\":\"Users/u1/Events/AAMkAGI1\",\"@odata.etag\":\"W/\\\"{number}\\\"\",\"id\":\"AAMkAGI1\"}}}}]}}"
+    );
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        into,
+        "POST /webhooks/microsoft/{calendar}/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json; charset=utf-8\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+}
+
+/// All in its headers.
+fn write_google(into: &mut Vec<u8>, from: &Sender, number: u64) {
+    use std::io::Write as _;
+    let Sender { calendar, channel, token, resource, .. } = from;
     // Writing to a Vec cannot fail.
     let _ = write!(
         into,
@@ -223,14 +252,22 @@ mod tests {
 
     #[test]
     fn a_request_is_one_that_the_service_takes() {
-        let sender = Sender {
+        let sender = |provider| Sender {
+            provider,
             calendar: CalendarId(uuid::Uuid::nil()),
             channel: "c".into(),
             token: "t".into(),
             resource: "r".into(),
         };
         let mut request = Vec::new();
-        write_request(&mut request, &sender, 7);
+        write_request(&mut request, &sender(ProviderKind::Microsoft), 7);
+        let text = String::from_utf8(request.clone()).unwrap();
+        let body = text.split_once("\r\n\r\n").unwrap().1;
+        let read = calsync_providers::microsoft::notification::parse(body.as_bytes(), calsync_core::time::Ts::MIN);
+        let read = read.unwrap();
+        assert_eq!((read.items.len(), read.unreadable), (1, 0));
+        assert_eq!(read.items[0].claim.channel, "c");
+        write_request(&mut request, &sender(ProviderKind::Google), 7);
         let text = String::from_utf8(request).unwrap();
         assert!(text.starts_with("POST /webhooks/google/00000000-0000-0000-0000-000000000000/ HTTP/1.1\r\n"));
         let headers = text.lines().skip(1).filter_map(|line| line.split_once(": "));

@@ -14,6 +14,7 @@ use crate::system::SystemRandom;
 /// One person with an account and all the calendars: receipt does not care whose they are.
 pub(super) async fn one_with(
     calendars: u32,
+    provider: ProviderKind,
     store: &dyn Store,
     now: Ts,
 ) -> Result<Vec<CalendarId>, StoreError> {
@@ -24,7 +25,7 @@ pub(super) async fn one_with(
     let account = Account {
         id: AccountId(SystemRandom.uuid(now)),
         user: user.id,
-        provider: ProviderKind::Google,
+        provider,
         remote_id: email.clone(),
         email,
         status: AccountStatus::Active,
@@ -53,20 +54,21 @@ pub(super) fn listed(number: u32) -> ListedCalendar {
 }
 
 /// An open channel of a calendar, and who delivers through it.
-pub(super) fn channel(calendar: CalendarId, now: Ts) -> (Subscription, Sender) {
+pub(super) fn channel(provider: ProviderKind, calendar: CalendarId, now: Ts) -> (Subscription, Sender) {
     let token = SystemRandom.token();
-    let sender = Sender {
-        calendar,
-        channel: SystemRandom.uuid(now).to_string(),
-        token: token.expose().to_owned(),
-        resource: format!("resource-of-{calendar}"),
+    let channel = SystemRandom.uuid(now).to_string();
+    let resource = match provider {
+        // There the channel itself stands for what is watched.
+        ProviderKind::Microsoft => channel.clone(),
+        ProviderKind::Google | ProviderKind::Apple => format!("resource-of-{calendar}"),
     };
+    let sender = Sender { provider, calendar, channel, token: token.expose().to_owned(), resource };
     let subscription = Subscription {
         id: SubscriptionId(SystemRandom.uuid(now)),
         calendar,
-        provider: ProviderKind::Google,
+        provider,
         remote_id: sender.channel.clone(),
-        webhook_url: format!("https://sync.example.com/webhooks/google/{calendar}/"),
+        webhook_url: format!("https://sync.example.com/webhooks/{}/{calendar}/", provider.as_str()),
         resource_id: sender.resource.clone(),
         token_hash: token_hash(&token),
         created_at: now,

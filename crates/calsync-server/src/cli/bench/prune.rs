@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use calsync_core::calendar::ProviderKind;
 use calsync_core::ports::{Clock, Prunable, Store};
 use calsync_core::time::Ts;
 use calsync_store::scale::Population;
@@ -127,8 +128,8 @@ async fn measure(args: &PruneArgs, ground: &mut Ground) -> Result<report::Report
 /// Those who deliver, with channels of their own.
 async fn senders(store: &SqlStore, now: Ts) -> Result<Vec<Sender>, Failure> {
     let mut senders = Vec::new();
-    for calendar in people::one_with(SENDERS, store, now).await? {
-        let (subscription, sender) = people::channel(calendar, now);
+    for calendar in people::one_with(SENDERS, ProviderKind::Google, store, now).await? {
+        let (subscription, sender) = people::channel(ProviderKind::Google, calendar, now);
         store.begin_subscription(&subscription, None).await?;
         senders.push(sender);
     }

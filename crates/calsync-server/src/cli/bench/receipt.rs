@@ -17,6 +17,7 @@ use clap::Args;
 use super::ground::{self, Ground};
 use super::load::{Load, Loaded, Until};
 use super::{failed, process};
+use crate::cli::args::OauthProvider;
 use crate::cli::exit::{Exit, Failure};
 use crate::out::Out;
 use bed::{Bed, Used};
@@ -39,6 +40,9 @@ pub struct ReceiptArgs {
     /// Server to measure on, or a file beside which to measure; a database of its own is made there and removed
     #[arg(long, value_name = "URL")]
     pub database: Option<String>,
+    /// Whose notifications are delivered
+    #[arg(long, value_name = "PROVIDER", default_value = "google")]
+    pub provider: OauthProvider,
     /// The server's first process on this machine, to read its processor time; found by itself on loopback
     #[arg(long, value_name = "PID")]
     pub postgres_pid: Option<u32>,
@@ -108,7 +112,7 @@ pub(super) async fn run(args: &ReceiptArgs, out: Out) -> Result<Exit, Failure> {
 
 async fn rounds(args: &ReceiptArgs, ground: &mut Ground) -> Result<Vec<Round>, Failure> {
     let length = Duration::from_secs_f64(args.seconds);
-    let mut bed = Bed::make(ground).await?;
+    let mut bed = Bed::make(ground, args.provider.into()).await?;
     let mut rounds = Vec::new();
     for _ in 0..args.rounds {
         let mut round = Round {

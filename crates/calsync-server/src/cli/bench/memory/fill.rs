@@ -88,7 +88,7 @@ impl Filling {
         let lease = claimed.ok_or_else(|| failed("somebody else uses the database"))?.lease;
         let mut senders = Vec::new();
         for (id, _) in &listed {
-            let (subscription, sender) = people::channel(*id, now);
+            let (subscription, sender) = people::channel(ProviderKind::Google, *id, now);
             self.store.begin_subscription(&subscription, None).await?;
             senders.push(sender);
             self.read(&lease, *id, cursor, now).await?;

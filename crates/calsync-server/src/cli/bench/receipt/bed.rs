@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use calsync_core::calendar::ProviderKind;
 use calsync_core::ports::{Clock, Store};
 use calsync_core::subscription::Subscription;
 use calsync_store::limits::subscription_id;
@@ -56,13 +57,13 @@ pub(super) struct Used {
 
 impl Bed<'_> {
     /// Makes the database that all measurements begin with.
-    pub(super) async fn make(ground: &mut Ground) -> Result<Bed<'_>, Failure> {
+    pub(super) async fn make(ground: &mut Ground, provider: ProviderKind) -> Result<Bed<'_>, Failure> {
         let store = SqlStore::open(&ground.url(FIRST), Migrate::Run).await?;
         let now = SystemClock.now();
-        let calendars = people::one_with(SUBSCRIPTIONS, &store, now).await?;
+        let calendars = people::one_with(SUBSCRIPTIONS, provider, &store, now).await?;
         let (mut senders, mut subscriptions) = (Vec::new(), Vec::new());
         for (number, calendar) in (0..).zip(calendars) {
-            let (mut subscription, sender) = people::channel(calendar, now);
+            let (mut subscription, sender) = people::channel(provider, calendar, now);
             subscription.id = subscription_id(number);
             store.begin_subscription(&subscription, None).await?;
             senders.push(sender);

@@ -10,6 +10,7 @@ use super::{Costed, ReceiptArgs, Round, Served};
 /// All of it.
 #[derive(Serialize)]
 pub(super) struct Report {
+    pub(super) provider: &'static str,
     pub(super) database: &'static str,
     pub(super) seconds: f64,
     pub(super) rounds: u32,
@@ -74,6 +75,7 @@ pub(super) fn of(args: &ReceiptArgs, database: &'static str, server: Server, rou
     let over = |figure: fn(&Round) -> f64| rounded(median(rounds.iter().map(figure)));
     let receipt: Vec<Line> = (0..args.connections.len()).map(|at| line(rounds, at)).collect();
     Report {
+        provider: args.provider.name(),
         database,
         seconds: args.seconds,
         rounds: args.rounds,

@@ -49,7 +49,9 @@ pub(in crate::cli::bench) async fn service(store: SqlStore) -> Result<Running, F
 
 /// A web server of the same make that stores nothing: what HTTP alone costs.
 pub(in crate::cli::bench) async fn ceiling() -> Result<Running, Failure> {
-    let app = Router::new().route("/webhooks/google/{calendar}/", post(|| async { StatusCode::OK }));
+    let app = Router::new()
+        .route("/webhooks/google/{calendar}/", post(|| async { StatusCode::OK }))
+        .route("/webhooks/microsoft/{calendar}/", post(|| async { StatusCode::ACCEPTED }));
     let (listener, address) = listen().await?;
     let stop = CancellationToken::new();
     let until = stop.clone().cancelled_owned();

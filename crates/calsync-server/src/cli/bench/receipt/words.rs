@@ -11,11 +11,12 @@ impl Report {
     pub(super) fn tell(&self) -> String {
         let rate = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), grouped);
         let mut text = format!(
-            "Receipt, {}, {} rounds, {} s each, 1,000 subscriptions; medians.\n\n\
+            "Receipt of what {} sends, {}, {} rounds, {} s each, 1,000 subscriptions; medians.\n\n\
              This machine at most:\n  \
              inserts, one row a commit    {:>8} rows/s\n  \
              inserts, 100 rows a commit   {:>8} rows/s\n  \
              inserts, 1000 rows a commit  {:>8} rows/s\n",
+            self.provider,
             self.database,
             self.rounds,
             self.seconds,
