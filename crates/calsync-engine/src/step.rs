@@ -17,6 +17,7 @@ use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
 use calsync_core::schedule;
 use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
+use jiff::SignedDuration;
 
 use crate::access::Accounts;
 use crate::alerts;
@@ -38,6 +39,8 @@ struct ReadCalendar {
     begun: RunBegun,
     result: Result<RunCounts, ProviderError>,
     calls: u32,
+    /// The provider may have told of a change before its listing knew: how long to wait before looking once more.
+    once_more: Option<SignedDuration>,
 }
 
 impl Engine {
@@ -156,19 +159,23 @@ impl Engine {
         let targets: Vec<CalendarId> = from_here.iter().map(|r| r.target).collect();
         let texts = from_here.iter().fold(TextPolicy::default(), |all, r| all.or(r.options.text_policy()));
         let work = PullWork { calendar, full: kind == RunKind::Full, texts, targets: &targets };
-        let (result, calls) = match accounts.of(calendar) {
-            Err(error) => (Err(error), 0),
+        let (result, calls, outruns) = match accounts.of(calendar) {
+            Err(error) => (Err(error), 0, None),
             Ok(account) => {
+                let outruns = account.capabilities().push.and_then(|push| push.outruns_listing);
                 let account = Counted::new(account);
                 let result = match self.pull(lease, &work, &account).await {
                     Ok(counts) => Ok(counts),
                     Err(EngineError::Provider(error)) => Err(error),
                     Err(other) => return Err(other),
                 };
-                (result, account.take_calls())
+                (result, account.take_calls(), outruns)
             }
         };
-        Ok(ReadCalendar { calendar: calendar.clone(), run: run.id, kind, begun, result, calls })
+        // Only after a push: a second look that finds nothing either is the last.
+        let shows_nothing = result.as_ref().is_ok_and(|read| read.events_seen == 0);
+        let once_more = outruns.filter(|_| shows_nothing && !begun.notifications.is_empty());
+        Ok(ReadCalendar { calendar: calendar.clone(), run: run.id, kind, begun, result, calls, once_more })
     }
 
     /// Works on every target that wants planning or has writes waiting. A plan that its audit refuses stops that target
@@ -213,7 +220,7 @@ impl Engine {
     }
 
     /// Ends the runs. Blocks are booked to the run of the calendar whose time they hold, else to that of the calendar
-    /// they stand in. Returns when the calendars that could not be read are tried again.
+    /// they stand in. Returns when the calendars that were not served are tried again.
     async fn close_books(
         &self,
         lease: &Lease,
@@ -256,7 +263,7 @@ impl Engine {
         Ok(retries)
     }
 
-    /// Ends one run. `Some(when)`: the calendar could not be read and is tried again then, or never by itself.
+    /// Ends one run. `Some(when)`: the calendar was not served, and is tried again then, or never by itself.
     async fn end_one(
         &self,
         lease: &Lease,
@@ -283,7 +290,10 @@ impl Engine {
                     busy_blocks_updated: counts.blocks(),
                 };
                 match target_error {
-                    None => (RunStatus::Succeeded, NotificationsEnd::Completed(served), None),
+                    None => {
+                        let once_more = one.once_more.map(|wait| Some(now.plus(wait)));
+                        (RunStatus::Succeeded, NotificationsEnd::Completed(served), once_more)
+                    }
                     Some(error) => {
                         let items = failures(Worth::Retrying);
                         let retry = items.iter().filter_map(|(_, after)| retry_at(*after)).min();

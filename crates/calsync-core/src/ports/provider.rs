@@ -112,6 +112,9 @@ pub struct Push {
     pub life: SignedDuration,
     /// How its life is prolonged.
     pub renewal: Renewal,
+    /// A listing may not know yet of what was pushed: one that shows nothing is asked once more after so long. `None`: it
+    /// knows.
+    pub outruns_listing: Option<SignedDuration>,
 }
 
 /// How a channel's life is prolonged.

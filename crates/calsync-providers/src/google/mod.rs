@@ -165,7 +165,7 @@ impl ProviderAccount for GoogleAccount {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             chooses_ids: Ids::Client,
-            push: Some(Push { life: watch::LIFE, renewal: Renewal::Replace }),
+            push: Some(Push { life: watch::LIFE, renewal: Renewal::Replace, outruns_listing: None }),
             tentative: Tentativeness::Shown,
             concurrent_calls: self.transport.remote.config.limits.concurrent,
             listing: Listing::Unbounded,

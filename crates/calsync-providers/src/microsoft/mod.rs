@@ -193,7 +193,11 @@ impl ProviderAccount for MicrosoftAccount {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             chooses_ids: Ids::Provider,
-            push: Some(Push { life: watch::LIFE, renewal: Renewal::Extend }),
+            push: Some(Push {
+                life: watch::LIFE,
+                renewal: Renewal::Extend,
+                outruns_listing: Some(watch::DELTA_LAGS),
+            }),
             tentative: Tentativeness::Shown,
             concurrent_calls: self.transport.remote.config.limits.concurrent,
             listing: Listing::Windowed,

@@ -18,6 +18,8 @@ use crate::wire::Reply;
 /// The life asked for. Graph allows nearly seven days; but the leave to deliver is tied to the token that was used last,
 /// so that a renewal every day is wanted anyhow (§8, "Stored token"), and channels are renewed a day before their end.
 pub(super) const LIFE: SignedDuration = SignedDuration::from_hours(48);
+/// The first delta after a push may be empty (microsoft.md §10 row 15).
+pub(super) const DELTA_LAGS: SignedDuration = SignedDuration::from_secs(10);
 /// Longest life that is surely taken (§8: 10,070 minutes were refused).
 const LIFE_MAX: SignedDuration = SignedDuration::from_mins(10_000);
 /// Shortest life: what is below is raised to it.

@@ -29,7 +29,10 @@ async fn watch(rig: &Rig) -> Result<Watching, ProviderError> {
 async fn a_channel_is_opened_and_ends_when_google_says() {
     let rig = Rig::new().await;
     let life = SignedDuration::from_hours(24 * 7);
-    assert_eq!(rig.account.capabilities().push, Some(Push { life, renewal: Renewal::Replace }));
+    assert_eq!(
+        rig.account.capabilities().push,
+        Some(Push { life, renewal: Renewal::Replace, outruns_listing: None })
+    );
     let ends = NOW.plus(SignedDuration::from_hours(1));
     let table: [(Value, Ts); 3] = [
         (json!(ends.millis().to_string()), ends),

@@ -237,6 +237,32 @@ fn a_block_that_nobody_wants_any_more_goes_when_it_turns_up() {
 /// The version was refused, and the look that followed asked a replica that did not know the block yet: it stands, and is
 /// not forgotten. (Found by seeds 2, 8 and 12 of Microsoft's worlds.)
 #[test]
+fn trap_15_a_delta_that_knows_nothing_of_the_push_yet_is_asked_once_more() {
+    block_on(async {
+        let mut world = settled(MICROSOFT, 10).await;
+        let calendar = world.life.people[0].calendars[1].clone();
+        world.faults.force(Fault::DeltaLag, 1);
+        make(&world, &calendar, 33);
+        world.deliver_and_work().await;
+        assert!(!world.judge().is_good(), "nobody could know of it yet");
+        world.clock.advance(SignedDuration::from_secs(10));
+        world.deliver_and_work().await;
+        assert_good(&world);
+        // Pushes that nothing comes of, such as repeated ones, lead to one more look and not to looks for ever.
+        world.faults.force(Fault::NoticeDoubled, 1);
+        make(&world, &calendar, 35);
+        for _ in 0..3 {
+            world.deliver_and_work().await;
+            world.clock.advance(SignedDuration::from_secs(10));
+        }
+        let soon = world.clock.now().plus(SignedDuration::from_mins(1));
+        let next = world.store.next_due().await.unwrap();
+        assert!(next.is_none_or(|at| at > soon), "{next:?}");
+        assert_good(&world);
+    });
+}
+
+#[test]
 fn a_look_that_misses_a_block_does_not_make_a_second_one() {
     block_on(async {
         let mut world = settled(MICROSOFT, 10).await;

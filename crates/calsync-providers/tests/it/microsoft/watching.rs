@@ -52,7 +52,11 @@ fn in_minutes(minutes: i64) -> Ts {
 #[tokio::test]
 async fn trap_7_one_subscription_per_calendar_that_ends_when_graph_says() {
     let rig = Rig::new().await;
-    let push = Push { life: SignedDuration::from_hours(48), renewal: Renewal::Extend };
+    let push = Push {
+        life: SignedDuration::from_hours(48),
+        renewal: Renewal::Extend,
+        outruns_listing: Some(SignedDuration::from_secs(10)),
+    };
     assert_eq!(rig.account.capabilities().push, Some(push));
     let table = [
         (json!(in_minutes(60).to_string()), in_minutes(60)),

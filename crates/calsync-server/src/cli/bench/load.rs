@@ -263,7 +263,8 @@ mod tests {
         write_request(&mut request, &sender(ProviderKind::Microsoft), 7);
         let text = String::from_utf8(request.clone()).unwrap();
         let body = text.split_once("\r\n\r\n").unwrap().1;
-        let read = calsync_providers::microsoft::notification::parse(body.as_bytes(), calsync_core::time::Ts::MIN);
+        let read =
+            calsync_providers::microsoft::notification::parse(body.as_bytes(), calsync_core::time::Ts::MIN);
         let read = read.unwrap();
         assert_eq!((read.items.len(), read.unreadable), (1, 0));
         assert_eq!(read.items[0].claim.channel, "c");

@@ -116,7 +116,11 @@ impl ProviderAccount for GoogleDirect {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             chooses_ids: WhoNames::Client,
-            push: Some(Push { life: SignedDuration::from_hours(7 * 24), renewal: Renewal::Replace }),
+            push: Some(Push {
+                life: SignedDuration::from_hours(7 * 24),
+                renewal: Renewal::Replace,
+                outruns_listing: None,
+            }),
             tentative: Tentativeness::Shown,
             concurrent_calls: 4,
             listing: Listing::Unbounded,

@@ -18,6 +18,7 @@ use calsync_core::ports::{
     ProviderError, Push, PutMode, RenewRequest, Renewal, Standing, Tentativeness, WatchRequest, Watching,
 };
 use calsync_core::time::Ts;
+use jiff::SignedDuration;
 
 use super::Caller;
 use crate::cloud::calendar::{AccessRole, Calendar, Origin};
@@ -93,7 +94,11 @@ impl ProviderAccount for MicrosoftDirect {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             chooses_ids: WhoNames::Provider,
-            push: Some(Push { life: channels::LIFE, renewal: Renewal::Extend }),
+            push: Some(Push {
+                life: channels::LIFE,
+                renewal: Renewal::Extend,
+                outruns_listing: Some(SignedDuration::from_secs(10)),
+            }),
             tentative: Tentativeness::Shown,
             concurrent_calls: 4,
             listing: Listing::Windowed,
