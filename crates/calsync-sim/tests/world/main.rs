@@ -6,6 +6,7 @@
 
 mod cast;
 mod channels;
+mod deaths;
 mod microsoft;
 mod mortal;
 mod post;

@@ -15,7 +15,7 @@ use calsync_sim::life::Homes;
 use calsync_store::MemoryStore;
 use jiff::SignedDuration;
 
-use super::cast::{GOOGLE, MIXED};
+use super::cast::GOOGLE;
 use super::world::{Recipe, World};
 use super::{HOMES, block_on, homes_recipe, recipe};
 
@@ -322,57 +322,6 @@ fn the_same_seed_lives_the_same_life() {
         assert_eq!(trace(seed), trace(seed), "seed {seed}");
     }
     assert_ne!(trace(1), trace(2));
-}
-
-/// The crash matrix: a short life, cut off at every single point at which a process can die, one after the other.
-#[test]
-fn dying_at_every_point_loses_nothing() {
-    death_at_every_point(Recipe { calendars: 2, ..recipe(12) });
-}
-
-/// The same where one person's calendars stand at both providers, and there is only one person, to keep it short.
-#[test]
-fn dying_at_every_point_of_a_mixed_world_loses_nothing() {
-    death_at_every_point(Recipe { calendars: 2, people: 1, ..homes_recipe(MIXED, 12) });
-}
-
-fn death_at_every_point(recipe: Recipe) {
-    let recipe = Recipe { rounds: 0, ..recipe };
-    let life = |death: Option<i64>| async move {
-        let mut world = World::begin(recipe, Arc::new(MemoryStore::new())).await;
-        world.faults.switch_off();
-        if let Some(point) = death {
-            world.die_after(point);
-        }
-        world.deliver_and_work().await;
-        let now = world.clock.now();
-        for _ in 0..6 {
-            world.cloud.with(|c| world.life.act(c, now));
-        }
-        world.deliver_and_work().await;
-        for _ in 0..3 {
-            world.clock.advance(SignedDuration::from_mins(3));
-            world.deliver_and_work().await;
-        }
-        world
-    };
-    let points = block_on(async { life(None).await.points() });
-    assert!(points > 200, "{points} points");
-    for point in 1..=points {
-        block_on(async {
-            let mut world = life(Some(point)).await;
-            if world.crashes == 0 {
-                return;
-            }
-            // Nothing was lost on the way, so a lease's life and the retry steps are all that can be waited for.
-            for _ in 0..3 {
-                world.clock.advance(SignedDuration::from_mins(16));
-                world.deliver_and_work().await;
-            }
-            let judgement = world.judge();
-            assert!(judgement.is_good(), "dies at point {point} of {points}: {judgement:?}");
-        });
-    }
 }
 
 /// Two people of one installation see one shared calendar, each through their own account: neither takes the other's
