@@ -36,12 +36,14 @@ pub struct NotKept(
 );
 
 /// What became of credentials that were to be stored.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Kept {
     /// They are stored.
     Stored,
-    /// Others stand there by now: the person connected the account anew, or another instance was faster. Theirs stay.
-    Outrun,
+    /// Others stand there by now: the person connected the account anew, or another instance was faster. Theirs stay, and
+    /// are what the next access token is bought with, where they could be read. Else nobody would store what we get from then
+    /// on, and what is stored could die of not being used while we live.
+    Outrun(Option<Credentials>),
 }
 
 /// Stores credentials that a provider changed by itself. Called while other calls of the account wait: be quick.

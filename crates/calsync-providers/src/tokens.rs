@@ -116,9 +116,12 @@ impl Tokens {
         let Some(old) = &state.replaces else { return };
         match self.keeper.replace(self.account, old, &state.credentials).await {
             Ok(Kept::Stored) => state.replaces = None,
-            Ok(Kept::Outrun) => {
+            Ok(Kept::Outrun(theirs)) => {
                 tracing::info!(account = %self.account, "newer credentials stand: they stay as they are");
                 state.replaces = None;
+                if let Some(theirs) = theirs {
+                    state.credentials = theirs;
+                }
             }
             Err(error) => {
                 tracing::warn!(account = %self.account, %error, "rotated credentials wait to be stored")

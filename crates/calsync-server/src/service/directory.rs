@@ -147,13 +147,13 @@ impl CredentialKeeper for Keeper {
     ) -> Result<Kept, NotKept> {
         let not_kept = |e: &dyn std::fmt::Display| NotKept(e.to_string());
         let current = self.store.credentials(account).await.map_err(|e| not_kept(&e))?;
-        let Some(current) = current else { return Ok(Kept::Outrun) };
+        let Some(current) = current else { return Ok(Kept::Outrun(None)) };
         let stored = self.open(account, &current).map_err(|e| not_kept(&e))?;
         if stored.refresh_token != old.refresh_token {
-            return Ok(Kept::Outrun);
+            return Ok(Kept::Outrun(Some(stored)));
         }
         let sealed = self.seal(account, new, current.version + 1);
         let replaced = self.store.replace_credentials(account, current.version, &sealed).await;
-        Ok(if replaced.map_err(|e| not_kept(&e))? { Kept::Stored } else { Kept::Outrun })
+        Ok(if replaced.map_err(|e| not_kept(&e))? { Kept::Stored } else { Kept::Outrun(None) })
     }
 }

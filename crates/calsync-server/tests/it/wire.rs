@@ -38,7 +38,7 @@ pub(crate) struct Wire {
 }
 
 struct Inner {
-    to: String,
+    to: Mutex<String>,
     client: reqwest::Client,
     exchanges: Mutex<Vec<Exchange>>,
     /// Answers to paths that end so wait.
@@ -53,7 +53,8 @@ impl Wire {
         let address = listener.local_addr().unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let held = watch::Sender::new(None);
-        let inner = Arc::new(Inner { to: url, client: client(), exchanges: Mutex::default(), held });
+        let inner =
+            Arc::new(Inner { to: Mutex::new(url), client: client(), exchanges: Mutex::default(), held });
         let router = Router::new().fallback(pass).with_state(inner.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Wire { address, inner }
@@ -63,9 +64,14 @@ impl Wire {
         format!("http://{}", self.address)
     }
 
-    /// The exchanges of this method whose path holds this, in the order in which they ended.
+    /// From now on it leads there.
+    pub(crate) fn lead_to(&self, url: String) {
+        *self.inner.to.lock().unwrap_or_else(PoisonError::into_inner) = url;
+    }
+
+    /// The exchanges of this method whose path holds this, in the order in which they ended; `""` is any.
     pub(crate) fn seen(&self, method: &str, path: &str) -> Vec<Exchange> {
-        let fits = |e: &&Exchange| e.method == method && e.path.contains(path);
+        let fits = |e: &&Exchange| (method.is_empty() || e.method == method) && e.path.contains(path);
         self.inner.exchanges().iter().filter(fits).cloned().collect()
     }
 
@@ -102,7 +108,8 @@ async fn pass(State(wire): State<Arc<Inner>>, request: Request) -> Response<Body
     let (parts, body) = request.into_parts();
     let asked = to_bytes(body, BODY_MAX).await.unwrap_or_default();
     let path = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
-    let mut onward = wire.client.request(parts.method.clone(), format!("{}{path}", wire.to));
+    let to = wire.to.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut onward = wire.client.request(parts.method.clone(), format!("{to}{path}"));
     for (name, value) in &parts.headers {
         if name != header::CONNECTION && name != header::TRANSFER_ENCODING {
             onward = onward.header(name, value);

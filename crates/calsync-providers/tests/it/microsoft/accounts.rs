@@ -238,7 +238,7 @@ impl CredentialKeeper for Vault {
     async fn replace(&self, _: AccountId, old: &Credentials, new: &Credentials) -> Result<Kept, NotKept> {
         let mut stored = self.0.lock().unwrap();
         if stored.refresh_token != old.refresh_token {
-            return Ok(Kept::Outrun);
+            return Ok(Kept::Outrun(Some(stored.clone())));
         }
         *stored = new.clone();
         Ok(Kept::Stored)
@@ -261,6 +261,27 @@ async fn newer_credentials_are_never_overwritten() {
     rig.clock.advance(4_000);
     account.get_block("c", &id).await.unwrap();
     assert_eq!(vault.0.lock().unwrap().refresh_token.expose(), "reconnected");
+}
+
+#[tokio::test]
+async fn who_was_outrun_goes_on_with_what_is_stored_and_keeps_it_alive() {
+    let rig = Rig::new().await;
+    let vault = Arc::new(Vault(Mutex::new(credentials())));
+    let both = [0, 1].map(|_| rig.microsoft.account(&person(), credentials(), vault.clone()));
+    rig.tokens([rotated(1), rotated(2), rotated(3), rotated(4)]);
+    rig.answers(vec![nothing(); 4]);
+    let id = EventId("e".into());
+    for account in &both {
+        account.get_block("c", &id).await.unwrap();
+    }
+    // The first one dies. A refresh token that nobody uses for 90 days dies as well (§1): the second one must use that one.
+    for n in [3, 4] {
+        rig.clock.advance(4_000);
+        both[1].get_block("c", &id).await.unwrap();
+        assert_eq!(vault.0.lock().unwrap().refresh_token.expose(), format!("refresh-{n}-{CANARY}"));
+    }
+    let used: Vec<_> = rig.token_calls().iter().map(|c| c.form("refresh_token").unwrap()).collect();
+    assert_eq!(used, [0, 0, 1, 3].map(|n| format!("refresh-{n}-{CANARY}")));
 }
 
 #[tokio::test]
