@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::RuleId;
+use calsync_sim::life::Homes;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::EXIT_CODES;
@@ -266,6 +267,27 @@ impl From<OauthProvider> for ProviderKind {
         match provider {
             OauthProvider::Google => ProviderKind::Google,
             OauthProvider::Microsoft => ProviderKind::Microsoft,
+        }
+    }
+}
+
+/// Where invented people have their calendars.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Providers {
+    /// All at Google
+    Google,
+    /// All at Microsoft
+    Microsoft,
+    /// By turns at Google and at Microsoft
+    Both,
+}
+
+impl From<Providers> for Homes {
+    fn from(providers: Providers) -> Homes {
+        match providers {
+            Providers::Google => Homes::One(calsync_sim::cloud::watch::Provider::Google),
+            Providers::Microsoft => Homes::One(calsync_sim::cloud::watch::Provider::Microsoft),
+            Providers::Both => Homes::Both,
         }
     }
 }

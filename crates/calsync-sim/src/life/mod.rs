@@ -16,7 +16,7 @@ use crate::rng::Rng;
 #[derive(Debug, Clone)]
 pub struct Somebody {
     /// The first name.
-    pub name: &'static str,
+    pub name: String,
     /// The address, which is also the main calendar.
     pub email: PersonId,
     /// The zone they live in.
@@ -72,6 +72,46 @@ pub enum Touches {
     Nothing,
 }
 
+impl Somebody {
+    /// Somebody with a name, an address and a zone, and with empty calendars where `homes` says. The first one at another
+    /// provider is the main calendar of an account there.
+    ///
+    /// # Errors
+    /// As the cloud's own.
+    pub fn arrive(
+        cloud: &mut Cloud,
+        (name, email, zone): (&str, &str, &'static str),
+        calendars: usize,
+        homes: Homes,
+        now: Ts,
+    ) -> Result<Somebody, CloudError> {
+        let person = cloud.add_person(email, name, zone, now)?;
+        let mut owned = vec![CalendarId::from(email)];
+        let mut accounts = vec![(homes.of(0), person.clone())];
+        let (local, domain) = email.split_once('@').unwrap_or((email, "example.com"));
+        for at in 1..calendars {
+            let provider = homes.of(at);
+            let Some((_, owner)) = accounts.iter().find(|(p, _)| *p == provider).cloned() else {
+                let address = format!("{local}@work.{domain}");
+                accounts.push((provider, cloud.add_person(&address, name, zone, now)?));
+                owned.push(CalendarId::from(address));
+                continue;
+            };
+            let more = MORE.get(at - 1).map_or_else(|| format!("More {at}"), |more| (*more).to_owned());
+            let local_id = format!("{local}-{}", more.to_ascii_lowercase().replace(' ', "-"));
+            let new = NewCalendar {
+                id: CalendarId::from(format!("{local_id}@group.calendar.google.com")),
+                summary: format!("{name}: {more}"),
+                time_zone: zone.to_owned(),
+                owner,
+                origin: crate::cloud::calendar::Origin::People,
+            };
+            owned.push(cloud.add_calendar(new, now)?);
+        }
+        Ok(Somebody { name: name.to_owned(), email: person, zone, calendars: owned, accounts })
+    }
+}
+
 /// People and their lives.
 #[derive(Debug, Clone)]
 pub struct Life {
@@ -117,35 +157,8 @@ impl Life {
     ) -> Result<Life, CloudError> {
         let mut life =
             Life { rng: Rng::new(seed), people: Vec::new(), touched: Default::default(), number: 0 };
-        for (name, email, zone) in CAST.into_iter().take(people) {
-            let person = cloud.add_person(email, name, zone, now)?;
-            let mut owned = vec![CalendarId::from(email)];
-            let mut accounts = vec![(homes.of(0), person.clone())];
-            let (local, domain) = email.split_once('@').unwrap_or((email, "example.com"));
-            for (at, more) in (1..calendars).zip(MORE) {
-                let provider = homes.of(at);
-                let Some((_, person)) = accounts.iter().find(|(p, _)| *p == provider).cloned() else {
-                    // The first at another provider is the main calendar of an account there.
-                    let address = format!("{local}@work.{domain}");
-                    let person = cloud.add_person(&address, name, zone, now)?;
-                    accounts.push((provider, person));
-                    owned.push(CalendarId::from(address));
-                    continue;
-                };
-                let id = CalendarId::from(format!(
-                    "{local}-{}@group.calendar.google.com",
-                    more.to_ascii_lowercase()
-                ));
-                let new = NewCalendar {
-                    id,
-                    summary: format!("{name}: {more}"),
-                    time_zone: zone.to_owned(),
-                    owner: person,
-                    origin: crate::cloud::calendar::Origin::People,
-                };
-                owned.push(cloud.add_calendar(new, now)?);
-            }
-            life.people.push(Somebody { name, email: person, zone, calendars: owned, accounts });
+        for who in CAST.into_iter().take(people) {
+            life.people.push(Somebody::arrive(cloud, who, calendars, homes, now)?);
         }
         fill::fill(&mut life, cloud, now)?;
         Ok(life)

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::figures::{grouped, number, ratio, rounded};
+use crate::cli::args::Providers;
 use crate::cli::exit::{Exit, Failure};
 use crate::out::Out;
 use counted::Calls;
@@ -34,6 +35,9 @@ pub struct CallsArgs {
     /// Changes that each makes in the day
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub changes: u32,
+    /// Where everybody has their calendars
+    #[arg(long, value_name = "WHERE", default_value = "google")]
+    pub provider: Providers,
     /// The lives to live: the same number repeats them
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -75,7 +79,8 @@ pub(super) async fn run(args: &CallsArgs, out: Out) -> Result<Exit, Failure> {
     let (mut left, mut seed) = (args.people, args.seed);
     while left > 0 {
         let people = left.min(PEOPLE_MAX);
-        let shape = day::Shape { people, calendars: args.calendars, changes: args.changes, seed };
+        let (calendars, changes, homes) = (args.calendars, args.changes, args.provider.into());
+        let shape = day::Shape { people, calendars, changes, seed, homes };
         let day = day::live(shape).await?;
         all.calendars += day.calendars;
         all.changes += day.changes;

@@ -3,12 +3,19 @@
 use calsync_core::calendar::{Access, Account, AccountStatus, ListedCalendar, ProviderKind, User};
 use calsync_core::ids::{AccountId, CalendarId, SubscriptionId, UserId};
 use calsync_core::notification::token_hash;
-use calsync_core::ports::{ConnectAccount, IdGen, SealedCredentials, Store, StoreError};
+use calsync_core::ports::{
+    CalendarChange, ConnectAccount, IdGen, SealedCredentials, Store, StoreError, Switch,
+};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
+use calsync_engine::Engine;
+use calsync_sim::cloud::watch::Provider;
+use calsync_sim::life::Somebody;
 use jiff::SignedDuration;
 
+use super::failed;
 use super::load::Sender;
+use crate::cli::exit::Failure;
 use crate::system::SystemRandom;
 
 /// One person with an account and all the calendars: receipt does not care whose they are.
@@ -38,6 +45,46 @@ pub(super) async fn one_with(
         (0..calendars).map(|n| (CalendarId(SystemRandom.uuid(now)), listed(n))).collect();
     store.update_calendar_list(account, &listed).await?;
     Ok(listed.into_iter().map(|(id, _)| id).collect())
+}
+
+/// Somebody of a simulated cloud becomes a user: their accounts are connected, and all their calendars switched on.
+pub(super) async fn join(
+    somebody: &Somebody,
+    (engine, store): (&Engine, &dyn Store),
+    ids: &dyn IdGen,
+    now: Ts,
+) -> Result<(), Failure> {
+    let email = somebody.email.to_string();
+    let user = User { id: UserId(ids.uuid(now)), email, is_staff: false, created_at: now };
+    store.add_user(&user).await?;
+    for (provider, address) in &somebody.accounts {
+        let account = Account {
+            id: AccountId(ids.uuid(now)),
+            user: user.id,
+            provider: kind(*provider),
+            remote_id: address.to_string(),
+            email: address.to_string(),
+            status: AccountStatus::Active,
+            status_detail: None,
+            created_at: now,
+        };
+        let credentials = SealedCredentials { sealed: vec![0], version: 1 };
+        let account = store.connect_account(&ConnectAccount { account, credentials }, now).await?;
+        engine.refresh_calendars(account, user.id).await.map_err(failed)?;
+    }
+    let state = store.user_state(user.id).await?;
+    for calendar in state.map(|s| s.calendars).unwrap_or_default() {
+        store.change_calendar(calendar.id, CalendarChange::SyncEnabled(Switch::On), now).await?;
+    }
+    Ok(())
+}
+
+/// The same in our words.
+pub(super) const fn kind(provider: Provider) -> ProviderKind {
+    match provider {
+        Provider::Google => ProviderKind::Google,
+        Provider::Microsoft => ProviderKind::Microsoft,
+    }
 }
 
 /// A calendar as its provider lists it.

@@ -14,6 +14,7 @@ use super::calls::counted::Calls;
 use super::figures::{grouped, median, number, ratio, rounded};
 use super::ground::{self, Ground};
 use super::process;
+use crate::cli::args::Providers;
 use crate::cli::exit::{Exit, Failure};
 use crate::out::Out;
 use world::World;
@@ -37,6 +38,9 @@ pub struct ProcessingArgs {
     /// The server's first process on this machine, to read its processor time; found by itself on loopback
     #[arg(long, value_name = "PID")]
     pub postgres_pid: Option<u32>,
+    /// Where everybody has their calendars
+    #[arg(long, value_name = "WHERE", default_value = "google")]
+    pub provider: Providers,
     /// People, each of whom moves an event in each measurement
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     pub people: u32,

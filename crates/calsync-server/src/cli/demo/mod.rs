@@ -11,10 +11,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use calsync_core::secret::Secret;
-use calsync_sim::cloud::watch::Provider;
-use calsync_sim::life::Homes;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use crate::cli::args::Providers;
 use crate::config::DatabaseUrl;
 use crate::out::{Format, Out};
 use score::Score;
@@ -59,27 +58,6 @@ pub struct DemoArgs {
     /// They share this Redis
     #[arg(long, value_name = "URL", value_parser = secret)]
     pub redis: Option<Secret>,
-}
-
-/// Where everybody has their calendars.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Providers {
-    /// All at Google
-    Google,
-    /// All at Microsoft
-    Microsoft,
-    /// Two calendars at Google, one at Microsoft
-    Both,
-}
-
-impl From<Providers> for Homes {
-    fn from(providers: Providers) -> Homes {
-        match providers {
-            Providers::Google => Homes::One(Provider::Google),
-            Providers::Microsoft => Homes::One(Provider::Microsoft),
-            Providers::Both => Homes::Both,
-        }
-    }
 }
 
 fn database(text: &str) -> Result<DatabaseUrl, String> {

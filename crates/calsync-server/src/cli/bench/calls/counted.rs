@@ -8,7 +8,7 @@ use calsync_core::calendar::{Account, ListedCalendar};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, ListRequest, ProviderAccount, ProviderDirectory, ProviderError,
-    Standing, WatchRequest, Watching,
+    RenewRequest, Standing, WatchRequest, Watching,
 };
 use serde::Serialize;
 
@@ -22,7 +22,7 @@ pub(in crate::cli::bench) struct Calls {
     pub(in crate::cli::bench) writes: u64,
     /// Blocks looked at.
     pub(in crate::cli::bench) looks: u64,
-    /// Channels opened and closed.
+    /// Channels opened, prolonged and closed.
     pub(in crate::cli::bench) channels: u64,
     /// Listings of calendars.
     pub(in crate::cli::bench) calendar_lists: u64,
@@ -117,6 +117,10 @@ impl ProviderAccount for Counted<Arc<dyn ProviderAccount>> {
 
     async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError> {
         self.count(|c| &mut c.channels).watch(request).await
+    }
+
+    async fn renew(&self, request: &RenewRequest) -> Result<Watching, ProviderError> {
+        self.count(|c| &mut c.channels).renew(request).await
     }
 
     async fn stop(&self, channel: &str, resource: &str) -> Result<(), ProviderError> {

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use calsync_core::block::Identity;
-use calsync_core::calendar::{Account, AccountStatus, ProviderKind, User};
-use calsync_core::ids::{AccountId, UserId};
-use calsync_core::ports::{CalendarChange, Clock, ConnectAccount, IdGen, SealedCredentials, Store, Switch};
+use calsync_core::ports::{Clock, IdGen, Store};
 use calsync_core::secret::Secret;
 use calsync_core::time::Ts;
 use calsync_engine::{Engine, EngineConfig};
@@ -16,13 +14,13 @@ use calsync_sim::cloud::watch::{Notice, Resource};
 use calsync_sim::cloud::{Limits, SharedCloud};
 use calsync_sim::direct::Direct;
 use calsync_sim::faults::{FaultPlan, Rates};
-use calsync_sim::life::Life;
+use calsync_sim::life::{Homes, Life};
 use calsync_sim::rng::Rng;
 use calsync_store::MemoryStore;
 use jiff::SignedDuration;
 use uuid::Uuid;
 
-use super::super::{failed, notices};
+use super::super::{failed, notices, people};
 use super::Day;
 use super::counted::Counted;
 use crate::cli::exit::Failure;
@@ -43,6 +41,7 @@ pub(super) struct Shape {
     pub(super) calendars: u8,
     pub(super) changes: u32,
     pub(super) seed: u64,
+    pub(super) homes: Homes,
 }
 
 struct Now(SimClock);
@@ -87,6 +86,7 @@ struct World {
     clock: SimClock,
     life: Life,
     store: Arc<dyn Store>,
+    direct: Direct,
     provider: Counted<Direct>,
     engine: Engine,
     dice: Arc<Dice>,
@@ -133,9 +133,10 @@ impl World {
         let clock = SimClock::still(dawn);
         let cloud = SharedCloud::new(shape.seed, Limits::default());
         let sizes = (shape.people as usize, usize::from(shape.calendars));
-        let life = cloud.with(|c| Life::begin(c, shape.seed, sizes, dawn)).map_err(failed)?;
+        let life = cloud.with(|c| Life::begin_at(c, shape.seed, sizes, shape.homes, dawn)).map_err(failed)?;
         let faults = Arc::new(FaultPlan::new(shape.seed, &Rates::new()));
-        let provider = Counted::new(Direct::new(cloud.clone(), clock.clone(), faults));
+        let direct = Direct::new(cloud.clone(), clock.clone(), faults);
+        let provider = Counted::new(direct.clone());
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
         let dice = Arc::new(Dice(Mutex::new(Rng::new(shape.seed ^ 0x0dd5))));
         let config = EngineConfig {
@@ -150,40 +151,15 @@ impl World {
             Identity::new([42; 32]),
             config,
         );
-        Ok(World { cloud, clock, life, store, provider, engine, dice })
+        Ok(World { cloud, clock, life, store, direct, provider, engine, dice })
     }
 
     /// Everybody is connected, all calendars are switched on and filled, all channels are open.
     async fn settle_in(&mut self) -> Result<(), Failure> {
         let now = self.clock.now();
         for person in self.life.people.clone() {
-            let email = person.email.to_string();
-            let user = User {
-                id: UserId(self.dice.uuid(now)),
-                email: email.clone(),
-                is_staff: false,
-                created_at: now,
-            };
-            self.store.add_user(&user).await?;
-            let account = Account {
-                id: AccountId(self.dice.uuid(now)),
-                user: user.id,
-                provider: ProviderKind::Google,
-                remote_id: email.clone(),
-                email,
-                status: AccountStatus::Active,
-                status_detail: None,
-                created_at: now,
-            };
-            let credentials = SealedCredentials { sealed: vec![0], version: 1 };
-            let connect = ConnectAccount { account, credentials };
-            let account = self.store.connect_account(&connect, now).await?;
-            self.engine.refresh_calendars(account, user.id).await.map_err(failed)?;
-            let state = self.store.user_state(user.id).await?;
-            for calendar in state.map(|s| s.calendars).unwrap_or_default() {
-                let on = CalendarChange::SyncEnabled(Switch::On);
-                self.store.change_calendar(calendar.id, on, now).await?;
-            }
+            let at = (&self.engine, self.store.as_ref());
+            people::join(&person, at, self.dice.as_ref(), now).await?;
         }
         // Twice: the first fill may have to be finished before a channel is opened.
         for _ in 0..2 {
@@ -239,7 +215,7 @@ impl World {
 
     async fn deliver(&self, notices: &[Notice]) -> Result<(), Failure> {
         for notice in notices {
-            notices::deliver(&self.engine, notice).await?;
+            notices::deliver(&self.engine, &self.direct, notice).await?;
         }
         Ok(())
     }

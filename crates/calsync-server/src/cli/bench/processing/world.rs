@@ -3,24 +3,22 @@
 use std::sync::Arc;
 
 use calsync_core::block::Identity;
-use calsync_core::calendar::{Account, AccountStatus, ProviderKind, User};
-use calsync_core::ids::{AccountId, UserId};
-use calsync_core::ports::{CalendarChange, Clock, ConnectAccount, IdGen, SealedCredentials, Store, Switch};
+use calsync_core::ports::{Clock, Store};
 use calsync_core::time::Ts;
 use calsync_engine::{Engine, EngineConfig};
 use calsync_sim::clock::SimClock;
-use calsync_sim::cloud::calendar::{NewCalendar, Origin};
 use calsync_sim::cloud::content::{Content, When};
-use calsync_sim::cloud::names::{CalendarId, EventId, PersonId};
+use calsync_sim::cloud::names::EventId;
 use calsync_sim::cloud::{Limits, SharedCloud};
 use calsync_sim::direct::Direct;
 use calsync_sim::faults::{FaultPlan, Rates};
+use calsync_sim::life::Somebody;
 use calsync_store::SqlStore;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::SignedDuration;
 
 use super::super::calls::counted::{Calls, Counted};
-use super::super::{failed, notices};
+use super::super::{failed, notices, people};
 use super::ProcessingArgs;
 use crate::cli::exit::Failure;
 use crate::system::{SystemClock, SystemRandom};
@@ -42,14 +40,15 @@ pub(super) struct World {
     cloud: SharedCloud,
     clock: SimClock,
     store: Arc<SqlStore>,
+    direct: Direct,
     provider: Counted<Direct>,
     engine: Engine,
-    people: Vec<Somebody>,
+    people: Vec<Mover>,
     round: usize,
 }
 
-struct Somebody {
-    id: PersonId,
+struct Mover {
+    somebody: Somebody,
     events: Vec<(EventId, Ts)>,
 }
 
@@ -69,7 +68,8 @@ impl World {
         let clock = SimClock::running(now);
         let cloud = SharedCloud::new(1, Limits::default());
         let faults = Arc::new(FaultPlan::new(1, &Rates::new()));
-        let provider = Counted::new(Direct::new(cloud.clone(), clock.clone(), faults));
+        let direct = Direct::new(cloud.clone(), clock.clone(), faults);
+        let provider = Counted::new(direct.clone());
         let store = Arc::new(store);
         let config = EngineConfig {
             public_url: Some("https://sync.example.com".to_owned()),
@@ -83,74 +83,33 @@ impl World {
             Identity::new([42; 32]),
             config,
         );
-        let mut world = World { cloud, clock, store, provider, engine, people: Vec::new(), round: 0 };
+        let mut world = World { cloud, clock, store, direct, provider, engine, people: Vec::new(), round: 0 };
         for number in 0..args.people {
-            let somebody = world.born(number, args).map_err(failed)?;
-            world.connect(&somebody.id).await?;
-            world.people.push(somebody);
+            let mover = world.born(number, args).map_err(failed)?;
+            let at = (&world.engine, world.store.as_ref() as &dyn Store);
+            people::join(&mover.somebody, at, &SystemRandom, now).await?;
+            world.people.push(mover);
         }
         world.settle_in().await?;
         Ok(world)
     }
 
-    fn born(&self, number: u32, args: &ProcessingArgs) -> Result<Somebody, calsync_sim::cloud::CloudError> {
+    fn born(&self, number: u32, args: &ProcessingArgs) -> Result<Mover, calsync_sim::cloud::CloudError> {
         let now = self.clock.now();
         let (email, name) = (format!("person{number}@example.com"), format!("Person {number}"));
         self.cloud.with(|cloud| {
-            let id = cloud.add_person(&email, &name, ZONE, now)?;
-            for more in 1..args.calendars {
-                cloud.add_calendar(
-                    NewCalendar {
-                        id: CalendarId::from(format!("person{number}-{more}@group.calendar.google.com")),
-                        summary: format!("{name}: {more}"),
-                        time_zone: ZONE.to_owned(),
-                        owner: id.clone(),
-                        origin: Origin::People,
-                    },
-                    now,
-                )?;
-            }
+            let who = (name.as_str(), email.as_str(), ZONE);
+            let calendars = usize::from(args.calendars);
+            let somebody = Somebody::arrive(cloud, who, calendars, args.provider.into(), now)?;
             let mut events = Vec::new();
             for event in 0..args.events {
                 // Within the next weeks, never two at once for long.
                 let start = now.floor_day().plus(SignedDuration::from_hours(24 + 2 * i64::from(event % 500)));
                 let content = Content::timed("Meeting", start, start.plus(LONG), ZONE);
-                events.push((
-                    cloud.create_event(&CalendarId::from(email.as_str()), content, now)?.id.clone(),
-                    start,
-                ));
+                events.push((cloud.create_event(&somebody.calendars[0], content, now)?.id.clone(), start));
             }
-            Ok(Somebody { id, events })
+            Ok(Mover { somebody, events })
         })
-    }
-
-    async fn connect(&self, person: &PersonId) -> Result<(), Failure> {
-        let (now, email) = (self.clock.now(), person.to_string());
-        let user = User {
-            id: UserId(SystemRandom.uuid(now)),
-            email: email.clone(),
-            is_staff: false,
-            created_at: now,
-        };
-        self.store.add_user(&user).await?;
-        let account = Account {
-            id: AccountId(SystemRandom.uuid(now)),
-            user: user.id,
-            provider: ProviderKind::Google,
-            remote_id: email.clone(),
-            email,
-            status: AccountStatus::Active,
-            status_detail: None,
-            created_at: now,
-        };
-        let credentials = SealedCredentials { sealed: vec![0], version: 1 };
-        let account = self.store.connect_account(&ConnectAccount { account, credentials }, now).await?;
-        self.engine.refresh_calendars(account, user.id).await.map_err(failed)?;
-        let state = self.store.user_state(user.id).await?;
-        for calendar in state.map(|s| s.calendars).unwrap_or_default() {
-            self.store.change_calendar(calendar.id, CalendarChange::SyncEnabled(Switch::On), now).await?;
-        }
-        Ok(())
     }
 
     async fn settle_in(&self) -> Result<(), Failure> {
@@ -169,11 +128,11 @@ impl World {
     pub(super) async fn everybody_moves_an_event(&mut self) -> Result<(), Failure> {
         let now = self.clock.now();
         self.round += 1;
-        for somebody in &mut self.people {
-            let at = self.round % somebody.events.len();
-            let Some((event, start)) = somebody.events.get_mut(at) else { continue };
+        for Mover { somebody, events } in &mut self.people {
+            let at = self.round % events.len();
+            let Some((event, start)) = events.get_mut(at) else { continue };
             *start = start.plus(MOVED);
-            let calendar = CalendarId::from(somebody.id.as_str());
+            let calendar = somebody.calendars[0].clone();
             let to = (When::at(*start, ZONE), When::at(start.plus(LONG), ZONE));
             self.cloud.with(|cloud| cloud.reschedule(&calendar, event, to, now)).map_err(failed)?;
         }
@@ -197,7 +156,8 @@ impl World {
     /// How many there were.
     async fn deliver(&self) -> Result<usize, Failure> {
         let notices = notices::waiting(&self.cloud);
-        let delivering = stream::iter(&notices).map(|notice| notices::deliver(&self.engine, notice));
+        let delivering =
+            stream::iter(&notices).map(|notice| notices::deliver(&self.engine, &self.direct, notice));
         delivering.buffer_unordered(DELIVERING).try_collect::<()>().await?;
         Ok(notices.len())
     }
