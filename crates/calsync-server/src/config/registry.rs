@@ -1,6 +1,8 @@
 //! Every setting there is. This list drives reading, checking, `config show` and docs/configuration.md; a setting that
 //! is not here does not exist. Only settings that have an effect are listed.
 
+use calsync_providers::microsoft::notification;
+
 use super::kind::Kind;
 
 /// Prefix of every environment variable.
@@ -159,6 +161,8 @@ pub const KEYS: &[Key] = &[
         "Whether push notifications are asked for and taken. Off: every calendar is polled."),
     key("webhooks", "max_body_bytes", whole(1024, 1024 * 1024), "10240",
         "A longer notification of Google is answered with 413."),
+    key("webhooks", "max_batch_bytes", whole(64 * 1024, notification::BODY_MAX as u64), "1048576",
+        "The same for Microsoft, which sends many in one body, some 800 bytes each."),
     key("rate_limit", "max_requests", whole(1, 1_000_000), "100",
         "How many requests of one client address may fail authentication in one window before it gets 429."),
     key("rate_limit", "window_seconds", whole(1, DAY), "60",

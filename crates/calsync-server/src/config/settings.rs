@@ -133,6 +133,7 @@ pub struct OAuthClient {
 pub struct WebhookSettings {
     pub enabled: bool,
     pub max_body_bytes: usize,
+    pub max_batch_bytes: usize,
 }
 
 /// Section `rate_limit`.
@@ -265,6 +266,7 @@ impl Settings {
             webhooks: WebhookSettings {
                 enabled: all.flag("webhooks.enabled"),
                 max_body_bytes: all.number("webhooks.max_body_bytes"),
+                max_batch_bytes: all.number("webhooks.max_batch_bytes"),
             },
             rate_limit: RateLimitSettings {
                 max_requests: all.number("rate_limit.max_requests"),

@@ -93,6 +93,8 @@ fn every_kind_of_value_has_its_bounds() {
     for (setting, good, bad) in [
         ("webhooks.enabled", "true|false", "yes|1|True"),
         ("webhooks.max_body_bytes", "1024|1048576", "1023|1048577|-1|1.5|99999999999999999999"),
+        ("webhooks.max_batch_bytes", "65536|1048576", "65535|1048577"),
+        ("microsoft.tenant", "common|Organizations|contoso.example.com", "..|a/b|two words|a?b"),
         ("server.require_https", "off", "on|Redirect"),
         ("server.bind", "0.0.0.0:80|[::]:0", "80|:80|host:80|1.2.3.4|1.2.3.4:99999"),
         ("server.trusted_proxies", "10.0.0.0/8|10.0.0.1, ::1|fd00::/8,", "proxy|10.0.0.1/8|10.0.0.0/8;::1"),

@@ -21,6 +21,8 @@ use stage::Stage;
 
 /// Longest wait for things to settle before the oracle is asked for the last time.
 const SETTLE_MAX: Duration = Duration::from_secs(120);
+/// Mismatches that are told.
+const TOLD_MAX: usize = 20;
 /// Between two questions to the oracle.
 const SETTLE_STEP: Duration = Duration::from_millis(250);
 
@@ -97,7 +99,10 @@ pub async fn run(args: DemoArgs, out: Out) -> ExitCode {
     let judgement = stage.settle(&mut life, SETTLE_MAX, SETTLE_STEP).await;
     let score = Score::of(&stage, &life, &judgement).await;
     match out.format {
-        Format::Json => out.line(&serde_json::to_string(&score).expect("a score has text keys only")),
+        Format::Json => {
+            out.line(&serde_json::to_string(&score).expect("a score has text keys only"));
+            judgement.mismatches.iter().take(TOLD_MAX).for_each(|mismatch| out.note(mismatch));
+        }
         Format::Text => score.tell(&judgement, out),
     }
     stage.end().await;

@@ -83,7 +83,7 @@ impl Score {
             "The oracle does NOT agree: {} mismatches, {} duplicates, {} foreign events touched.",
             self.mismatches, self.duplicates, self.foreign_events_touched
         ));
-        for mismatch in judgement.mismatches.iter().take(20) {
+        for mismatch in judgement.mismatches.iter().take(super::TOLD_MAX) {
             out.line(&format!("  {mismatch}"));
         }
     }

@@ -101,7 +101,7 @@ async fn receive(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(), ApiError> {
-    let body = capped(headers, body, notification::BODY_MAX).await?;
+    let body = capped(headers, body, service.settings.webhooks.max_batch_bytes).await?;
     let read = notification::parse(&body, service.clock.now()).map_err(unreadable)?;
     if read.unreadable > 0 {
         tracing::warn!(items = read.unreadable, "notifications that name no subscription were passed over");
