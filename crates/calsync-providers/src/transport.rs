@@ -4,8 +4,7 @@
 //! Repeated here: what an operation itself calls harmless; an unexplained 412 without any `If-Match` once (google.md §5);
 //! any call once with a new token after a 401, which means that nothing was done. Everything else is the engine's.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use calsync_core::calendar::ProviderKind;
@@ -22,7 +21,7 @@ use crate::stats::{CallOutcome, CallRecorder};
 use crate::tokens::{TokenShop, Tokens};
 use crate::wire::{self, Effect, Reply};
 
-/// Calls in a row whose fresh token is refused, from which the connection counts as dead.
+/// Fresh tokens in a row that are refused, from which the connection counts as dead.
 const REFUSED_FRESH_MAX: u32 = 4;
 /// The pause after a refusal that names none.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -121,7 +120,15 @@ pub(crate) struct Transport<R> {
     pub(crate) remote: Arc<R>,
     budget: AccountBudget,
     tokens: Tokens,
-    refused_fresh: AtomicU32,
+    refused: Mutex<RefusedTokens>,
+}
+
+/// Fresh tokens that were refused, with no call in between that went well. Each counts once, however many calls were under
+/// way with it.
+#[derive(Default)]
+struct RefusedTokens {
+    last: Option<Secret>,
+    in_a_row: u32,
 }
 
 /// A call to be made.
@@ -160,7 +167,7 @@ impl From<ProviderError> for Failed {
 
 impl<R: Remote> Transport<R> {
     pub(crate) fn new(remote: Arc<R>, budget: AccountBudget, tokens: Tokens) -> Transport<R> {
-        Transport { remote, budget, tokens, refused_fresh: AtomicU32::new(0) }
+        Transport { remote, budget, tokens, refused: Mutex::default() }
     }
 
     /// Makes the call, within its bounds.
@@ -170,14 +177,14 @@ impl<R: Remote> Transport<R> {
         loop {
             let failed = match self.once(call, &token).await {
                 Ok(reply) => {
-                    self.refused_fresh.store(0, Ordering::Relaxed);
+                    *self.refused_tokens() = RefusedTokens::default();
                     return Ok(reply);
                 }
                 Err(failed) => failed,
             };
             match tries.next(call.operation, call.if_match.is_some(), &failed) {
                 Next::GiveUp if tries.new_token && failed.status == Some(401) => {
-                    return Err(self.refused_twice(failed.error));
+                    return Err(self.refused_twice(&token, failed.error));
                 }
                 Next::GiveUp => return Err(failed.error),
                 Next::NewToken => token = self.tokens.get(self.remote.as_ref(), Some(&token)).await?,
@@ -193,13 +200,21 @@ impl<R: Remote> Transport<R> {
     }
 
     /// A token bought a moment ago was refused as well. A grant that is dead says so when a token is bought, so this is
-    /// more likely the provider's passing trouble: only when it happens call after call must the person come back.
-    fn refused_twice(&self, error: ProviderError) -> ProviderError {
-        let often = self.refused_fresh.fetch_add(1, Ordering::Relaxed) + 1 >= REFUSED_FRESH_MAX;
-        if often || error.class != ErrorClass::Unauthorized {
+    /// more likely the provider's passing trouble: only when it happens to token after token must the person come back.
+    fn refused_twice(&self, token: &Secret, error: ProviderError) -> ProviderError {
+        let mut refused = self.refused_tokens();
+        if refused.last.as_ref() != Some(token) {
+            refused.last = Some(token.clone());
+            refused.in_a_row += 1;
+        }
+        if refused.in_a_row >= REFUSED_FRESH_MAX || error.class != ErrorClass::Unauthorized {
             return error;
         }
         ProviderError { class: ErrorClass::Transient, ..error }
+    }
+
+    fn refused_tokens(&self) -> MutexGuard<'_, RefusedTokens> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn once(&self, call: &Call<'_, R::Operation>, token: &Secret) -> Result<Reply, Failed> {

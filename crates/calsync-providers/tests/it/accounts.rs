@@ -87,6 +87,18 @@ async fn fresh_tokens_refused_call_after_call_end_the_connection() {
     }
 }
 
+/// Seen in a demo with faults: four calls under way at once, one fresh token that was refused, and a person who was asked to
+/// come back for nothing.
+#[tokio::test]
+async fn a_fresh_token_that_is_refused_counts_once_however_many_calls_use_it() {
+    let rig = Rig::new().await;
+    rig.answers(vec![refusal(401, "authError"); 8]);
+    let (a, b, c, d) = tokio::join!(look(&rig), look(&rig), look(&rig), look(&rig));
+    let classes: Vec<_> = [a, b, c, d].into_iter().map(|result| result.unwrap_err().class).collect();
+    assert_eq!(classes, [ErrorClass::Transient; 4]);
+    assert_eq!(rig.token_calls().len(), 2);
+}
+
 #[tokio::test]
 async fn a_passing_fault_at_the_token_endpoint_is_sat_out() {
     let rig = Rig::new().await;
