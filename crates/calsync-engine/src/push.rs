@@ -9,7 +9,7 @@ use calsync_core::plan::ActionKind;
 use calsync_core::ports::{Asked, BlockPut, Lease, ProviderAccount, ProviderError, PutMode};
 use futures_util::{StreamExt, stream};
 
-use crate::settle::{Next, after_error, after_look};
+use crate::settle::{Next, after_error, after_look, is_refusal};
 use crate::{Engine, EngineError};
 
 /// Writes taken from the outbox at once, and settled in one transaction.
@@ -192,7 +192,7 @@ impl Pushed {
             Outcome::Postponed { .. } => {
                 let Some(error) = error else { return };
                 self.error.get_or_insert_with(|| error.to_string());
-                if !error.class.passes() {
+                if is_refusal(error.class) {
                     self.refused.get_or_insert_with(|| error.to_string());
                 }
             }

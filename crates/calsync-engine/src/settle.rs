@@ -51,6 +51,12 @@ pub(crate) fn after_error(write: &Write, error: &ProviderError, now: Ts) -> Next
     }
 }
 
+/// Whether a write that is put off for this was refused, and somebody should be told. One that met what stands there
+/// already, or a change, was not: what became of it is still to be found out.
+pub(crate) const fn is_refusal(class: ErrorClass) -> bool {
+    matches!(class, ErrorClass::Gone | ErrorClass::Invalid | ErrorClass::Unsupported | ErrorClass::Permanent)
+}
+
 /// The provider chooses ids, and its adapter has looked: the key was used for a block that is not there any more. The block
 /// comes back under the next one.
 fn key_used_up(op: &WriteOp) -> Outcome {
@@ -174,6 +180,25 @@ mod tests {
             matches!(postponed, Next::Settled(Outcome::Postponed { attempts: 2, .. })),
             "asked for again"
         );
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_refusal_that_is_none() {
+        use ErrorClass::{Conflict, Exists, Gone, Invalid, Permanent, Transient};
+        let now = Ts::from_secs(0);
+        let at = |class| {
+            let identity = Identity::new([1; 32]);
+            let error = ProviderError::new(class, "");
+            after_look(&create(Some("x".into())), &error, Standing::Nothing, &identity, now)
+        };
+        // A replica does not know the block yet that another one refuses to make twice.
+        assert!(matches!(at(Exists), Outcome::Postponed { .. }));
+        for class in [Exists, Conflict, Transient] {
+            assert!(!is_refusal(class), "{class:?}");
+        }
+        for class in [Gone, Invalid, Permanent] {
+            assert!(is_refusal(class), "{class:?}");
+        }
     }
 
     #[test]
