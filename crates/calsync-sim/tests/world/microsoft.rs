@@ -242,6 +242,26 @@ fn a_block_that_nobody_wants_any_more_goes_when_it_turns_up() {
 /// The version was refused, and the look that followed asked a replica that did not know the block yet: it stands, and is
 /// not forgotten. (Found by seeds 2, 8 and 12 of Microsoft's worlds.)
 #[test]
+fn trap_13_a_burst_of_pushes_is_one_reading() {
+    block_on(async {
+        let mut world = settled(MICROSOFT, 9).await;
+        let calendar = world.life.people[0].calendars[1].clone();
+        let event = make(&world, &calendar, 33);
+        for hours in 34..37 {
+            let to = hour(&world, hours);
+            world.cloud.with(|c| c.reschedule(&calendar, &event, to, world.clock.now()).unwrap());
+        }
+        world.deliver().await;
+        let step = world.engine().step().await.unwrap().unwrap();
+        let [reading] = step.read.as_slice() else { panic!("{:?}", step.read) };
+        // One for the new event, one for the noise that comes with it, one for each time it was moved.
+        assert!(reading.notifications >= 4, "{reading:?}");
+        world.deliver_and_work().await;
+        assert_good(&world);
+    });
+}
+
+#[test]
 fn trap_15_a_delta_that_knows_nothing_of_the_push_yet_is_asked_once_more() {
     block_on(async {
         let mut world = settled(MICROSOFT, 10).await;

@@ -1,5 +1,6 @@
 //! The behaviours that bite (microsoft.md §10), each under its number, as far as they concern the adapter. Row 14 stands in
-//! `writing`, rows 7 and 16 in `watching`, row 19 in `accounts`; rows 13, 15 and 18 are the engine's and the server's.
+//! `writing`, rows 7 and 16 in `watching`, row 19 in `accounts`; rows 13 and 15 are the engine's (the
+//! worlds of `calsync-sim`), row 18 is the server's (`service/reach.rs`).
 
 use calsync_core::calendar::Cursor;
 use calsync_core::event::{Series, ShowAs, When};
