@@ -45,6 +45,17 @@ struct Reading {
     began_at: Ts,
 }
 
+/// What looking at vanished blocks one by one showed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Looked {
+    /// They are gone.
+    AsTold,
+    /// Some stand outside the window, and are part of the reading now.
+    Found,
+    /// One stands where the listing of changes says that it went from.
+    Contradicted,
+}
+
 impl Engine {
     /// Reads one calendar and takes over what changed.
     pub(crate) async fn pull(
@@ -69,6 +80,15 @@ impl Engine {
             reading = self.read_everything(lease, work.calendar, account).await?;
             delta = mirror.fold(&reading.items, reading.listed, &context);
         }
+        if reading.listed == Listed::Changes {
+            let looked = self.look_for_moved(lease, work.calendar, &mut reading, &delta, account).await?;
+            if looked == Looked::Contradicted {
+                reading = self.read_everything(lease, work.calendar, account).await?;
+            }
+            if looked != Looked::AsTold {
+                delta = mirror.fold(&reading.items, reading.listed, &context);
+            }
+        }
         if loses_much(&mirror, &reading, &delta) {
             // Providers have answered "nothing" without an error. Only a second reading that agrees makes it true.
             let second = self.read_everything(lease, work.calendar, account).await?;
@@ -79,7 +99,10 @@ impl Engine {
             }
             (reading, delta) = (second, again);
         }
-        if self.look_for_moved(work.calendar, &mut reading, &delta, account).await? {
+        if reading.listed != Listed::Changes
+            && self.look_for_moved(lease, work.calendar, &mut reading, &delta, account).await?
+                == Looked::Found
+        {
             delta = mirror.fold(&reading.items, reading.listed, &context);
         }
         let counts = counts(&reading, &delta);
@@ -90,33 +113,38 @@ impl Engine {
 
     /// Where listings are windowed, a block that somebody dragged out of the window is told of like one that was removed
     /// (microsoft.md §7, "moved out of it"). Made anew, there would be two of it as soon as the window came to the first:
-    /// so each is looked at by itself before it is taken for gone. Whether any was found.
+    /// so each is looked at by itself before it is taken for gone.
     async fn look_for_moved(
         &self,
+        lease: &Lease,
         calendar: &Calendar,
         reading: &mut Reading,
         delta: &MirrorDelta,
         account: &dyn ProviderAccount,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<Looked, EngineError> {
         if account.capabilities().listing == Listing::Unbounded {
-            return Ok(false);
+            return Ok(Looked::AsTold);
         }
-        let before = reading.items.len();
         let covered = reading.cursor.as_ref().map_or(self.window(), |cursor| cursor.covers);
-        // One that stands inside was not shown because it stands in another calendar now: from this one it is gone.
         let outside = |block: &RemoteEvent| {
             let span = block.event.when.as_ref().map(When::span);
             span.is_some_and(|span| !span.touches(&covered, &TimeZone::UTC))
         };
+        let mut looked = Looked::AsTold;
         for id in delta.blocks_gone.iter().take(LOOKS_MAX) {
             match account.get_block(&calendar.remote.calendar, id).await? {
                 Standing::Present(block) if outside(&block) => {
                     reading.items.push(RemoteItem::Present(block));
+                    looked = Looked::Found;
                 }
+                // Changes may be told late, and again (microsoft.md §7): a whole listing knows better.
+                Standing::Present(_) if reading.listed == Listed::Changes => return Ok(Looked::Contradicted),
+                // Not shown by a whole listing, it stands in another calendar now: from this one it is gone.
                 Standing::Present(_) | Standing::Deleted | Standing::Nothing => {}
             }
+            self.keep_lease(lease).await?;
         }
-        Ok(reading.items.len() > before)
+        Ok(looked)
     }
 
     /// The window in force now.

@@ -39,8 +39,8 @@ struct ReadCalendar {
     begun: RunBegun,
     result: Result<RunCounts, ProviderError>,
     calls: u32,
-    /// The provider may have told of a change before its listing knew: how long to wait before looking once more.
-    once_more: Option<SignedDuration>,
+    /// It showed nothing, and its provider may tell of a change so long before a listing knows.
+    outrun: Option<SignedDuration>,
 }
 
 impl Engine {
@@ -172,10 +172,9 @@ impl Engine {
                 (result, account.take_calls(), outruns)
             }
         };
-        // Only after a push: a second look that finds nothing either is the last.
         let shows_nothing = result.as_ref().is_ok_and(|read| read.events_seen == 0);
-        let once_more = outruns.filter(|_| shows_nothing && !begun.notifications.is_empty());
-        Ok(ReadCalendar { calendar: calendar.clone(), run: run.id, kind, begun, result, calls, once_more })
+        let outrun = outruns.filter(|_| shows_nothing);
+        Ok(ReadCalendar { calendar: calendar.clone(), run: run.id, kind, begun, result, calls, outrun })
     }
 
     /// Works on every target that wants planning or has writes waiting. A plan that its audit refuses stops that target
@@ -291,8 +290,12 @@ impl Engine {
                 };
                 match target_error {
                     None => {
-                        let once_more = one.once_more.map(|wait| Some(now.plus(wait)));
-                        (RunStatus::Succeeded, NotificationsEnd::Completed(served), once_more)
+                        // So long after the last push it is looked at once more, whatever comes in between.
+                        let heard =
+                            active_subscription(state, one.calendar.id).and_then(|s| s.last_notification_at);
+                        let again =
+                            heard.zip(one.outrun).map(|(at, wait)| at.plus(wait)).filter(|at| *at > now);
+                        (RunStatus::Succeeded, NotificationsEnd::Completed(served), again.map(Some))
                     }
                     Some(error) => {
                         let items = failures(Worth::Retrying);
@@ -350,8 +353,6 @@ fn retry_at(after: AfterFailure) -> Option<Ts> {
     }
 }
 
-/// The channel to rely on. One whose opening the provider has not confirmed may never have been opened (we died over
-/// it): until that is known, the calendar is polled.
 fn trigger(calendar: &Calendar, kind: RunKind) -> &'static str {
     match kind {
         RunKind::Full if calendar.last_full_sync.is_none() => "first reading",

@@ -20,13 +20,6 @@ pub struct Credentials {
     pub expires_at: Option<Ts>,
 }
 
-impl Credentials {
-    /// Whether both came of one sign-in: what works with one goes on working with the other.
-    pub fn same_grant(&self, other: &Credentials) -> bool {
-        self.obtained_at == other.obtained_at
-    }
-}
-
 /// Credentials could not be stored.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("rotated credentials could not be stored: {0}")]
@@ -57,4 +50,7 @@ pub trait CredentialKeeper: Send + Sync {
         old: &Credentials,
         new: &Credentials,
     ) -> Result<Kept, NotKept>;
+
+    /// The credentials that are stored now; `None` if there are none, or they can't be read.
+    async fn stored(&self, account: AccountId) -> Option<Credentials>;
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use calsync_core::ids::AccountId;
-use calsync_core::ports::{Clock, ProviderError};
+use calsync_core::ports::{Clock, ErrorClass, ProviderError};
 use calsync_core::secret::Secret;
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
@@ -84,7 +84,16 @@ impl Tokens {
         {
             return Err(error.clone());
         }
-        match shop.buy(&state.credentials).await {
+        let mut bought = shop.buy(&state.credentials).await;
+        if bought.as_ref().is_err_and(|error| error.class == ErrorClass::Unauthorized) {
+            // Ours may only be too old: while we had no need of it, others rotated the ones that are stored.
+            let stored = self.keeper.stored(self.account).await;
+            if let Some(newer) = stored.filter(|s| s.refresh_token != state.credentials.refresh_token) {
+                (state.credentials, state.replaces) = (newer, None);
+                bought = shop.buy(&state.credentials).await;
+            }
+        }
+        match bought {
             Ok(bought) => Ok(self.take(&mut state, bought).await),
             Err(error) => {
                 state.access = None;

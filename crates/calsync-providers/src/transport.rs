@@ -22,7 +22,7 @@ use crate::tokens::{TokenShop, Tokens};
 use crate::wire::{self, Effect, Reply};
 
 /// Fresh tokens in a row that are refused, from which the connection counts as dead.
-const REFUSED_FRESH_MAX: u32 = 4;
+const REFUSED_FRESH_MAX: usize = 4;
 /// The pause after a refusal that names none.
 const PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause of reading that a used-up quota leads to.
@@ -126,10 +126,7 @@ pub(crate) struct Transport<R> {
 /// Fresh tokens that were refused, with no call in between that went well. Each counts once, however many calls were under
 /// way with it.
 #[derive(Default)]
-struct RefusedTokens {
-    last: Option<Secret>,
-    in_a_row: u32,
-}
+struct RefusedTokens(Vec<Secret>);
 
 /// A call to be made.
 pub(crate) struct Call<'a, O> {
@@ -203,11 +200,10 @@ impl<R: Remote> Transport<R> {
     /// more likely the provider's passing trouble: only when it happens to token after token must the person come back.
     fn refused_twice(&self, token: &Secret, error: ProviderError) -> ProviderError {
         let mut refused = self.refused_tokens();
-        if refused.last.as_ref() != Some(token) {
-            refused.last = Some(token.clone());
-            refused.in_a_row += 1;
+        if refused.0.len() < REFUSED_FRESH_MAX && !refused.0.contains(token) {
+            refused.0.push(token.clone());
         }
-        if refused.in_a_row >= REFUSED_FRESH_MAX || error.class != ErrorClass::Unauthorized {
+        if refused.0.len() >= REFUSED_FRESH_MAX || error.class != ErrorClass::Unauthorized {
             return error;
         }
         ProviderError { class: ErrorClass::Transient, ..error }

@@ -356,7 +356,8 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
     /// One calendar.
     async fn calendar(&self, calendar: CalendarId) -> Result<Option<Calendar>, StoreError>;
-    /// Changes a switch; the user's calendars are planned again.
+    /// Changes a switch; the user's calendars are planned again. One that is switched off is forgotten, and whoever holds its
+    /// user's lease loses it: what they have read is.
     async fn change_calendar(
         &self,
         calendar: CalendarId,
@@ -437,8 +438,7 @@ pub trait Store: Send + Sync {
     /// left `processing` by a dead worker become `processing` for it. Subscriptions that delivered what was pending are marked
     /// (`last_notification_at`, failures cleared).
     async fn begin_run(&self, lease: &Lease, run: &Run) -> Result<RunBegun, StoreError>;
-    /// Takes over what a listing showed, atomically with the cursor; the targets become `plan_due`. Of a calendar that was
-    /// switched off while it was listed, only the blocks: they are needed to remove them.
+    /// Takes over what a listing showed, atomically with the cursor; the targets become `plan_due`.
     async fn apply_pull(&self, lease: &Lease, pull: &PullApply) -> Result<(), StoreError>;
     /// Takes over a plan; the target is no longer `plan_due`, unless it was made dirty after `seen_generation`.
     async fn enqueue(&self, lease: &Lease, enqueue: &Enqueue) -> Result<(), StoreError>;

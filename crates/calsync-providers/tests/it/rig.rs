@@ -295,4 +295,8 @@ impl CredentialKeeper for Keeper {
         self.kept.lock().unwrap().push(new.clone());
         Ok(Kept::Stored)
     }
+
+    async fn stored(&self, _account: AccountId) -> Option<Credentials> {
+        self.kept.lock().unwrap().last().cloned()
+    }
 }

@@ -10,6 +10,7 @@ use calsync_core::ids::AccountId;
 use calsync_core::ports::{
     ErrorClass, ProviderAccount, ProviderDirectory, ProviderError, SealedCredentials, Store,
 };
+use calsync_core::time::Ts;
 use calsync_providers::Provider;
 use calsync_providers::credentials::{CredentialKeeper, Credentials, Kept, NotKept};
 
@@ -32,8 +33,8 @@ pub struct Directory {
 struct Opened {
     /// Version of the stored credentials that it was last compared with.
     version: i64,
-    /// The credentials it was opened with.
-    credentials: Credentials,
+    /// When the person granted what it was opened with.
+    granted_at: Ts,
     session: Arc<dyn ProviderAccount>,
 }
 
@@ -102,15 +103,16 @@ impl ProviderDirectory for Directory {
         let credentials = self.keeper.open(account.id, &sealed).map_err(operator)?;
         // Rotated, here or by another instance, or sealed anew: what is open goes on working. Opening it anew would buy
         // another access token, which would rotate them again, which would make the others open it anew.
-        let same = kept.filter(|kept| kept.credentials.same_grant(&credentials));
+        let granted_at = credentials.obtained_at;
+        let same = kept.filter(|kept| kept.granted_at == granted_at);
         let session = match same {
             Some(kept) => kept.session,
             None => {
                 let provider = self.provider(account.provider)?.clone();
-                provider.open(account, credentials.clone(), self.keeper.clone())
+                provider.open(account, credentials, self.keeper.clone())
             }
         };
-        self.keep(account.id, Opened { version: sealed.version, credentials, session: session.clone() });
+        self.keep(account.id, Opened { version: sealed.version, granted_at, session: session.clone() });
         Ok(session)
     }
 }
@@ -155,5 +157,10 @@ impl CredentialKeeper for Keeper {
         let sealed = self.seal(account, new, current.version + 1);
         let replaced = self.store.replace_credentials(account, current.version, &sealed).await;
         Ok(if replaced.map_err(|e| not_kept(&e))? { Kept::Stored } else { Kept::Outrun(None) })
+    }
+
+    async fn stored(&self, account: AccountId) -> Option<Credentials> {
+        let sealed = self.store.credentials(account).await.ok()??;
+        self.open(account, &sealed).ok()
     }
 }

@@ -18,7 +18,7 @@ use calsync_core::ports::{Clock, IdGen, Store};
 use calsync_core::schedule::Intervals;
 use calsync_engine::{Engine, EngineConfig, StepReport};
 use calsync_providers::stats::CallRecorder;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -34,6 +34,9 @@ use running::kept_alive;
 
 /// Told of every step that did something.
 pub type Observer = Arc<dyn Fn(&StepReport) + Send + Sync>;
+
+/// Renewals under way at once that a provider asked for: it may ask for thousands in one minute.
+const RENEWALS_AT_ONCE: usize = 4;
 
 /// Everything that the web server, the workers and the commands share.
 pub struct Service {
@@ -57,6 +60,8 @@ pub struct Service {
     pub recorder: Arc<CallRecorder>,
     /// This instance in leases: no other has the same name, and it has another one after a restart.
     pub owner: String,
+    /// Channels that are renewed just now because their provider asked for it.
+    pub renewals: Arc<Semaphore>,
     observer: Observer,
     wake: Notify,
     /// Another instance may have made work.
@@ -98,6 +103,7 @@ impl Service {
             vitals: Vitals::new(),
             recorder,
             owner,
+            renewals: Arc::new(Semaphore::new(RENEWALS_AT_ONCE)),
             observer,
             wake: Notify::new(),
             heard: Notify::new(),

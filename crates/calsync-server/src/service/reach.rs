@@ -15,6 +15,8 @@ use crate::system::{Random, SystemRandom};
 const AFTER_START: Duration = Duration::from_secs(5);
 /// Certificates end and proxies are changed while we run.
 const EVERY: Duration = Duration::from_secs(24 * 3_600);
+/// While it fails: what stands in front of us may only be starting.
+const AGAIN: Duration = Duration::from_secs(5 * 60);
 /// Graph waits no longer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// No answer that could be right is longer.
@@ -49,18 +51,25 @@ pub(super) async fn watch(service: Arc<Service>, stopping: CancellationToken) {
     let address = service.settings.server.public("/webhooks/microsoft/");
     let wanted = service.settings.webhooks.enabled && service.settings.microsoft.client.is_some();
     let Some(address) = address.filter(|_| wanted) else { return stopping.cancelled().await };
-    let mut wait = AFTER_START;
+    let (mut wait, mut said) = (AFTER_START, None);
     while stopping.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
-        match shake_hands(&address).await {
-            Ok(()) => tracing::info!(%address, "our webhook address can be reached"),
-            Err(why) => tracing::warn!(%address, %why, "Microsoft will not reach our webhook address"),
+        let found = shake_hands(&address).await;
+        wait = if found.is_ok() { EVERY } else { AGAIN };
+        // Once, until it changes.
+        if said.as_ref() != Some(&found) {
+            match &found {
+                Ok(()) => tracing::info!(%address, "our webhook address can be reached"),
+                Err(why) => {
+                    tracing::warn!(%address, %why, "Microsoft may not be able to reach our webhook address")
+                }
+            }
         }
-        wait = EVERY;
+        said = Some(found);
     }
 }
 
 async fn shake_hands(address: &str) -> Result<(), Unreached> {
-    let silent = |e: &dyn std::fmt::Display| Unreached::Silent(e.to_string());
+    let silent = |e: &dyn std::error::Error| Unreached::Silent(causes(e));
     // Of no calendar that exists, as Graph's is of none that we know of yet. With what gets lost most easily on the way.
     let calendar = uuid::Uuid::nil();
     let mut nonce = [0; 8];
@@ -85,6 +94,12 @@ async fn shake_hands(address: &str) -> Result<(), Unreached> {
         }
     }
     judge(&Answer { status, content_type, body }, &token)
+}
+
+/// An error with what led to it: the first words alone tell nobody whether it is a name, a certificate or a port.
+fn causes(error: &dyn std::error::Error) -> String {
+    let all = std::iter::successors(Some(error), |e| e.source());
+    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// As Graph judges it.

@@ -270,7 +270,14 @@ fn trap_15_a_delta_that_knows_nothing_of_the_push_yet_is_asked_once_more() {
         make(&world, &calendar, 33);
         world.deliver_and_work().await;
         assert!(!world.judge().is_good(), "nobody could know of it yet");
-        world.clock.advance(SignedDuration::from_secs(10));
+        // Something else of the same person's comes in between, and the delta still knows nothing.
+        world.clock.advance(SignedDuration::from_secs(1));
+        world.faults.force(Fault::DeltaLag, 1);
+        let user = world.users[0];
+        let others = world.calendars_of(user).await;
+        world.engine().sync_now(&others, Wish::Changes).await.unwrap();
+        world.work().await;
+        world.clock.advance(SignedDuration::from_secs(9));
         world.deliver_and_work().await;
         assert_good(&world);
         // Pushes that nothing comes of, such as repeated ones, lead to one more look and not to looks for ever.

@@ -179,8 +179,10 @@ pub async fn a_stale_plan_swallows_no_command(store: Arc<dyn Store>) {
     // Switched off, and a rule set.
     let stale = made(None).await;
     w.store.change_calendar(w.b, CalendarChange::SyncEnabled(Switch::Off), t(30)).await.unwrap();
-    w.store.enqueue(&lease, &stale).await.unwrap();
+    let refused = w.store.enqueue(&lease, &stale).await;
+    assert!(matches!(refused, Err(StoreError::LeaseLost(_))), "{refused:?}");
     assert!(w.get(w.b).await.plan_due, "its blocks are still to go");
+    let lease = w.lease(30).await;
     w.store.enqueue(&lease, &made(None).await).await.unwrap();
     assert!(!w.get(w.b).await.plan_due);
     let stale = made(Some(hold(w.b))).await;

@@ -66,6 +66,14 @@ impl State {
         self.leases.get(resource).is_some_and(|held| held.owner.is_some() && held.expires_at > now)
     }
 
+    /// The holder's writes are refused from now on, as if another had taken over.
+    pub(super) fn fence_off(&mut self, resource: &str) {
+        if let Some(held) = self.leases.get_mut(resource).filter(|held| held.owner.is_some()) {
+            held.owner = None;
+            held.token += 1;
+        }
+    }
+
     /// Every fenced method begins here. A lease that ran out is still good while nobody has taken it.
     pub(super) fn fence(&mut self, lease: &Lease) -> Result<&mut Held, StoreError> {
         self.leases

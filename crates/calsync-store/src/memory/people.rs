@@ -221,6 +221,10 @@ impl State {
             CalendarChange::SyncEnabled(switch) => {
                 calendar.sync_enabled = switch.is_on();
                 let user = calendar.user;
+                if !switch.is_on() {
+                    // Whoever is at work on them has read what is forgotten here, and must not go by it.
+                    self.fence_off(&user_resource(user));
+                }
                 self.plan_all(user, now);
                 // Switched off it is none of "all", but its own blocks must go.
                 let calendar = self.calendar_mut(id)?;

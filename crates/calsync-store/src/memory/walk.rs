@@ -24,23 +24,18 @@ impl State {
     pub(super) fn apply_pull(&mut self, lease: &Lease, pull: &PullApply) -> Result<(), StoreError> {
         self.fence(lease)?;
         let calendar = self.calendar_mut(pull.calendar)?;
-        let switched_on = calendar.sync_enabled;
-        if switched_on {
-            calendar.cursor = pull.cursor.clone();
-            if let Some(full) = pull.full {
-                calendar.last_full_sync = Some(full.began_at);
-                calendar.full_due = false;
-            }
-            if let Some(zone) = &pull.time_zone {
-                calendar.time_zone = zone.clone();
-            }
+        calendar.cursor = pull.cursor.clone();
+        if let Some(full) = pull.full {
+            calendar.last_full_sync = Some(full.began_at);
+            calendar.full_due = false;
+        }
+        if let Some(zone) = &pull.time_zone {
+            calendar.time_zone = zone.clone();
         }
         let mirror = self.mirrors.entry(pull.calendar).or_default();
-        if switched_on {
-            pull.events_gone.iter().for_each(|id| drop(mirror.events.remove(id)));
-            mirror.events.extend(pull.events.iter().map(|e| (e.id.clone(), e.clone())));
-        }
+        pull.events_gone.iter().for_each(|id| drop(mirror.events.remove(id)));
         pull.blocks_gone.iter().for_each(|id| drop(mirror.blocks.remove(id)));
+        mirror.events.extend(pull.events.iter().map(|e| (e.id.clone(), e.clone())));
         mirror.blocks.extend(pull.blocks.iter().map(|b| (b.id.clone(), b.clone())));
         for target in &pull.targets {
             if let Some(calendar) = self.calendars.get_mut(target) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use calsync_core::calendar::{Calendar, ListedCalendar};
 use calsync_core::ids::{AccountId, CalendarId, UserId};
-use calsync_core::ports::{CalendarChange, StoreError, Wish};
+use calsync_core::ports::{CalendarChange, StoreError, Switch, Wish};
 use calsync_core::time::Ts;
 
 use super::SqlStore;
@@ -69,6 +69,10 @@ impl SqlStore {
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         let user = owner(&mut tx, calendar).await?.ok_or_else(|| missing("calendar"))?;
+        if change == CalendarChange::SyncEnabled(Switch::Off) {
+            // Whoever is at work on them has read what is forgotten here, and must not go by it.
+            tx.exec(FENCE_OFF, vals![user]).await?;
+        }
         lock_user(&mut tx, user).await?;
         let mut raised = BTreeSet::from([calendar]);
         match change {
@@ -144,6 +148,10 @@ pub(super) const RAISE: Bulk = Bulk {
              full_due = CASE WHEN v.column4 = 1 THEN 1 ELSE full_due END FROM (",
     after: ") AS v WHERE calendars.id = v.column1",
 };
+
+/// The holder's writes are refused from now on, as if another had taken over. Before the calendars, as everywhere.
+const FENCE_OFF: &str =
+    "UPDATE leases SET owner = NULL, token = token + 1 WHERE user_id = $1 AND owner IS NOT NULL";
 
 /// Copied titles must not stay stored, and enabling starts from the calendar as it is then. The blocks are needed to
 /// remove ours.

@@ -11,7 +11,7 @@ use calsync_core::time::Ts;
 use serde::Serialize;
 
 use super::SqlStore;
-use super::calendars::{owner, raise};
+use super::calendars::raise;
 use super::columns::{self, select};
 use super::db::{Bulk, Tx};
 use super::leases::fence;
@@ -44,11 +44,10 @@ impl SqlStore {
         fence(&mut tx, lease).await?;
         let calendar = pull.calendar;
         tx.hold(&pull.targets.iter().copied().chain([calendar]).collect()).await?;
-        if put_cursor(&mut tx, pull).await? {
-            tx.bulk(&EVENTS_GONE, gone(calendar, &pull.events_gone)).await?;
-            tx.bulk(&EVENTS, present(calendar, pull.events.iter().map(|e| (&e.id, e)))?).await?;
-        }
+        put_cursor(&mut tx, pull).await?;
+        tx.bulk(&EVENTS_GONE, gone(calendar, &pull.events_gone)).await?;
         tx.bulk(&BLOCKS_GONE, gone(calendar, &pull.blocks_gone)).await?;
+        tx.bulk(&EVENTS, present(calendar, pull.events.iter().map(|e| (&e.id, e)))?).await?;
         tx.bulk(&BLOCKS, present(calendar, pull.blocks.iter().map(|b| (&b.id, b)))?).await?;
         tx.bulk(&PLAN_DUE, pull.targets.iter().map(|target| vals![*target, pull.at]).collect()).await?;
         tx.commit().await
@@ -151,13 +150,11 @@ pub(super) fn present<'a, T: Serialize + 'a>(
     latest.into_iter().map(|(id, item)| Ok(vals![calendar, id, Val::json(item)?])).collect()
 }
 
-/// Where the next listing begins. `false`: the calendar was switched off meanwhile, and of its events nothing is kept.
-async fn put_cursor(tx: &mut Tx, pull: &PullApply) -> Result<bool, StoreError> {
+async fn put_cursor(tx: &mut Tx, pull: &PullApply) -> Result<(), StoreError> {
     let cursor = pull.cursor.as_ref();
     let sql = "UPDATE calendars SET cursor_token = $2, cursor_params = $3, cursor_from = $4, cursor_to = $5, \
                last_full_sync = coalesce($6, last_full_sync), \
-               full_due = CASE WHEN $6 IS NULL THEN full_due ELSE 0 END, time_zone = coalesce($7, time_zone) \
-               WHERE id = $1 AND sync_enabled = 1";
+               full_due = CASE WHEN $6 IS NULL THEN full_due ELSE 0 END, time_zone = coalesce($7, time_zone) WHERE id = $1";
     let vals = vals![
         pull.calendar,
         cursor.map(|c| c.token.as_str()),
@@ -167,10 +164,7 @@ async fn put_cursor(tx: &mut Tx, pull: &PullApply) -> Result<bool, StoreError> {
         pull.full.map(|f| f.began_at),
         &pull.time_zone,
     ];
-    if tx.exec(sql, vals).await? == 1 {
-        return Ok(true);
-    }
-    owner(tx, pull.calendar).await?.map(|_| false).ok_or_else(|| missing("calendar"))
+    if tx.exec(sql, vals).await? == 1 { Ok(()) } else { Err(missing("calendar")) }
 }
 
 /// What waits already in the same form keeps its tries; the order is the plan's.

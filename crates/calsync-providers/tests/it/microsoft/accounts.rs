@@ -243,6 +243,29 @@ impl CredentialKeeper for Vault {
         *stored = new.clone();
         Ok(Kept::Stored)
     }
+
+    async fn stored(&self, _: AccountId) -> Option<Credentials> {
+        Some(self.0.lock().unwrap().clone())
+    }
+}
+
+/// A process that had no need of the account for months: ours died of disuse, and the ones that others rotated did not.
+#[tokio::test]
+async fn a_dead_refresh_token_is_no_dead_grant_while_a_newer_one_is_stored() {
+    let rig = Rig::new().await;
+    let newer = Credentials { refresh_token: Secret::new("newer"), ..credentials() };
+    let vault = Arc::new(Vault(Mutex::new(newer)));
+    let account = rig.microsoft.account(&person(), credentials(), vault.clone());
+    let dead = || answer(400, json!({"error": "invalid_grant", "error_codes": [700_082]}));
+    rig.tokens([dead(), rotated(1)]);
+    rig.answers(vec![nothing()]);
+    account.get_block("c", &EventId("e".into())).await.unwrap();
+    assert_eq!(rig.token_calls()[1].form("refresh_token").as_deref(), Some("newer"));
+    // And where the stored one is dead as well, it is said.
+    let account = rig.microsoft.account(&person(), credentials(), vault);
+    rig.tokens([dead(), dead()]);
+    let error = account.get_block("c", &EventId("e".into())).await.unwrap_err();
+    assert_eq!((error.class, rig.token_calls().len()), (ErrorClass::Unauthorized, 4));
 }
 
 #[tokio::test]

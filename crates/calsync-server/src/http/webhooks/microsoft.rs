@@ -1,7 +1,7 @@
 //! `POST /webhooks/microsoft/{calendar}/`: Microsoft Graph change and lifecycle notifications, many to a body, and the
 //! handshake that comes before the first (microsoft.md §8.1 to §8.3).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -21,6 +21,8 @@ use super::{named, not_stored, refuse};
 use crate::http::{ApiError, ClientAddr, capped};
 use crate::service::Service;
 
+/// Subscriptions that the items of one body may name: the calendar's own, and some that were replaced.
+const CHANNELS_MAX: usize = 16;
 /// Items stored at the same time: they share their commits, and a body of a thousand is answered in time.
 const AT_ONCE: usize = 256;
 
@@ -34,11 +36,16 @@ struct Tally {
     unknown: usize,
     distrusted: BTreeMap<String, usize>,
     failed: Option<StoreError>,
+    /// Items that name no subscription at all.
+    unreadable: usize,
 }
 
 impl Tally {
     /// Once a body, whatever it holds: whoever sends thousands of forged items fills no log.
     fn say(&self, calendar: CalendarId) {
+        if self.unreadable > 0 && self.believed {
+            tracing::warn!(%calendar, items = self.unreadable, "notifications that name no subscription were passed over");
+        }
         if self.unknown > 0 {
             tracing::debug!(%calendar, items = self.unknown, "notifications of an unknown subscription");
         }
@@ -103,13 +110,11 @@ async fn receive(
 ) -> Result<(), ApiError> {
     let body = capped(headers, body, service.settings.webhooks.max_batch_bytes).await?;
     let read = notification::parse(&body, service.clock.now()).map_err(unreadable)?;
-    if read.unreadable > 0 {
-        tracing::warn!(items = read.unreadable, "notifications that name no subscription were passed over");
-    }
     let empty = read.items.is_empty() && read.unreadable == 0;
     // Something that is no id of ours names nothing that exists.
     let Ok(calendar) = calendar.parse::<CalendarId>() else { return Err(ApiError::forbidden()) };
-    let tally = accept(service, calendar, read.items).await;
+    let mut tally = accept(service, calendar, read.items).await;
+    tally.unreadable = read.unreadable;
     tally.say(calendar);
     if tally.stored {
         service.wake();
@@ -129,11 +134,46 @@ async fn receive(
 
 /// Each item stands for itself: a forged one costs no other its place.
 async fn accept(service: &Service, calendar: CalendarId, items: Vec<Delivery>) -> Tally {
-    let accepting =
-        items.into_iter().map(|item| service.engine.accept_delivery(ProviderKind::Microsoft, calendar, item));
-    let mut accepted = stream::iter(accepting).buffered(AT_ONCE);
     let mut tally = Tally::default();
-    while let Some(item) = accepted.next().await {
+    let (first, rest) = by_channel(items, &mut tally);
+    let unknown = take_all(service, calendar, first, &mut tally).await;
+    let rest = rest.into_iter().filter(|item| !unknown.contains(&item.claim.channel)).collect();
+    take_all(service, calendar, rest, &mut tally).await;
+    tally
+}
+
+/// The first item of each subscription, and the rest: of one that nobody knows, no more than one is looked up. Graph posts to
+/// one address what few subscriptions have to tell; what more than that name is nobody's.
+fn by_channel(items: Vec<Delivery>, tally: &mut Tally) -> (Vec<Delivery>, Vec<Delivery>) {
+    let mut channels = BTreeSet::new();
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    for item in items {
+        if channels.contains(&item.claim.channel) {
+            rest.push(item);
+        } else if channels.len() < CHANNELS_MAX {
+            channels.insert(item.claim.channel.clone());
+            first.push(item);
+        } else {
+            tally.unknown += 1;
+        }
+    }
+    (first, rest)
+}
+
+/// Which subscriptions nobody knows.
+async fn take_all(
+    service: &Service,
+    calendar: CalendarId,
+    items: Vec<Delivery>,
+    tally: &mut Tally,
+) -> BTreeSet<String> {
+    let accepting = items.into_iter().map(|item| async move {
+        let channel = item.claim.channel.clone();
+        (channel, service.engine.accept_delivery(ProviderKind::Microsoft, calendar, item).await)
+    });
+    let mut accepted = stream::iter(accepting).buffered(AT_ONCE);
+    let mut unknown = BTreeSet::new();
+    while let Some((channel, item)) = accepted.next().await {
         match item {
             Ok((accepted, followup)) => {
                 tally.believed = true;
@@ -141,18 +181,24 @@ async fn accept(service: &Service, calendar: CalendarId, items: Vec<Delivery>) -
                 tally.renew |= followup == Followup::Renew;
                 tally.open |= followup == Followup::Open;
             }
-            Err(Refusal::Unknown) => tally.unknown += 1,
+            Err(Refusal::Unknown) => {
+                tally.unknown += 1;
+                unknown.insert(channel);
+            }
             Err(Refusal::Distrusted(why)) => *tally.distrusted.entry(why.to_string()).or_default() += 1,
             Err(Refusal::Store(error)) => tally.failed = Some(error),
         }
     }
-    tally
+    unknown
 }
 
-/// After the answer: a renewal calls Graph, which waits for us.
+/// After the answer: a renewal calls Graph, which waits for us. When too many ask at once, the rest are left to ask again, as
+/// they do, or to maintenance.
 fn renew(service: &Arc<Service>, calendar: CalendarId) {
+    let Ok(turn) = service.renewals.clone().try_acquire_owned() else { return };
     let service = service.clone();
     tokio::spawn(async move {
+        let _turn = turn;
         if let Err(error) = service.engine.renew_channel(calendar).await {
             tracing::warn!(%calendar, %error, "a push channel that asked for it could not be renewed");
         }
