@@ -344,6 +344,33 @@ fn a_block_dragged_out_of_the_window_is_put_back_once() {
     });
 }
 
+/// The listing says that a block went, and by the time it is looked at it stands where it stood: it is not made twice, for
+/// nothing would ever tell which of the two is one too many.
+#[test]
+fn a_block_dragged_out_and_back_while_it_is_read_is_left_alone() {
+    block_on(async {
+        let mut world = settled(MICROSOFT, 11).await;
+        let person = world.life.people[0].clone();
+        let (at, far) = (hour(&world, 33), hour(&world, 24 * 200));
+        make(&world, &person.calendars[1], 33);
+        world.deliver_and_work().await;
+        let target = person.calendars[2].clone();
+        let block = blocks_at(&world, &target, &at)[0].clone();
+        let (now, before) = (world.clock.now(), world.writes());
+        world.cloud.with(|c| c.reschedule(&target, &block, far, now).unwrap());
+        let (cloud, back, calendar) = (world.cloud.clone(), at.clone(), target.clone());
+        let id = block.clone();
+        world.after_next_call(move || {
+            cloud.with(|c| c.reschedule(&calendar, &id, back, now).unwrap());
+        });
+        world.deliver_and_work().await;
+        world.deliver_and_work().await;
+        assert_eq!(blocks_at(&world, &target, &at), [block]);
+        assert_eq!(world.writes(), before);
+        assert_good(&world);
+    });
+}
+
 /// A block that somebody puts into another calendar is gone from its own, though its id still leads to it (§10 row 6).
 #[test]
 fn a_block_put_into_another_calendar_is_put_back_and_left_alone_there() {

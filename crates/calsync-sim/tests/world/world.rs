@@ -209,9 +209,22 @@ impl World {
 
     /// Something happens in the middle of the provider's next call.
     pub(crate) fn during_next_call(&mut self, act: impl FnOnce() + Send + 'static) {
-        let act = Mutex::new(Some(act));
+        self.at_point_of_calls(0, act);
+    }
+
+    /// The same when the provider's next call is over and its answer on the way.
+    pub(crate) fn after_next_call(&mut self, act: impl FnOnce() + Send + 'static) {
+        self.at_point_of_calls(1, act);
+    }
+
+    /// Each call has two points: before it takes effect, and after.
+    fn at_point_of_calls(&mut self, nth: usize, act: impl FnOnce() + Send + 'static) {
+        let state = Mutex::new((nth, Some(act)));
         let hook = Arc::new(move || {
-            if let Some(act) = act.lock().unwrap().take() {
+            let mut state = state.lock().unwrap();
+            if state.0 > 0 {
+                state.0 -= 1;
+            } else if let Some(act) = state.1.take() {
                 act();
             }
             Ok(())
