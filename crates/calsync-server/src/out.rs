@@ -7,6 +7,10 @@ use std::io::Write;
 
 use serde::Serialize;
 
+mod progress;
+
+pub use progress::Progress;
+
 /// How results are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Format {

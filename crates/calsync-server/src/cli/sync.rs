@@ -16,6 +16,7 @@ use super::args::{SyncArgs, SyncMode};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lookup;
+use crate::out::Progress;
 use crate::service::Service;
 
 /// Steps for one user: enough for a first fill of thousands of blocks, and an end to a quarrel.
@@ -55,10 +56,13 @@ pub async fn run(args: &SyncArgs, context: &Context, service: &Service) -> Resul
     let wish = if args.mode == SyncMode::Full { Wish::Full } else { Wish::Changes };
     service.engine.sync_now(&ids, wish).await?;
     let users: BTreeSet<UserId> = chosen.iter().map(|(user, _)| *user).collect();
+    let progress = Progress::start(context.out, "People looked after", users.len() as u64);
     let mut reports = Vec::new();
     for user in users {
         reports.extend(work(service, user).await?);
+        progress.step(1);
     }
+    drop(progress);
     let elsewhere = failed_elsewhere(context, &ids, &reports).await?;
     Ok(tell(context, ids.len(), &reports, &elsewhere))
 }

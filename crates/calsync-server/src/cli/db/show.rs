@@ -1,36 +1,27 @@
 //! How a copy looks to whoever runs it: a bar when a person watches, lines when a file does, and in the end both sides
 //! beside each other. Decides nothing.
 
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use calsync_store::copy::{Compared, Phase, Progress};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::{DatabaseUrl, Format, Out, Prospect, Report, Standing, key_path};
+use crate::out;
 
 /// Where nobody watches, so much time lies between two lines about one table.
 const LINE_EVERY: Duration = Duration::from_secs(5);
-/// Without colours, like everything that this program prints.
-const BAR: &str = "{msg:38} [{bar:30}] {human_pos}/{human_len} rows, {eta} left";
 
 /// Tells how far it is.
 pub(super) struct Watcher {
     out: Out,
-    bar: Option<ProgressBar>,
+    bar: Option<out::Progress>,
     last: Option<(Phase, &'static str, Instant)>,
 }
 
 impl Watcher {
     pub(super) fn new(out: Out) -> Watcher {
-        let is_watched = out.format == Format::Text && std::io::stderr().is_terminal();
-        let bar = is_watched.then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            // The default looks well enough, should the template ever be wrong.
-            bar.set_style(ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar
-        });
+        let bar = out.is_watched().then(|| out::Progress::start(out, "", 0));
         Watcher { out, bar, last: None }
     }
 
@@ -58,9 +49,9 @@ impl Watcher {
         }
         match &self.bar {
             Some(bar) => {
-                bar.set_length(of);
-                bar.set_position(done);
-                bar.set_message(words);
+                bar.reach(done);
+                bar.expect(of);
+                bar.tell(&words);
             }
             None if is_due && self.out.format == Format::Text => {
                 self.out.note(&format!("{words}: {done} of {of} rows"));
@@ -69,10 +60,8 @@ impl Watcher {
         }
     }
 
-    pub(super) fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+    pub(super) fn finish(&mut self) {
+        self.bar = None;
     }
 }
 
