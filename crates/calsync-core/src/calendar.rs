@@ -139,6 +139,10 @@ pub struct Calendar {
     pub missing: bool,
     /// The provider can't push for it (and will not be asked every minute).
     pub push_unsupported: bool,
+    /// No channel is opened for it before.
+    pub watch_after: Ts,
+    /// The rollout flags let it push, when they were last gone through. In doubt they are asked again.
+    pub push_admitted: bool,
     /// When a delivery last led to a sync.
     #[serde(default)]
     pub webhook_last_activity: Option<Ts>,

@@ -5,6 +5,7 @@
 
 pub mod block;
 pub mod calendar;
+pub mod delivery;
 pub mod event;
 pub mod hold;
 pub mod ids;
@@ -14,6 +15,7 @@ pub mod notification;
 pub mod plan;
 pub mod ports;
 pub mod recurrence;
+pub mod rollout;
 pub mod rule;
 pub mod run;
 pub mod schedule;

@@ -92,10 +92,7 @@ pub enum Distrust {
 /// Whether a claim is true of this subscription. The token is compared in constant time, and compared whatever else is
 /// wrong, so that the time taken tells nothing.
 pub fn authenticate(claim: &Claim, subscription: &Subscription, now: Ts) -> Result<(), Distrust> {
-    use sha2::{Digest, Sha256};
-    let given = claim.token.as_ref().map(Secret::expose).unwrap_or_default();
-    let hash = Sha256::digest(given.as_bytes());
-    let token_right = constant_time_eq(&hash, &subscription.token_hash) && claim.token.is_some();
+    let token_right = knows_token(claim, subscription);
     if claim.channel != subscription.remote_id {
         return Err(Distrust::Channel);
     }
@@ -115,6 +112,23 @@ pub fn authenticate(claim: &Claim, subscription: &Subscription, now: Ts) -> Resu
         SubscriptionStatus::Suspended => Err(Distrust::Suspended),
         SubscriptionStatus::Failed => Err(Distrust::Failed),
     }
+}
+
+/// Whether a claim knows the secret token of this subscription; in constant time.
+fn knows_token(claim: &Claim, subscription: &Subscription) -> bool {
+    use sha2::{Digest, Sha256};
+    let given = claim.token.as_ref().map(Secret::expose).unwrap_or_default();
+    let hash = Sha256::digest(given.as_bytes());
+    constant_time_eq(&hash, &subscription.token_hash) && claim.token.is_some()
+}
+
+/// Whether a claim that is not believed comes from a channel that was opened for this subscription without our ever hearing
+/// of it: nobody else knows the token, and we never learnt the channel's ids.
+pub fn names_orphan(claim: &Claim, subscription: &Subscription) -> bool {
+    subscription.resource_id.is_empty()
+        && subscription.status != SubscriptionStatus::Active
+        && !claim.resource.is_empty()
+        && knows_token(claim, subscription)
 }
 
 /// SHA-256 of a channel's secret token, as stored.

@@ -7,7 +7,7 @@ use crate::ids::CalendarId;
 use crate::notification::RETRY_STEPS;
 use crate::ports::{ErrorClass, ProviderError};
 use crate::run::RunKind;
-use crate::subscription::{FAILING_FROM, SILENCE_LIMIT, Subscription};
+use crate::subscription::{FailureStep, SILENCE_LIMIT, Subscription, failure_step};
 use crate::time::Ts;
 
 /// Shortest wait that a rate limit without `Retry-After` leads to.
@@ -20,6 +20,9 @@ const SPREAD_STEPS: i32 = 1024;
 
 /// How far ahead of ours a stamp may lie before the clock that made it is taken for wrong.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_hours(1);
+
+/// A channel that tells of a smaller share of changes than this is not relied on.
+pub const RELIABLE_FROM: f64 = 0.8;
 
 /// How a calendar is kept up to date (spec §6). Never two at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,7 +40,7 @@ pub enum Method {
 pub struct Intervals {
     /// Calendars that can't push (spec §6: 5 min).
     pub poll: SignedDuration,
-    /// Calendars whose push is failing (spec §6: 1 h).
+    /// Calendars whose push is failing (spec §6: 1 h). The less of the changes a channel tells of, the nearer to `poll`.
     pub fallback_poll: SignedDuration,
     /// The safety net (spec §6: daily).
     pub full: SignedDuration,
@@ -57,7 +60,8 @@ impl Default for Intervals {
 /// since then succeeded and no failure is counted against it: it is quiet, not dead (spec §6).
 pub fn method(calendar: &Calendar, active: Option<&Subscription>, now: Ts) -> Method {
     let Some(channel) = active else { return Method::Polling };
-    let failing = channel.failure_count >= FAILING_FROM;
+    let failing = failure_step(channel.failure_count) >= FailureStep::Repair
+        || channel.delivery.ratio() < RELIABLE_FROM;
     let verified =
         channel.failure_count == 0 && channel.is_alive_since(calendar.last_synced_at, now, SILENCE_LIMIT);
     if !failing && (verified || channel.is_healthy(now, SILENCE_LIMIT)) {
@@ -103,7 +107,17 @@ pub fn reading(
     if calendar.is_dirty() {
         return Some(if active.is_some() { RunKind::Webhook } else { RunKind::Polling });
     }
-    (now >= poll_due_at(calendar, active, intervals, now)?).then_some(RunKind::Polling)
+    if now < poll_due_at(calendar, active, intervals, now)? {
+        return None;
+    }
+    // A look that comes when the full listing is near might as well be it.
+    let full_near = calendar.last_full_sync.is_none_or(|last| now >= last.plus(intervals.full / 4 * 3));
+    Some(if full_near && !is_second_look(active) { RunKind::Full } else { RunKind::Polling })
+}
+
+/// Whether a look is taken only to see if a delivery came after all.
+fn is_second_look(active: Option<&Subscription>) -> bool {
+    active.is_some_and(|channel| channel.delivery.unannounced.is_some())
 }
 
 /// After failures in a row: not before this time, whatever else asks for the calendar. New changes wait as well: the
@@ -122,16 +136,39 @@ fn poll_due_at(
     now: Ts,
 ) -> Option<Ts> {
     let last = calendar.last_synced_at.map_or(Ts::MIN, |last| last.min(now));
-    match method(calendar, active, now) {
+    let by_method = match method(calendar, active, now) {
         Method::Webhook => {
             // When it falls silent for too long, somebody must look whether it is quiet or dead (spec §6).
-            let silent_from = active.map(|s| s.last_notification_at.unwrap_or(s.created_at).max(last))?;
-            Some(silent_from.plus(SILENCE_LIMIT))
+            let heard_at = active.map(|s| s.last_notification_at.unwrap_or(s.created_at).max(last));
+            heard_at.map(|at| at.plus(probe_after(active.map_or(1.0, |s| s.delivery.ratio()), intervals)))
         }
         Method::PollingAndRepair if !calendar.fallback_polling_enabled => None,
-        Method::PollingAndRepair => Some(last.plus(intervals.fallback_poll)),
+        Method::PollingAndRepair => {
+            Some(last.plus(fallback_after(active.map_or(0.0, |s| s.delivery.ratio()), intervals)))
+        }
         Method::Polling => Some(last.plus(intervals.poll)),
-    }
+    };
+    // A change that nobody told of: in a moment it is known whether the delivery was late or lost.
+    let judged_at = active.and_then(|s| s.delivery.judged_at());
+    [by_method, judged_at].into_iter().flatten().min()
+}
+
+/// How long a channel that is relied on may be silent: the less reliable, the shorter, between the polling interval of
+/// failing channels and the silence limit.
+fn probe_after(ratio: f64, intervals: &Intervals) -> SignedDuration {
+    let shortest = intervals.fallback_poll.min(SILENCE_LIMIT);
+    between(shortest, SILENCE_LIMIT, (ratio - RELIABLE_FROM) / (1.0 - RELIABLE_FROM))
+}
+
+/// How often a calendar is polled whose channel is not relied on: between the interval of those that can't push and that of
+/// failing ones.
+fn fallback_after(ratio: f64, intervals: &Intervals) -> SignedDuration {
+    between(intervals.poll.min(intervals.fallback_poll), intervals.fallback_poll, ratio / RELIABLE_FROM)
+}
+
+/// `share` 0 is `from`, 1 is `to`.
+fn between(from: SignedDuration, to: SignedDuration, share: f64) -> SignedDuration {
+    from.saturating_add((to - from).mul_f64(share.clamp(0.0, 1.0)))
 }
 
 /// When it is to be looked at next, all being well.

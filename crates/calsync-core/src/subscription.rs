@@ -4,7 +4,9 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::ProviderKind;
+use crate::delivery::Delivery;
 use crate::ids::{CalendarId, SubscriptionId};
+use crate::ports::{ErrorClass, ProviderError};
 use crate::time::Ts;
 
 /// Renewal begins this long before a channel expires (spec §2).
@@ -17,6 +19,27 @@ pub const VERIFIED_APART: SignedDuration = SignedDuration::from_hours(1);
 pub const FAILING_FROM: u32 = 5;
 /// Failures in a row from which it is suspended (spec §4).
 pub const SUSPEND_FROM: u32 = 10;
+/// Renewals are spread over so much of the buffer: channels that were opened together are not renewed together.
+const RENEWALS_SPREAD: i32 = 2;
+/// Moments over which they are spread.
+const SPREAD_STEPS: i32 = 4_096;
+/// Wait before another try at renewing: never shorter, never longer.
+const RENEW_AGAIN_MIN: SignedDuration = SignedDuration::from_mins(1);
+const RENEW_AGAIN_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// A channel is not repaired twice within this time; twice as long after each further miss in a row.
+const REPAIRS_APART: SignedDuration = SignedDuration::from_hours(1);
+const REPAIRS_APART_MAX: SignedDuration = SignedDuration::from_hours(24);
+/// A channel that replaces a suspended one starts with so many failures: it is on probation until it delivers.
+pub const PROBATION: u32 = FAILING_FROM;
+/// A suspended channel is tried again by itself after so long, where nobody does it by hand.
+pub const REVIVE_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// Closing a channel is tried again after this, for as long as it lives.
+pub const CLOSE_AGAIN: SignedDuration = SignedDuration::from_mins(15);
+/// Opening one is tried again after this: soon where it may work, later where somebody must act, seldom where nothing
+/// suggests that it ever will.
+const OPEN_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+const OPEN_AGAIN_HOPEFUL: SignedDuration = SignedDuration::from_hours(1);
+const OPEN_AGAIN_HOPELESS: SignedDuration = SignedDuration::from_hours(24);
 /// A row made before the provider was asked lives this long: a crash in between leaves no row that looks alive.
 pub const PROVISIONAL_LIFE: SignedDuration = SignedDuration::from_mins(10);
 
@@ -54,6 +77,14 @@ pub struct Subscription {
     pub last_renewal_at: Option<Ts>,
     /// Failures in a row.
     pub failure_count: u32,
+    /// When somebody sees to it next: its renewal, its repair, or another try at either.
+    pub renew_at: Ts,
+    /// When its channel is to be closed at the provider, where it may still stand there and is of no more use.
+    #[serde(default)]
+    pub close_at: Option<Ts>,
+    /// How well it delivers.
+    #[serde(default)]
+    pub delivery: Delivery,
     /// What else the provider said.
     #[serde(default)]
     pub provider_metadata: serde_json::Value,
@@ -128,6 +159,71 @@ impl Subscription {
         self.status == SubscriptionStatus::Active
             && !self.is_expired(now)
             && now.since(verified_at.map_or(heard_at, |at| at.max(heard_at))) <= silence
+    }
+}
+
+/// When a channel is renewed that was opened or prolonged at `now`: inside the buffer (a third of its life, where that is
+/// shorter), each at its own moment.
+pub fn renewal_due(id: SubscriptionId, now: Ts, expires_at: Ts) -> Ts {
+    let life = expires_at.since(now).max(SignedDuration::ZERO);
+    let buffer = RENEWAL_BUFFER.min(life / 3);
+    let bytes = id.0.as_bytes();
+    let moment = i32::from(u16::from_be_bytes([bytes[14], bytes[15]])) % SPREAD_STEPS;
+    expires_at.minus(buffer).plus(buffer / RENEWALS_SPREAD / SPREAD_STEPS * moment)
+}
+
+/// When renewing is tried again that failed: the oftener the nearer its end is, and not before the provider allows.
+pub fn renew_again(now: Ts, expires_at: Ts, retry_after: Option<SignedDuration>) -> Ts {
+    let left = expires_at.since(now);
+    let wait = (left / 8).clamp(RENEW_AGAIN_MIN, RENEW_AGAIN_MAX);
+    now.plus(retry_after.map_or(wait, |asked| asked.clamp(wait, RENEW_AGAIN_MAX.max(wait))))
+}
+
+/// When opening a channel is tried again that failed. What only its owner or the operator can mend is asked seldom; whoever
+/// mends it asks for another try.
+pub fn open_again(now: Ts, error: &ProviderError) -> Ts {
+    use ErrorClass::{
+        Ambiguous, Conflict, CursorExpired, Exists, Gone, Invalid, Misconfigured, Permanent, RateLimited,
+        Transient, Unauthorized, Unsupported,
+    };
+    let wait = match error.class {
+        Transient | RateLimited | Ambiguous | Conflict | Exists | CursorExpired => OPEN_AGAIN,
+        Misconfigured | Unauthorized => OPEN_AGAIN_HOPEFUL,
+        Gone | Invalid | Permanent | Unsupported => OPEN_AGAIN_HOPELESS,
+    };
+    now.plus(error.retry_after.map_or(wait, |asked| asked.clamp(wait, OPEN_AGAIN_HOPELESS)))
+}
+
+/// What failures in a row lead to (spec §4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum FailureStep {
+    /// Nothing failed.
+    None,
+    /// It is tried again, and said in the log.
+    Retry,
+    /// Its calendar is polled, it is repaired, and somebody is told.
+    Repair,
+    /// It is taken out of use, its calendar is polled, and somebody is called.
+    Suspend,
+}
+
+/// The table of spec §4.
+pub const fn failure_step(failures: u32) -> FailureStep {
+    match failures {
+        0 => FailureStep::None,
+        1..FAILING_FROM => FailureStep::Retry,
+        FAILING_FROM..SUSPEND_FROM => FailureStep::Repair,
+        _ => FailureStep::Suspend,
+    }
+}
+
+impl Subscription {
+    /// When it should be repaired after a miss: at once, but not again and again.
+    pub fn repair_due(&self, now: Ts) -> Ts {
+        let doublings = self.delivery.missed_streak.saturating_sub(1).min(5);
+        let apart = (REPAIRS_APART * (1 << doublings)).min(REPAIRS_APART_MAX);
+        let last = self.last_renewal_at.unwrap_or(self.created_at).min(now);
+        self.renew_at.min(last.plus(apart).max(now))
     }
 }
 

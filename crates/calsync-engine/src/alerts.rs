@@ -3,8 +3,9 @@
 use calsync_core::calendar::{Account, Calendar};
 use calsync_core::hold::Hold;
 use calsync_core::ids::CalendarId;
-use calsync_core::ports::{ProviderError, StoreError};
+use calsync_core::ports::{DeliveryEnd, ProviderError, StoreError};
 use calsync_core::run::{Alert, AlertLevel};
+use calsync_core::subscription::{FailureStep, Subscription, failure_step};
 
 use crate::Engine;
 
@@ -19,9 +20,25 @@ pub(crate) const UNREADABLE: &str = "calendar_unreadable";
 /// An account must be connected again.
 pub(crate) const RECONNECT: &str = "account_needs_reconnect";
 
+/// A push channel fails again and again.
+pub(crate) const FAILING: &str = "subscription_failing";
+/// A push channel was taken out of use.
+pub(crate) const SUSPENDED: &str = "subscription_suspended";
+
 impl Engine {
     async fn open(
         &self,
+        kind: &str,
+        subject: String,
+        message: String,
+        action: String,
+    ) -> Result<(), StoreError> {
+        self.open_at(AlertLevel::Error, kind, subject, message, action).await
+    }
+
+    async fn open_at(
+        &self,
+        level: AlertLevel,
         kind: &str,
         subject: String,
         message: String,
@@ -31,7 +48,7 @@ impl Engine {
         let alert = Alert {
             kind: kind.to_owned(),
             subject,
-            level: AlertLevel::Error,
+            level,
             message,
             action,
             first_seen: now,
@@ -87,6 +104,49 @@ impl Engine {
         );
         let action = "See whether it still exists and is shared with the account, or disable it.".to_owned();
         self.open(UNREADABLE, calendar.id.to_string(), message, action).await
+    }
+
+    pub(crate) async fn alert_failing(&self, channel: &Subscription) -> Result<(), StoreError> {
+        let message = format!(
+            "The push channel of calendar {} has failed {} times in a row. The calendar is polled meanwhile.",
+            channel.calendar, channel.failure_count
+        );
+        let action = "The channel is renewed by itself. If that does not help, see in the log why it fails, and whether \
+                      the provider can reach the webhook address: calendar-sync doctor."
+            .to_owned();
+        self.open(FAILING, channel.calendar.to_string(), message, action).await
+    }
+
+    pub(crate) async fn alert_suspended(&self, channel: &Subscription) -> Result<(), StoreError> {
+        let message = format!(
+            "The push channel of calendar {} has failed {} times in a row and was taken out of use. The calendar is polled.",
+            channel.calendar, channel.failure_count
+        );
+        let action = format!(
+            "Find out why (calendar-sync doctor), then: calendar-sync manage-subscriptions create --calendar {}. It is \
+             tried again by itself after a day.",
+            channel.calendar
+        );
+        self.open_at(AlertLevel::Critical, SUSPENDED, channel.calendar.to_string(), message, action).await
+    }
+
+    /// A reading worked: what was said of its channel's failures may be over.
+    pub(crate) async fn heed_recovery(
+        &self,
+        channel: &Subscription,
+        delivery: Option<&DeliveryEnd>,
+    ) -> Result<(), StoreError> {
+        let left = delivery.map_or(channel.delivery, |end| end.delivery).missed_streak;
+        let failed = failure_step(channel.failure_count) >= FailureStep::Repair;
+        if failed && failure_step(left) < FailureStep::Repair {
+            self.resolve(FAILING, channel.calendar).await?;
+        }
+        Ok(())
+    }
+
+    /// A channel is in use again.
+    pub(crate) async fn resolve_suspended(&self, calendar: CalendarId) -> Result<(), StoreError> {
+        self.resolve(SUSPENDED, calendar).await
     }
 
     pub(crate) async fn alert_reconnect(

@@ -6,9 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use calsync_core::calendar::{AccountStatus, Calendar};
 use calsync_core::hold::Hold;
 use calsync_core::ids::CalendarId;
-use calsync_core::ports::{ErrorClass, NextDue, ProviderError, UserState};
+use calsync_core::ports::{ErrorClass, NextDue, ProviderError, StoreError, UserState};
+use calsync_core::rollout::Rollout;
 use calsync_core::rule::Rule;
-use calsync_core::schedule;
+use calsync_core::schedule::{self, Method};
 use calsync_core::subscription::Subscription;
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
@@ -29,12 +30,13 @@ impl Engine {
     pub(crate) fn next_due(
         &self,
         state: &UserState,
+        flags: &Rollout,
         retries: &BTreeMap<CalendarId, Retry>,
         stuck: &BTreeSet<CalendarId>,
     ) -> Vec<NextDue> {
         let now = self.clock.now();
         let next = |calendar: &Calendar| {
-            let active = active_subscription(state, calendar.id);
+            let active = active_subscription(state, flags, calendar.id);
             let by_itself = match retries.get(&calendar.id) {
                 // What arrived while the reading failed has not had its chance yet.
                 Some(retry) if calendar.dirty_generation > retry.seen_generation => {
@@ -98,10 +100,26 @@ impl Engine {
     }
 }
 
-/// The channel to rely on. One whose opening the provider has not confirmed may never have been opened (we died over
-/// it): until that is known, the calendar is polled.
-pub(crate) fn active_subscription(state: &UserState, calendar: CalendarId) -> Option<&Subscription> {
-    state.subscriptions.iter().find(|s| s.calendar == calendar && !s.resource_id.is_empty())
+/// The channel to rely on, if the rollout flags let it be relied on. One whose opening the provider has not confirmed may
+/// never have been opened (we died over it): until that is known, the calendar is polled.
+pub(crate) fn active_subscription<'a>(
+    state: &'a UserState,
+    flags: &Rollout,
+    calendar: CalendarId,
+) -> Option<&'a Subscription> {
+    let confirmed = state.subscriptions.iter().find(|s| s.calendar == calendar && !s.resource_id.is_empty());
+    confirmed.filter(|_| flags.admits(calendar, &state.user))
+}
+
+impl Engine {
+    /// How each of a user's calendars is kept up to date now.
+    pub async fn methods(&self, state: &UserState) -> Result<BTreeMap<CalendarId, Method>, StoreError> {
+        let (flags, now) = (self.rollout().await?, self.clock.now());
+        let method = |calendar: &Calendar| {
+            schedule::method(calendar, active_subscription(state, &flags, calendar.id), now)
+        };
+        Ok(state.calendars.iter().map(|calendar| (calendar.id, method(calendar))).collect())
+    }
 }
 
 /// Whether a calendar's account can be used.

@@ -96,6 +96,7 @@ impl Halves {
 
 #[cfg(test)]
 mod tests {
+    use calsync_core::delivery::Delivery;
     use calsync_core::ids::SubscriptionId;
     use calsync_core::subscription::SubscriptionStatus;
     use uuid::Uuid;
@@ -122,6 +123,9 @@ mod tests {
             verified_at: None,
             last_renewal_at: None,
             failure_count: 0,
+            renew_at: at(900_000),
+            close_at: None,
+            delivery: Delivery::default(),
             provider_metadata: serde_json::Value::Null,
         }
     }

@@ -6,6 +6,7 @@
 mod access;
 mod alerts;
 mod calls;
+mod channels;
 mod due;
 mod error;
 mod inspect;
@@ -14,9 +15,9 @@ mod pull;
 mod push;
 mod receive;
 mod report;
+mod rollout;
 mod settle;
 mod step;
-mod subscriptions;
 mod target;
 
 use std::sync::Arc;
@@ -25,14 +26,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use calsync_core::block::Identity;
 use calsync_core::hold;
 use calsync_core::ports::{Clock, IdGen, ProviderDirectory, Store};
+use calsync_core::rollout::Rollout;
 use calsync_core::schedule::Intervals;
 use jiff::SignedDuration;
 
+pub use channels::Maintenance;
 pub use error::{EngineError, Refusal};
 pub use inspect::{Explanation, Line, Question};
 pub use receive::{Accepted, Followup};
 pub use report::{BlockChange, CalendarReport, StepReport};
-pub use subscriptions::Maintenance;
+pub use rollout::RolloutReport;
 
 /// What the engine may be told.
 #[derive(Clone, Debug)]
@@ -51,6 +54,8 @@ pub struct EngineConfig {
     pub lease: SignedDuration,
     /// Where providers reach us, if they can: `https://…` without a trailing slash.
     pub public_url: Option<String>,
+    /// The rollout flags until somebody changes them.
+    pub rollout: Rollout,
 }
 
 impl Default for EngineConfig {
@@ -63,6 +68,7 @@ impl Default for EngineConfig {
             hold_recheck: hold::RECHECK_AFTER,
             lease: SignedDuration::from_secs(60),
             public_url: None,
+            rollout: Rollout::default(),
         }
     }
 }
@@ -79,6 +85,7 @@ pub struct Engine {
     /// Steps under way are to end soon; shared by all clones.
     ending: Arc<AtomicBool>,
     known: Arc<known::KnownChannels>,
+    flags: Arc<rollout::KnownFlags>,
 }
 
 impl Engine {
@@ -91,8 +98,9 @@ impl Engine {
         identity: Identity,
         config: EngineConfig,
     ) -> Engine {
-        let (config, ending, known) = (Arc::new(config), Arc::default(), Arc::default());
-        Engine { store, providers, clock, ids, identity, config, ending, known }
+        let (config, ending) = (Arc::new(config), Arc::default());
+        let (known, flags) = (Arc::default(), Arc::default());
+        Engine { store, providers, clock, ids, identity, config, ending, known, flags }
     }
 
     /// Steps under way end with the batch that they are writing: the process is about to stop. What is left waits in the

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use calsync_core::calendar::{Calendar, Cursor};
-use calsync_core::event::{TextPolicy, When};
+use calsync_core::event::{Event, TextPolicy, When};
 use calsync_core::hold::{DELETIONS_FREE, DELETIONS_PERCENT};
 use calsync_core::ids::CalendarId;
 use calsync_core::mirror::{FoldContext, Listed, Mirror, MirrorDelta};
@@ -36,6 +36,14 @@ pub(crate) struct PullWork<'a> {
     pub(crate) targets: &'a [CalendarId],
 }
 
+/// What a reading came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Pulled {
+    pub(crate) counts: RunCounts,
+    /// Changes that somebody made since the last reading, as far as can be told: each should have been announced.
+    pub(crate) changes: u32,
+}
+
 /// A complete reading.
 struct Reading {
     items: Vec<RemoteItem>,
@@ -63,7 +71,7 @@ impl Engine {
         lease: &Lease,
         work: &PullWork<'_>,
         account: &dyn ProviderAccount,
-    ) -> Result<RunCounts, EngineError> {
+    ) -> Result<Pulled, EngineError> {
         let mirror = self.store.mirror(work.calendar.id).await?;
         let ledger = self.store.ledger(work.calendar.id).await?;
         let our_blocks: BTreeSet<_> = ledger.into_iter().filter_map(|row| row.block).collect();
@@ -105,10 +113,11 @@ impl Engine {
         {
             delta = mirror.fold(&reading.items, reading.listed, &context);
         }
-        let counts = counts(&reading, &delta);
+        let pulled =
+            Pulled { counts: counts(&reading, &delta), changes: changes(work, &mirror, &reading, &delta) };
         let apply = apply(work, reading, delta, self.clock.now());
         self.store.apply_pull(lease, &apply).await?;
-        Ok(counts)
+        Ok(pulled)
     }
 
     /// Where listings are windowed, a block that somebody dragged out of the window is told of like one that was removed
@@ -244,6 +253,25 @@ fn loses_much(mirror: &Mirror, reading: &Reading, delta: &MirrorDelta) -> bool {
     everything
         && known > 0
         && (reading.items.is_empty() || lost > DELETIONS_FREE.max(known * DELETIONS_PERCENT / 100))
+}
+
+/// Changes to events since the last reading. A full listing also shows what the window only came to, or what is only kept
+/// from now on: then an event counts if its provider says that it is another version, or where all of time is listed.
+fn changes(work: &PullWork<'_>, mirror: &Mirror, reading: &Reading, delta: &MirrorDelta) -> u32 {
+    let known_before = work.calendar.cursor.is_some() && work.calendar.last_full_sync.is_some();
+    let moved_on = |event: &&Event| {
+        let known = mirror.events.get(&event.id);
+        known.is_some_and(|known| known.version.is_none() || known.version != event.version)
+    };
+    let found = match reading.listed {
+        Listed::Changes => delta.created.len() + delta.updated.len() + delta.gone.len(),
+        Listed::Everything(_) if !known_before || work.calendar.full_due => 0,
+        Listed::Everything(Window::ALL) => {
+            delta.created.len() + delta.gone.len() + delta.updated.iter().filter(moved_on).count()
+        }
+        Listed::Everything(_) => delta.updated.iter().filter(moved_on).count(),
+    };
+    u32::try_from(found).unwrap_or(u32::MAX)
 }
 
 fn counts(reading: &Reading, delta: &MirrorDelta) -> RunCounts {

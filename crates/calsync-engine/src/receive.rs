@@ -2,7 +2,7 @@
 
 use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::{CalendarId, NotificationId};
-use calsync_core::notification::{ChannelNews, Claim, Delivery, authenticate};
+use calsync_core::notification::{ChannelNews, Claim, Delivery, Distrust, authenticate, names_orphan};
 use calsync_core::ports::{NewNotification, Recorded, Wish};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
@@ -49,7 +49,10 @@ impl Engine {
         }
         let found = self.store.find_subscription(calendar, provider, &claim.channel).await?;
         let subscription = found.ok_or(Refusal::Unknown)?;
-        authenticate(&claim, &subscription, now).map_err(Refusal::Distrusted)?;
+        if let Err(distrust) = authenticate(&claim, &subscription, now) {
+            self.learn_orphan(&claim, &subscription, distrust).await;
+            return Err(Refusal::Distrusted(distrust));
+        }
         self.known.put(&subscription, now);
         self.record(&subscription, claim, now).await
     }
@@ -80,7 +83,7 @@ impl Engine {
                     |s: &Subscription| s.remote_id == channel && s.status == SubscriptionStatus::Active;
                 if let Some(ended) = found.filter(active) {
                     // Now it is missed.
-                    self.store.set_subscription_status(ended.id, SubscriptionStatus::Expired).await?;
+                    self.store.set_subscription_status(ended.id, SubscriptionStatus::Expired, None).await?;
                     self.known.forget(calendar);
                 }
                 self.store.raise(&[calendar], Wish::Full, now).await?;
@@ -88,6 +91,28 @@ impl Engine {
             }
         }
         Ok((accepted, Followup::Nothing))
+    }
+
+    /// A channel that was opened without our ever hearing of it says who it is: it is closed by the next round of maintenance.
+    /// The delivery is refused all the same.
+    async fn learn_orphan(&self, claim: &Claim, found: &Subscription, distrust: Distrust) {
+        let of = match distrust {
+            Distrust::Expired | Distrust::Suspended | Distrust::Failed => vec![found.clone()],
+            // Where the provider chooses the ids of channels, nothing but the token ties one to its row.
+            Distrust::Channel if claim.token.is_some() => {
+                self.store.subscriptions(found.calendar).await.unwrap_or_default()
+            }
+            Distrust::Channel | Distrust::Token | Distrust::Resource => return,
+        };
+        let Some(orphan) = of.iter().find(|row| names_orphan(claim, row)) else { return };
+        let now = self.clock.now();
+        match self.store.learn_channel(orphan.id, &claim.channel, &claim.resource, now).await {
+            Ok(_) => {
+                tracing::info!(subscription = %orphan.id, "an orphaned push channel was found and is to be closed");
+            }
+            // The next delivery tells it again.
+            Err(error) => tracing::debug!(%error, "an orphaned push channel could not be written down"),
+        }
     }
 
     async fn record(&self, to: &Subscription, claim: Claim, now: Ts) -> Result<Accepted, Refusal> {

@@ -4,17 +4,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use calsync_core::calendar::Calendar;
+use calsync_core::delivery::Look;
 use calsync_core::event::TextPolicy;
 use calsync_core::ids::{CalendarId, RunId, UserId};
 use calsync_core::notification::{AfterFailure, Served, Worth, after_failure};
 use calsync_core::plan::ActionKind;
 use calsync_core::ports::{
-    Blame, ClaimedUser, ErrorClass, Lease, NotificationsEnd, ProviderError, RunBegun, RunEnd, StoreError,
-    UserState, Wish,
+    Blame, ClaimedUser, DeliveryEnd, ErrorClass, Lease, NotificationsEnd, ProviderError, RunBegun, RunEnd,
+    StoreError, UserState, Wish,
 };
+use calsync_core::rollout::Rollout;
 use calsync_core::rule::{self, Rule};
 use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
 use calsync_core::schedule;
+use calsync_core::subscription::{FailureStep, Subscription, failure_step};
 use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
@@ -23,7 +26,7 @@ use crate::access::Accounts;
 use crate::alerts;
 use crate::calls::Counted;
 use crate::due::{Retry, account_is_active, active_subscription};
-use crate::pull::PullWork;
+use crate::pull::{PullWork, Pulled};
 use crate::report::{CalendarReport, StepReport};
 use crate::target::TargetDone;
 use crate::{Engine, EngineError};
@@ -36,11 +39,19 @@ struct ReadCalendar {
     calendar: Calendar,
     run: RunId,
     kind: RunKind,
+    began_at: Ts,
     begun: RunBegun,
-    result: Result<RunCounts, ProviderError>,
+    result: Result<Pulled, ProviderError>,
     calls: u32,
     /// It showed nothing, and its provider may tell of a change so long before a listing knows.
     outrun: Option<SignedDuration>,
+}
+
+/// What closing the books of a step rests on.
+struct Books<'a> {
+    lease: &'a Lease,
+    state: &'a UserState,
+    flags: &'a Rollout,
 }
 
 impl Engine {
@@ -84,9 +95,10 @@ impl Engine {
         let ClaimedUser { user, lease } = claimed;
         let user = *user;
         let missing = || EngineError::NotFound(format!("user {user}"));
+        let flags = self.rollout().await?;
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
         let accounts = self.open_accounts(&state.accounts).await?;
-        let read = self.read_due(lease, &state, &accounts).await?;
+        let read = self.read_due(lease, &state, &flags, &accounts).await?;
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
         let targets = self.work_targets(lease, &state, &accounts).await?;
         let mut report = StepReport {
@@ -99,10 +111,12 @@ impl Engine {
         };
         let stuck: BTreeSet<CalendarId> =
             targets.iter().filter(|(_, t)| t.stuck).map(|(id, _)| *id).collect();
-        let retries = self.close_books(lease, &state, read, targets, &mut report).await?;
+        let retries = self
+            .close_books(&Books { lease, state: &state, flags: &flags }, read, targets, &mut report)
+            .await?;
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
         report.waiting = state.waiting_writes.len() as u64;
-        let next = self.next_due(&state, &retries, &stuck);
+        let next = self.next_due(&state, &flags, &retries, &stuck);
         self.store.release(lease, &next).await?;
         Ok(report)
     }
@@ -111,13 +125,14 @@ impl Engine {
         &self,
         lease: &Lease,
         state: &UserState,
+        flags: &Rollout,
         accounts: &Accounts,
     ) -> Result<Vec<ReadCalendar>, EngineError> {
         let now = self.clock.now();
         let rules = rule::effective(&state.rules, &state.calendars);
         let recheck = self.sources_to_recheck(state, &rules, now);
         let due = state.calendars.iter().filter_map(|calendar| {
-            let active = active_subscription(state, calendar.id);
+            let active = active_subscription(state, flags, calendar.id);
             let usable = account_is_active(state, calendar);
             let kind = schedule::reading(calendar, active, &self.config.intervals, now);
             let kind = if recheck.contains(&calendar.id) { Some(RunKind::Full) } else { kind };
@@ -165,16 +180,25 @@ impl Engine {
                 let outruns = account.capabilities().push.and_then(|push| push.outruns_listing);
                 let account = Counted::new(account);
                 let result = match self.pull(lease, &work, &account).await {
-                    Ok(counts) => Ok(counts),
+                    Ok(pulled) => Ok(pulled),
                     Err(EngineError::Provider(error)) => Err(error),
                     Err(other) => return Err(other),
                 };
                 (result, account.take_calls(), outruns)
             }
         };
-        let shows_nothing = result.as_ref().is_ok_and(|read| read.events_seen == 0);
+        let shows_nothing = result.as_ref().is_ok_and(|read| read.counts.events_seen == 0);
         let outrun = outruns.filter(|_| shows_nothing);
-        Ok(ReadCalendar { calendar: calendar.clone(), run: run.id, kind, begun, result, calls, outrun })
+        Ok(ReadCalendar {
+            calendar: calendar.clone(),
+            run: run.id,
+            kind,
+            began_at: now,
+            begun,
+            result,
+            calls,
+            outrun,
+        })
     }
 
     /// Works on every target that wants planning or has writes waiting. A plan that its audit refuses stops that target
@@ -222,8 +246,7 @@ impl Engine {
     /// they stand in. Returns when the calendars that were not served are tried again.
     async fn close_books(
         &self,
-        lease: &Lease,
-        state: &UserState,
+        books: &Books<'_>,
         read: Vec<ReadCalendar>,
         targets: Vec<(CalendarId, TargetDone)>,
         report: &mut StepReport,
@@ -245,7 +268,7 @@ impl Engine {
             }
             report.blocks.extend(done.blocks);
         }
-        let rules = rule::effective(&state.rules, &state.calendars);
+        let rules = rule::effective(&books.state.rules, &books.state.calendars);
         let mut retries = BTreeMap::new();
         for one in read {
             let mut counts = booked.remove(&one.calendar.id).unwrap_or_default();
@@ -254,7 +277,7 @@ impl Engine {
                 .iter()
                 .filter(|r| r.source == one.calendar.id)
                 .find_map(|r| failed_targets.get(&r.target));
-            let retry = self.end_one(lease, state, &one, counts, target_error, report).await?;
+            let retry = self.end_one(books, &one, counts, target_error, report).await?;
             if let Some(at) = retry {
                 retries.insert(one.calendar.id, Retry { seen_generation: one.begun.seen_generation, at });
             }
@@ -265,34 +288,34 @@ impl Engine {
     /// Ends one run. `Some(when)`: the calendar was not served, and is tried again then, or never by itself.
     async fn end_one(
         &self,
-        lease: &Lease,
-        state: &UserState,
+        books: &Books<'_>,
         one: &ReadCalendar,
         mut counts: RunCounts,
         target_error: Option<&String>,
         report: &mut StepReport,
     ) -> Result<Option<Option<Ts>>, EngineError> {
         let now = self.clock.now();
+        let Books { lease, state, flags } = *books;
+        let channel = active_subscription(state, flags, one.calendar.id);
         let failures = |worth| {
             let each = one.begun.notifications.iter();
             each.map(|(id, before)| (*id, after_failure(*before, worth, now))).collect::<Vec<_>>()
         };
         let (status, notifications, retry) = match &one.result {
             Ok(read) => {
-                counts = merge(counts, read);
+                counts = merge(counts, &read.counts);
                 if one.calendar.webhook_failure_streak > 0 {
                     self.resolve(alerts::UNREADABLE, one.calendar.id).await?;
                 }
                 let served = Served {
                     calendars_synced: 1,
-                    events_processed: read.events_seen,
+                    events_processed: counts.events_seen,
                     busy_blocks_updated: counts.blocks(),
                 };
                 match target_error {
                     None => {
                         // So long after the last push it is looked at once more, whatever comes in between.
-                        let heard =
-                            active_subscription(state, one.calendar.id).and_then(|s| s.last_notification_at);
+                        let heard = channel.and_then(|s| s.last_notification_at);
                         let again =
                             heard.zip(one.outrun).map(|(at, wait)| at.plus(wait)).filter(|at| *at > now);
                         (RunStatus::Succeeded, NotificationsEnd::Completed(served), again.map(Some))
@@ -332,6 +355,10 @@ impl Engine {
         // What is to be tried again stays dirty, or nobody would look again.
         let served = one.result.is_ok() && retry.is_none();
         let served_generation = served.then_some(one.begun.seen_generation);
+        let delivery = channel.and_then(|channel| delivery_end(channel, one, &notifications, now));
+        if let (Ok(_), Some(channel)) = (&one.result, channel) {
+            self.heed_recovery(channel, delivery.as_ref()).await?;
+        }
         let end = RunEnd {
             run: one.run,
             calendar: one.calendar.id,
@@ -340,10 +367,42 @@ impl Engine {
             counts,
             notifications,
             served_generation,
+            delivery,
         };
         self.store.end_run(lease, &end).await?;
         Ok(retry)
     }
+}
+
+/// What a run showed of the channel that should have told of what it found; `None`: nothing new.
+fn delivery_end(
+    channel: &Subscription,
+    one: &ReadCalendar,
+    end: &NotificationsEnd,
+    now: Ts,
+) -> Option<DeliveryEnd> {
+    let (delivery, failed) = match (&one.result, end) {
+        (Ok(read), _) => {
+            // What happened before there was a channel it could not tell.
+            let since_then = one.calendar.last_synced_at.is_some_and(|last| last >= channel.created_at);
+            let look = Look {
+                began_at: one.began_at,
+                told_at: one.begun.told_at.max(channel.last_notification_at),
+                changes: if since_then { read.changes } else { 0 },
+            };
+            let delivery = channel.delivery.after(look);
+            (delivery, delivery.missed_streak > channel.delivery.missed_streak)
+        }
+        (Err(_), NotificationsEnd::Failed { blame: Blame::Calendar, .. }) => {
+            let step = failure_step(channel.failure_count + 1);
+            (channel.delivery, step >= FailureStep::Repair)
+        }
+        (Err(_), _) => return None,
+    };
+    let known = Subscription { delivery, ..channel.clone() };
+    let renew_at = if failed { known.repair_due(now) } else { channel.renew_at };
+    let news = (delivery, renew_at) != (channel.delivery, channel.renew_at);
+    news.then_some(DeliveryEnd { subscription: channel.id, delivery, renew_at })
 }
 
 fn retry_at(after: AfterFailure) -> Option<Ts> {

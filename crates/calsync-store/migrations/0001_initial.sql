@@ -67,6 +67,10 @@ CREATE TABLE calendars (
     open_since                {int},
     -- Active subscriptions, kept by triggers.
     watched                   {int} NOT NULL DEFAULT 0,
+    -- What the rollout flags were last found to say.
+    push_admitted             {int} NOT NULL DEFAULT 1 CHECK (push_admitted IN (0, 1)),
+    -- No channel is opened for it before.
+    watch_after               {int} NOT NULL DEFAULT 0,
     UNIQUE (account_id, remote_id),
     UNIQUE (user_id, id),
     FOREIGN KEY (user_id, account_id) REFERENCES accounts (user_id, id) ON DELETE CASCADE,
@@ -77,9 +81,10 @@ CREATE TABLE calendars (
 ){busy_rows};
 -- What to work on next, the longest due first, and whose it is: claiming reads nothing but this.
 CREATE INDEX calendars_due ON calendars (due_at, user_id) WHERE due_at IS NOT NULL;
--- Those that could have a push channel and have none.
-CREATE INDEX calendars_unwatched ON calendars (id)
-    WHERE sync_enabled = 1 AND webhook_enabled = 1 AND missing = 0 AND push_unsupported = 0 AND watched = 0;
+-- Those that could have a push channel and have none, the longest waiting first.
+CREATE INDEX calendars_unwatched ON calendars (watch_after, id)
+    WHERE sync_enabled = 1 AND webhook_enabled = 1 AND missing = 0 AND push_unsupported = 0 AND push_admitted = 1
+        AND watched = 0;
 CREATE INDEX calendars_account ON calendars (user_id, account_id);
 
 CREATE TABLE rules (
@@ -112,6 +117,16 @@ CREATE TABLE webhook_subscriptions (
     verified_at           {int},
     last_renewal_at       {int},
     failure_count         {int} NOT NULL DEFAULT 0 CHECK (failure_count >= 0),
+    -- When somebody sees to it next, and when its channel is to be closed at the provider.
+    renew_at              {int} NOT NULL,
+    close_at              {int},
+    -- How well it delivers: changes that it told of and that were found without it, misses in a row, and changes found of
+    -- which nobody knows yet.
+    heard                 {int} NOT NULL DEFAULT 0 CHECK (heard >= 0),
+    missed                {int} NOT NULL DEFAULT 0 CHECK (missed >= 0),
+    missed_streak         {int} NOT NULL DEFAULT 0 CHECK (missed_streak >= 0),
+    unannounced_at        {int},
+    unannounced           {int} NOT NULL DEFAULT 0 CHECK (unannounced >= 0),
     provider_metadata     {text} NOT NULL,
     -- Unique for its provider: what two providers choose has nothing to do with each other.
     UNIQUE (provider, subscription_id)
@@ -125,6 +140,9 @@ CREATE INDEX webhook_subscriptions_provider_status_last ON webhook_subscriptions
 CREATE INDEX webhook_subscriptions_expires_at ON webhook_subscriptions (expires_at);
 -- Renewals: without the history, whose ends are the earliest of all.
 CREATE INDEX webhook_subscriptions_active_end ON webhook_subscriptions (expires_at) WHERE status = 'active';
+-- What is to be done: see to one, close one.
+CREATE INDEX webhook_subscriptions_renew_at ON webhook_subscriptions (renew_at) WHERE status = 'active';
+CREATE INDEX webhook_subscriptions_close_at ON webhook_subscriptions (close_at) WHERE close_at IS NOT NULL;
 -- Silence, from the last sign of life: what was delivered, a reading that agreed, or else its creation.
 CREATE INDEX webhook_subscriptions_alive_at ON webhook_subscriptions
     ((CASE WHEN verified_at > coalesce(last_notification_at, created_at) THEN verified_at

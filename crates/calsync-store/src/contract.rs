@@ -79,7 +79,9 @@ macro_rules! store_contract {
                 success_answers_what_waits_for_another_try, success_clears_the_counters, failure_counts_once_per_run, a_targets_failure_blames_nobody,
                 polling_and_success_are_dated, the_run_log_is_newest_first, a_replaced_channel_is_served_too;
             subscriptions: one_active_per_calendar_and_provider, a_refused_replacement_reinstates_the_old,
-                confirming_renews, the_silent_ones_are_found_even_if_never_heard, ending_ones_soonest_first,
+                confirming_renews, the_silent_ones_are_found_even_if_never_heard, those_to_renew_longest_due_first,
+                what_is_out_of_use_is_to_be_closed, an_orphan_is_learnt_once_and_closed,
+                the_next_deed_at_a_channel_is_known, deliveries_are_measured, rollout_is_taken_over,
                 failing_ones_worst_first, unwatched_calendars_are_those_that_could, expiry_is_swept,
                 a_channel_id_is_unique;
             figures: no_notifications_are_no_problem, notification_figures_add_up, subscription_figures_add_up,

@@ -14,9 +14,9 @@ use calsync_core::ledger::{LedgerRow, Settlement, Write};
 use calsync_core::mirror::Mirror;
 use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
-    CalendarChange, ClaimedUser, ConnectAccount, Enqueue, Lease, NewNotification, NextDue,
-    NotificationMetrics, Prunable, PullApply, Recorded, RunBegun, RunEnd, SealedCredentials, Store,
-    StoreError, SubscriptionMetrics, UserState, Wish,
+    Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue, Lease,
+    NewNotification, NextDue, NotificationMetrics, Prunable, PullApply, Recorded, RunBegun, RunEnd,
+    SealedCredentials, Store, StoreError, SubscriptionMetrics, UserState, Wish,
 };
 use calsync_core::rule::Rule;
 use calsync_core::run::{Alert, CallStats, Run};
@@ -32,6 +32,7 @@ mod leases;
 mod people;
 mod prune;
 mod receipt;
+mod rollout;
 mod runs;
 mod subscriptions;
 mod walk;
@@ -169,6 +170,7 @@ store_methods! {
     setting(name: &str) -> Option<Value>;
     init_setting(name: &str, value: &Value) -> Value;
     put_setting(name: &str, value: &Value) -> ();
+    change_setting(name: &str, expected: Option<&Value>, new: &Value) -> bool;
     find_subscription(calendar: CalendarId, provider: ProviderKind, channel: &str) -> Option<Subscription>;
     record_notification(new: NewNotification) -> Recorded;
     raise(calendars: &[CalendarId], wish: Wish, now: Ts) -> ();
@@ -189,15 +191,23 @@ store_methods! {
     end_run(lease: &Lease, end: &RunEnd) -> ();
     approve_hold(target: CalendarId, now: Ts) -> bool;
     begin_subscription(new: &Subscription, replaces: Option<SubscriptionId>) -> ();
-    confirm_subscription(id: SubscriptionId, remote_id: &str, resource: &str, expires_at: Ts, now: Ts) -> ();
+    confirm_subscription(opened: &ChannelOpened<'_>) -> ();
     abandon_subscription(id: SubscriptionId, replaced: Option<SubscriptionId>, now: Ts) -> ();
-    set_subscription_status(id: SubscriptionId, status: SubscriptionStatus) -> ();
+    set_subscription_status(id: SubscriptionId, status: SubscriptionStatus, close_at: Option<Ts>) -> ();
+    learn_channel(id: SubscriptionId, remote_id: &str, resource: &str, close_at: Ts) -> bool;
     subscriptions(calendar: CalendarId) -> Vec<Subscription>;
-    subscriptions_ending(before: Ts, limit: u32) -> Vec<Subscription>;
+    subscriptions_to_renew(now: Ts, limit: u32) -> Vec<Subscription>;
+    postpone_renewal(id: SubscriptionId, until: Ts) -> ();
+    subscriptions_to_close(now: Ts, limit: u32) -> Vec<Subscription>;
+    put_closing(id: SubscriptionId, close_at: Option<Ts>) -> ();
     subscriptions_silent(since: Ts, limit: u32) -> Vec<Subscription>;
     subscriptions_failing(at_least: u32, limit: u32) -> Vec<Subscription>;
-    unwatched_calendars(limit: u32) -> Vec<Calendar>;
+    unwatched_calendars(now: Ts, limit: u32) -> Vec<Calendar>;
+    postpone_opening(calendar: CalendarId, until: Ts) -> ();
+    next_channel_due() -> Option<Ts>;
     expire_subscriptions(now: Ts) -> u64;
+    admissions(after: Option<CalendarId>, limit: u32) -> Vec<Admission>;
+    admit(calendars: &[Admit], now: Ts) -> ();
     notifications(status: ProcessingStatus, limit: u32) -> Vec<Notification>;
     retries_due(now: Ts, limit: u32) -> Vec<Notification>;
     backlog(before: Ts) -> u64;
@@ -211,4 +221,5 @@ store_methods! {
     open_alerts() -> Vec<Alert>;
     prune(what: Prunable, before: Ts, limit: u32) -> u64;
     audit(who: &str, what: &str, at: Ts) -> ();
+    audited(about: &str, limit: u32) -> Vec<AuditLine>;
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::ObservedBlock;
 use crate::calendar::{Account, AccountStatus, Calendar, Cursor, ListedCalendar, ProviderKind, User};
+use crate::delivery::Delivery;
 use crate::event::Event;
 use crate::hold::Hold;
 use crate::ids::{AccountId, CalendarId, EventId, NotificationId, RuleId, RunId, SubscriptionId, UserId};
@@ -176,6 +177,8 @@ pub struct RunBegun {
     pub seen_generation: i64,
     /// The notifications that it serves, with their failures so far.
     pub notifications: Vec<(NotificationId, u32)>,
+    /// When the last of them was received.
+    pub told_at: Option<Ts>,
 }
 
 /// A run ends.
@@ -195,13 +198,26 @@ pub struct RunEnd {
     pub notifications: NotificationsEnd,
     /// The generation that is now served (on success).
     pub served_generation: Option<i64>,
+    /// What it showed of the calendar's channel, if that changed what is known of it.
+    pub delivery: Option<DeliveryEnd>,
+}
+
+/// What a run showed of a channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeliveryEnd {
+    /// Which.
+    pub subscription: SubscriptionId,
+    /// How well it delivers, as far as is known now.
+    pub delivery: Delivery,
+    /// When somebody should see to it.
+    pub renew_at: Ts,
 }
 
 /// What becomes of the notifications that a run served.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum NotificationsEnd {
-    /// Completed with these counts; the subscription's and the calendar's failure counters are cleared, and the
-    /// calendar's `webhook_last_activity` is set if there were any.
+    /// Completed with these counts; the subscription's and the calendar's failure counters are cleared (a subscription's
+    /// misses in a row stay counted), and the calendar's `webhook_last_activity` is set if there were any.
     Completed(Served),
     /// Each is tried again or given up.
     Failed {
@@ -258,6 +274,58 @@ impl Switch {
     pub const fn is_on(self) -> bool {
         matches!(self, Switch::On)
     }
+}
+
+/// The provider opened a channel, or prolonged one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelOpened<'a> {
+    /// Its row.
+    pub id: SubscriptionId,
+    /// The provider's id of it.
+    pub remote_id: &'a str,
+    /// The provider's id of what is watched.
+    pub resource: &'a str,
+    /// When it ends.
+    pub expires_at: Ts,
+    /// When it is renewed.
+    pub renew_at: Ts,
+    /// The one that it replaces: now it can be closed.
+    pub replaces: Option<SubscriptionId>,
+    /// When.
+    pub now: Ts,
+}
+
+/// A calendar, and what the rollout flags were last found to say of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Admission {
+    /// Which.
+    pub calendar: CalendarId,
+    /// Whose.
+    pub user: User,
+    /// Whether it may push.
+    pub admitted: bool,
+}
+
+/// What the rollout flags say of a calendar from now on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Admit {
+    /// Which.
+    pub calendar: CalendarId,
+    /// Whether it may push.
+    pub push: Switch,
+    /// One that may not any more is looked at by then.
+    pub due_by: Ts,
+}
+
+/// A line of the audit log.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AuditLine {
+    /// When.
+    pub at: Ts,
+    /// By whom.
+    pub who: String,
+    /// What was done.
+    pub what: String,
 }
 
 /// An account to be connected, or connected again.
@@ -382,6 +450,13 @@ pub trait Store: Send + Sync {
     ) -> Result<serde_json::Value, StoreError>;
     /// Sets a value.
     async fn put_setting(&self, name: &str, value: &serde_json::Value) -> Result<(), StoreError>;
+    /// Sets a value if what is there is still `expected`; `false` if not. Of two who change the same thing neither is lost.
+    async fn change_setting(
+        &self,
+        name: &str,
+        expected: Option<&serde_json::Value>,
+        new: &serde_json::Value,
+    ) -> Result<bool, StoreError>;
 
     // --- receipt ---
 
@@ -456,21 +531,15 @@ pub trait Store: Send + Sync {
     // --- subscriptions ---
 
     /// Puts a new subscription in use before the provider is asked: active, and the one it replaces becomes `expired`, in
-    /// one transaction.
+    /// one transaction. The replaced one is to be closed at the latest when the new one ends.
     async fn begin_subscription(
         &self,
         new: &Subscription,
         replaces: Option<SubscriptionId>,
     ) -> Result<(), StoreError>;
-    /// The provider opened it.
-    async fn confirm_subscription(
-        &self,
-        id: SubscriptionId,
-        remote_id: &str,
-        resource: &str,
-        expires_at: Ts,
-        now: Ts,
-    ) -> Result<(), StoreError>;
+    /// The provider opened it, or prolonged it: it is active, its failures are its misses in a row, and the one it replaces
+    /// is to be closed.
+    async fn confirm_subscription(&self, opened: &ChannelOpened<'_>) -> Result<(), StoreError>;
     /// The provider refused it: it becomes `failed`, and the one it was to replace is active again if it has not ended.
     async fn abandon_subscription(
         &self,
@@ -478,25 +547,51 @@ pub trait Store: Send + Sync {
         replaced: Option<SubscriptionId>,
         now: Ts,
     ) -> Result<(), StoreError>;
-    /// Sets a subscription's state.
+    /// Sets a subscription's state, and when its channel is to be closed at the provider, if it is.
     async fn set_subscription_status(
         &self,
         id: SubscriptionId,
         status: SubscriptionStatus,
+        close_at: Option<Ts>,
     ) -> Result<(), StoreError>;
+    /// The ids of a channel became known that is out of use and of which the provider's answer never arrived: it is to be
+    /// closed. `false`: it is in use, or was known.
+    async fn learn_channel(
+        &self,
+        id: SubscriptionId,
+        remote_id: &str,
+        resource: &str,
+        close_at: Ts,
+    ) -> Result<bool, StoreError>;
     /// All subscriptions of a calendar, newest first.
     async fn subscriptions(&self, calendar: CalendarId) -> Result<Vec<Subscription>, StoreError>;
-    /// Active ones that end before `before`, the soonest first.
-    async fn subscriptions_ending(&self, before: Ts, limit: u32) -> Result<Vec<Subscription>, StoreError>;
+    /// Active ones to be seen to by `now`, the longest due first.
+    async fn subscriptions_to_renew(&self, now: Ts, limit: u32) -> Result<Vec<Subscription>, StoreError>;
+    /// Sees to it later.
+    async fn postpone_renewal(&self, id: SubscriptionId, until: Ts) -> Result<(), StoreError>;
+    /// Those whose channels are to be closed by `now`, the longest due first.
+    async fn subscriptions_to_close(&self, now: Ts, limit: u32) -> Result<Vec<Subscription>, StoreError>;
+    /// Its channel is closed (`None`), or is to be closed then.
+    async fn put_closing(&self, id: SubscriptionId, close_at: Option<Ts>) -> Result<(), StoreError>;
     /// Active ones that delivered nothing since `since`.
     async fn subscriptions_silent(&self, since: Ts, limit: u32) -> Result<Vec<Subscription>, StoreError>;
     /// Active ones with at least this many failures in a row.
     async fn subscriptions_failing(&self, at_least: u32, limit: u32)
     -> Result<Vec<Subscription>, StoreError>;
-    /// Calendars that could be watched and are not: sync-enabled, webhook-enabled, account active, no active subscription.
-    async fn unwatched_calendars(&self, limit: u32) -> Result<Vec<Calendar>, StoreError>;
+    /// Calendars that could be watched and are not, the longest waiting first: sync-enabled, webhook-enabled, admitted, account
+    /// active, no active subscription, and not to be left alone beyond `now`.
+    async fn unwatched_calendars(&self, now: Ts, limit: u32) -> Result<Vec<Calendar>, StoreError>;
+    /// No channel is opened for it before.
+    async fn postpone_opening(&self, calendar: CalendarId, until: Ts) -> Result<(), StoreError>;
+    /// When a channel is next to be seen to: opened, renewed, closed or found to have ended.
+    async fn next_channel_due(&self) -> Result<Option<Ts>, StoreError>;
     /// Makes every active subscription past its end `expired`; how many.
     async fn expire_subscriptions(&self, now: Ts) -> Result<u64, StoreError>;
+    /// Calendars by id, from the one after `after` on.
+    async fn admissions(&self, after: Option<CalendarId>, limit: u32) -> Result<Vec<Admission>, StoreError>;
+    /// Takes over what the rollout flags say. Of a calendar that may not push any more, the active subscriptions are
+    /// suspended and to be closed, and it is due by `due_by`.
+    async fn admit(&self, calendars: &[Admit], now: Ts) -> Result<(), StoreError>;
 
     // --- figures and logs ---
 
@@ -531,6 +626,8 @@ pub trait Store: Send + Sync {
     async fn prune(&self, what: Prunable, before: Ts, limit: u32) -> Result<u64, StoreError>;
     /// Adds a line to the audit log.
     async fn audit(&self, who: &str, what: &str, at: Ts) -> Result<(), StoreError>;
+    /// The newest lines of the audit log, newest first; those that begin with `about`.
+    async fn audited(&self, about: &str, limit: u32) -> Result<Vec<AuditLine>, StoreError>;
     /// Returns when another instance or command may have made work for this one's workers; never, where none can.
     async fn work_elsewhere(&self) -> Result<(), StoreError>;
     /// Answers if the database does.

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::*;
 use crate::block::CalendarRef;
 use crate::calendar::{Access, Cursor};
+use crate::delivery::{Delivery, GRACE, Unannounced};
 use crate::ids::{AccountId, UserId};
 use crate::subscription::SubscriptionStatus;
 use crate::subscription::tests::channel;
@@ -44,6 +45,8 @@ fn read_at(hour: i64) -> Calendar {
         last_synced_at: Some(at(hour)),
         last_full_sync: Some(at(hour)),
         cursor: Some(Cursor { token: "t".into(), params: "p".into(), covers: Window::ALL }),
+        watch_after: Ts::MIN,
+        push_admitted: true,
         dirty_generation: 4,
         synced_generation: 4,
         due_at: None,
@@ -78,6 +81,10 @@ fn one_method_for_every_state() {
             "suspended",
         ),
     ];
+    let table = table.into_iter().chain([
+        (Some(delivering(85, heard(10))), 10, 11, Webhook, "most of it arrives"),
+        (Some(delivering(50, heard(10))), 10, 11, PollingAndRepair, "half of it is lost"),
+    ]);
     for (channel, synced, now, expected, what) in table {
         let calendar = Calendar { last_synced_at: Some(at(synced)), ..read_at(0) };
         assert_eq!(method(&calendar, channel.as_ref(), at(now)), expected, "{what}");
@@ -144,8 +151,50 @@ fn a_quiet_calendar_is_probed_every_six_hours_and_no_oftener() {
         }
         calendar.last_synced_at = Some(now);
     }
-    // Polling every 15 minutes would be 192 readings: spec §10 asks for 95 % fewer.
-    assert_eq!((probes, fulls), (vec![6, 12, 18, 30, 36, 42], 2));
+    // Polling every 15 minutes would be 192 readings: spec §10 asks for 95 % fewer. The third look is the full one.
+    assert_eq!((probes, fulls), (vec![6, 12, 24, 30, 42, 48], 2));
+}
+
+/// A channel that told of this share of sixty changes.
+fn delivering(percent: u32, s: Subscription) -> Subscription {
+    let delivery =
+        Delivery { heard: 60 * percent / 100, missed: 60 - 60 * percent / 100, ..Delivery::default() };
+    Subscription { delivery, ..s }
+}
+
+#[test]
+fn the_measured_ratio_decides_how_often_somebody_looks() {
+    let due_after = |percent: u32| {
+        let calendar = Calendar { last_synced_at: Some(at(10)), ..read_at(10) };
+        let channel = delivering(percent, Subscription { expires_at: at(1_000), ..heard(10) });
+        let due = next_due(&calendar, Some(&channel), &INTERVALS(), at(10)).unwrap();
+        (due.since(at(10)).as_mins(), method(&calendar, Some(&channel), at(10)))
+    };
+    let (perfect, good, middling, bad, dead) =
+        (due_after(100), due_after(95), due_after(85), due_after(50), due_after(0));
+    assert_eq!(perfect, (6 * 60, Method::Webhook));
+    assert!(good.0 < perfect.0 && middling.0 < good.0 && middling.0 >= 60, "{good:?} {middling:?}");
+    assert_eq!((good.1, middling.1), (Method::Webhook, Method::Webhook));
+    assert!(bad.0 < 60 && dead.0 < bad.0 && dead.0 >= 5, "{bad:?} {dead:?}");
+    assert_eq!((bad.1, dead.1), (Method::PollingAndRepair, Method::PollingAndRepair));
+}
+
+#[test]
+fn a_change_that_nobody_told_of_is_looked_at_once_more_when_its_grace_is_over() {
+    let found_at = at(10);
+    let delivery =
+        Delivery { unannounced: Some(Unannounced { found_at, changes: 1 }), ..Delivery::default() };
+    let channel = Subscription { delivery, expires_at: at(1_000), ..heard(9) };
+    let calendar = Calendar { last_full_sync: Some(at(-13)), ..read_at(10) };
+    let due = next_due(&calendar, Some(&channel), &INTERVALS(), found_at);
+    assert_eq!(due, Some(found_at.plus(GRACE)));
+    let look = |at| reading(&calendar, Some(&channel), &INTERVALS(), at);
+    assert_eq!(look(found_at.plus(GRACE).minus(SignedDuration::from_secs(1))), None);
+    assert_eq!(
+        look(found_at.plus(GRACE)),
+        Some(RunKind::Polling),
+        "a quick one, though the full one is near"
+    );
 }
 
 #[test]

@@ -21,6 +21,9 @@ pub(crate) fn channel() -> Subscription {
         verified_at: None,
         last_renewal_at: None,
         failure_count: 0,
+        renew_at: Ts::from_secs(6 * 86_400),
+        close_at: None,
+        delivery: Delivery::default(),
         provider_metadata: serde_json::Value::Null,
     }
 }
@@ -88,4 +91,97 @@ fn states_have_names() {
         assert_eq!(SubscriptionStatus::parse(state).map(SubscriptionStatus::as_str), Some(state));
     }
     assert_eq!(SubscriptionStatus::parse("Active"), None);
+}
+
+#[test]
+fn a_hundred_thousand_renewals_of_one_hour_are_spread_over_half_a_day() {
+    let mut per_minute = std::collections::BTreeMap::<i64, u32>::new();
+    for n in 0..100_000u128 {
+        let opened = Ts::from_secs(i64::try_from(n * 3_600 / 100_000).unwrap());
+        let ends = opened.plus(SignedDuration::from_hours(7 * 24));
+        // What stands at the end of a UUIDv7 is random.
+        let id = SubscriptionId(Uuid::from_u128(n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let due = renewal_due(id, opened, ends);
+        assert!(due >= ends.minus(RENEWAL_BUFFER), "inside the buffer");
+        assert!(due <= ends.minus(RENEWAL_BUFFER / 2), "with half of it left for further tries");
+        *per_minute.entry(due.micros() / 1_000_000 / 60).or_default() += 1;
+    }
+    let most = per_minute.values().max().copied().unwrap();
+    assert!(most < 250, "{most} in one minute; evenly spread it were 128");
+}
+
+#[test]
+fn a_short_life_is_renewed_in_its_last_third() {
+    let id = SubscriptionId(Uuid::from_u128(7));
+    let (now, ends) = (at(0), at(6));
+    let due = renewal_due(id, now, ends);
+    assert!((at(4)..=at(5)).contains(&due), "{due}");
+    assert_eq!(renewal_due(id, now, at(-1)), at(-1), "a life that is over already");
+}
+
+#[test]
+fn renewing_is_tried_again_the_oftener_the_nearer_the_end() {
+    let mins = SignedDuration::from_mins;
+    let table = [
+        (mins(24 * 60), None, mins(60), "a day left"),
+        (mins(80), None, mins(10), "eighty minutes left"),
+        (mins(3), None, mins(1), "nearly over"),
+        (mins(-5), None, mins(1), "over"),
+        (mins(80), Some(mins(20)), mins(20), "the provider asks for more"),
+        (mins(80), Some(mins(2)), mins(10), "the provider asks for less"),
+        (mins(80), Some(mins(600)), mins(60), "the provider asks for too much"),
+    ];
+    for (left, asked, expected, what) in table {
+        let now = at(100);
+        assert_eq!(renew_again(now, now.plus(left), asked).since(now), expected, "{what}");
+    }
+}
+
+#[test]
+fn failures_in_a_row_lead_to_the_steps_of_the_table() {
+    use FailureStep::{None, Repair, Retry, Suspend};
+    let table =
+        [(0, None), (1, Retry), (4, Retry), (5, Repair), (9, Repair), (10, Suspend), (u32::MAX, Suspend)];
+    for (failures, expected) in table {
+        assert_eq!(failure_step(failures), expected, "{failures}");
+    }
+}
+
+#[test]
+fn a_miss_is_mended_at_once_but_not_again_and_again() {
+    let missed = |streak, renewed: Option<i64>| Subscription {
+        last_renewal_at: renewed.map(at),
+        delivery: Delivery { missed_streak: streak, ..Delivery::default() },
+        ..channel()
+    };
+    let table = [
+        (missed(1, None), 10, 10, "opened long ago"),
+        (missed(1, Some(10)), 10, 11, "mended just now"),
+        (missed(2, Some(10)), 10, 12, "and it did not help"),
+        (missed(9, Some(10)), 10, 34, "nor did it ever"),
+        (missed(1, Some(90)), 10, 10 + 1, "mended by a clock that was ahead"),
+        (missed(1, Some(10)), 6 * 24 + 1, 6 * 24, "it is due anyhow"),
+    ];
+    for (channel, now, expected, what) in table {
+        assert_eq!(channel.repair_due(at(now)), at(expected), "{what}");
+    }
+}
+
+#[test]
+fn opening_is_tried_again_as_soon_as_it_makes_sense() {
+    use ErrorClass::{Misconfigured, Permanent, RateLimited, Transient, Unauthorized};
+    let table = [
+        (Transient, None, 5),
+        (RateLimited, Some(20), 20),
+        (RateLimited, Some(1), 5),
+        (RateLimited, Some(100_000), 24 * 60),
+        (Unauthorized, None, 60),
+        (Misconfigured, None, 60),
+        (Permanent, None, 24 * 60),
+    ];
+    for (class, asked, minutes) in table {
+        let retry_after = asked.map(SignedDuration::from_mins);
+        let error = ProviderError { retry_after, ..ProviderError::new(class, "refused") };
+        assert_eq!(open_again(at(1), &error).since(at(1)), SignedDuration::from_mins(minutes), "{class:?}");
+    }
 }

@@ -64,7 +64,7 @@ fn check(file: Option<&Path>, out: Out) -> Result<Exit, Failure> {
 fn notes(loaded: &Loaded) -> Vec<String> {
     let mut notes = loaded.warnings.clone();
     let settings = &loaded.settings;
-    if settings.webhooks.enabled && settings.server.public_url.is_none() {
+    if settings.webhooks.rollout.webhooks_enabled && settings.server.public_url.is_none() {
         notes.push("server.public_url is not set: no webhooks, every calendar is polled".to_owned());
     }
     if settings.google.client.is_none() && settings.microsoft.client.is_none() {

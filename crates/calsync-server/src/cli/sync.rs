@@ -1,14 +1,14 @@
 //! `sync-calendars`: look now. It raises the calendars asked for and steps their users until nothing is left to do;
 //! where a running service is at work on a user, that does it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use calsync_core::calendar::Calendar;
 use calsync_core::ids::{CalendarId, UserId};
 use calsync_core::ports::{UserState, Wish};
 use calsync_core::run::RunStatus;
-use calsync_core::schedule::{self, Method};
+use calsync_core::schedule::Method;
 use calsync_engine::{EngineError, StepReport};
 use serde_json::json;
 
@@ -50,7 +50,8 @@ pub async fn run(args: &SyncArgs, context: &Context, service: &Service) -> Resul
     let states = lookup::states(&*context.store, None).await?;
     let mut chosen = Vec::new();
     for state in &states {
-        chosen.extend(choose(state, args.mode, only.as_ref().map(|c| c.id), context));
+        let methods = service.engine.methods(state).await.map_err(EngineError::from)?;
+        chosen.extend(choose(state, args.mode, only.as_ref().map(|c| c.id), &methods));
     }
     let ids: Vec<CalendarId> = chosen.iter().map(|(_, id)| *id).collect();
     let wish = if args.mode == SyncMode::Full { Wish::Full } else { Wish::Changes };
@@ -90,12 +91,10 @@ fn choose(
     state: &UserState,
     mode: SyncMode,
     only: Option<CalendarId>,
-    context: &Context,
+    methods: &BTreeMap<CalendarId, Method>,
 ) -> Vec<(UserId, CalendarId)> {
-    let now = context.now();
     let wanted = |calendar: &Calendar| {
-        let active = state.subscriptions.iter().find(|s| s.calendar == calendar.id);
-        mode != SyncMode::WebhookFallback || schedule::method(calendar, active, now) != Method::Webhook
+        mode != SyncMode::WebhookFallback || methods.get(&calendar.id) != Some(&Method::Webhook)
     };
     let asked = |calendar: &Calendar| only.map_or_else(|| wanted(calendar), |only| only == calendar.id);
     let calendars = state.calendars.iter().filter(|c| c.sync_enabled && !c.missing && asked(c));

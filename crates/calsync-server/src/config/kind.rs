@@ -1,8 +1,10 @@
 //! What a setting takes: reading a text or TOML value into it, and saying in words what is allowed. Pure.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use calsync_core::rollout;
 use calsync_core::secret::Secret;
 use calsync_providers::microsoft::Tenant;
 use url::{Host, Url};
@@ -32,6 +34,8 @@ pub enum Kind {
     Address,
     /// A list of IP networks.
     Networks,
+    /// A list of e-mail addresses.
+    Emails,
     /// Our own URL: https, or http on this machine.
     PublicUrl,
     /// The URL of a provider's service: https, or http on this machine.
@@ -78,6 +82,7 @@ pub enum Value {
     Text(String),
     Address(SocketAddr),
     Networks(Vec<Cidr>),
+    Emails(BTreeSet<String>),
     Url(Url),
     Directory(PathBuf),
     Password(Secret),
@@ -120,6 +125,7 @@ impl Kind {
             Kind::Networks => {
                 "a list of IP addresses and networks, such as `10.0.0.0/8, 2001:db8::/32`".to_owned()
             }
+            Kind::Emails => "a list of e-mail addresses, such as `ada@example.com, bob@example.com`".to_owned(),
             Kind::PublicUrl => {
                 "an https URL without query or fragment, such as `https://sync.example.com` (http only for this machine itself)".to_owned()
             }
@@ -148,7 +154,7 @@ impl Kind {
                 let n = u64::try_from(*n).map_err(|_| refused())?;
                 (min..=max).contains(&n).then_some(Value::Integer(n)).ok_or_else(refused)
             }
-            (Kind::Networks | Kind::SealingKeys, Raw::List(items)) => self.read_list(items),
+            (Kind::Networks | Kind::Emails | Kind::SealingKeys, Raw::List(items)) => self.read_list(items),
             (_, Raw::Text(text)) => self.read_text(text),
             _ => Err(refused()),
         }
@@ -171,7 +177,7 @@ impl Kind {
             }
             Kind::Text => one_line().map(|t| Value::Text(t.to_owned())),
             Kind::Address => text.parse().map(Value::Address).map_err(|_| refused()),
-            Kind::Networks | Kind::SealingKeys => {
+            Kind::Networks | Kind::Emails | Kind::SealingKeys => {
                 let items = text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty());
                 self.read_list(&items.map(str::to_owned).collect::<Vec<_>>())
             }
@@ -197,6 +203,11 @@ impl Kind {
                 .enumerate()
                 .map(|(i, item)| SealingKey::parse(item).map_err(|e| format!("key number {} {e}", i + 1)));
             return keys.collect::<Result<_, _>>().map(Value::SealingKeys);
+        }
+        if self == Kind::Emails {
+            let told = |e| format!("{e}: give {}", self.allowed());
+            let addresses = items.iter().map(|item| rollout::address(item).map_err(told));
+            return addresses.collect::<Result<_, _>>().map(Value::Emails);
         }
         let networks = items
             .iter()

@@ -1,9 +1,11 @@
 //! The settings as the program uses them: typed, complete, and known to hold together.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use calsync_core::rollout::{Percent, Rollout};
 use calsync_core::secret::Secret;
 use calsync_providers::microsoft::Tenant;
 use jiff::SignedDuration;
@@ -131,7 +133,8 @@ pub struct OAuthClient {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the registry describes each of them, once")]
 pub struct WebhookSettings {
-    pub enabled: bool,
+    /// The rollout flags until somebody changes them.
+    pub rollout: Rollout,
     pub max_body_bytes: usize,
     pub max_batch_bytes: usize,
 }
@@ -264,7 +267,12 @@ impl Settings {
                 writes_per_minute: all.number("microsoft.writes_per_minute"),
             },
             webhooks: WebhookSettings {
-                enabled: all.flag("webhooks.enabled"),
+                rollout: Rollout {
+                    webhooks_enabled: all.flag("webhooks.enabled"),
+                    rollout_percentage: all.percent("webhooks.rollout_percentage"),
+                    user_rollout_percentage: all.percent("webhooks.user_rollout_percentage"),
+                    early_adopters: all.emails("webhooks.early_adopters"),
+                },
                 max_body_bytes: all.number("webhooks.max_body_bytes"),
                 max_batch_bytes: all.number("webhooks.max_batch_bytes"),
             },
@@ -332,6 +340,15 @@ impl Values<'_> {
 
     fn networks(&self, path: &str) -> Vec<Cidr> {
         if let Some(Value::Networks(networks)) = self.value(path) { networks.clone() } else { vec![] }
+    }
+
+    fn percent(&self, path: &str) -> Percent {
+        let number: u8 = self.number(path);
+        Percent::try_from(number).unwrap_or_else(|_| panic!("the registry keeps {path} in range"))
+    }
+
+    fn emails(&self, path: &str) -> BTreeSet<String> {
+        if let Some(Value::Emails(emails)) = self.value(path) { emails.clone() } else { BTreeSet::new() }
     }
 
     fn keys(&self, path: &str) -> Vec<SealingKey> {

@@ -40,6 +40,7 @@ fn value(effective: &Effective) -> serde_json::Value {
         Some(Value::Networks(networks)) => {
             json!(networks.iter().map(ToString::to_string).collect::<Vec<_>>())
         }
+        Some(Value::Emails(emails)) => json!(emails),
         Some(Value::Url(url)) => json!(url.as_str()),
         Some(Value::Tenant(tenant)) => json!(tenant.as_str()),
         Some(Value::Directory(path)) => json!(path.display().to_string()),

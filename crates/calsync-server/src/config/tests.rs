@@ -94,6 +94,13 @@ fn every_kind_of_value_has_its_bounds() {
         ("webhooks.enabled", "true|false", "yes|1|True"),
         ("webhooks.max_body_bytes", "1024|1048576", "1023|1048577|-1|1.5|99999999999999999999"),
         ("webhooks.max_batch_bytes", "65536|1048576", "65535|1048577"),
+        ("webhooks.rollout_percentage", "0|100", "101|-1|ten|10 %"),
+        ("webhooks.user_rollout_percentage", "0|100", "101"),
+        (
+            "webhooks.early_adopters",
+            "ada@example.com|Ada@Example.com, bob@example.com",
+            "ada|ada@|ada@example.com bob@example.com",
+        ),
         ("microsoft.tenant", "common|Organizations|contoso.example.com", "..|a/b|two words|a?b"),
         ("server.require_https", "off", "on|Redirect"),
         ("server.bind", "0.0.0.0:80|[::]:0", "80|:80|host:80|1.2.3.4|1.2.3.4:99999"),

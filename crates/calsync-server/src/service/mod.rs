@@ -154,7 +154,7 @@ impl Service {
 
 fn engine_config(settings: &Settings, ids: &dyn IdGen, clock: &dyn Clock) -> EngineConfig {
     let sync = &settings.sync;
-    let public = settings.server.public_url.as_ref().filter(|_| settings.webhooks.enabled);
+    let public = settings.server.public_url.as_ref();
     EngineConfig {
         owner: ids.uuid(clock.now()).to_string(),
         window_past_days: sync.window_past_days,
@@ -163,5 +163,6 @@ fn engine_config(settings: &Settings, ids: &dyn IdGen, clock: &dyn Clock) -> Eng
         hold_recheck: sync.hold_recheck,
         lease: sync.lease,
         public_url: public.map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        rollout: settings.webhooks.rollout.clone(),
     }
 }

@@ -49,7 +49,8 @@ struct Answer {
 /// Looks now and then, until told to stop.
 pub(super) async fn watch(service: Arc<Service>, stopping: CancellationToken) {
     let address = service.settings.server.public("/webhooks/microsoft/");
-    let wanted = service.settings.webhooks.enabled && service.settings.microsoft.client.is_some();
+    let wanted =
+        service.settings.webhooks.rollout.webhooks_enabled && service.settings.microsoft.client.is_some();
     let Some(address) = address.filter(|_| wanted) else { return stopping.cancelled().await };
     let (mut wait, mut said) = (AFTER_START, None);
     while stopping.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {

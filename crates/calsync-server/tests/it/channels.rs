@@ -7,7 +7,7 @@ use calsync_core::calendar::{Access, Account, AccountStatus, ListedCalendar, Pro
 use calsync_core::ids::{AccountId, CalendarId, SubscriptionId, UserId};
 use calsync_core::notification::{Notification, ProcessingStatus, token_hash};
 use calsync_core::ports::{
-    CalendarChange, Clock, ConnectAccount, IdGen, SealedCredentials, Store, StoreError, Switch,
+    CalendarChange, ChannelOpened, Clock, ConnectAccount, IdGen, SealedCredentials, Store, StoreError, Switch,
 };
 use calsync_core::secret::Secret;
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
@@ -117,6 +117,9 @@ pub(crate) async fn open_at(
         verified_at: None,
         last_renewal_at: None,
         failure_count: 0,
+        renew_at: now().plus(SignedDuration::from_mins(10)),
+        close_at: None,
+        delivery: calsync_core::delivery::Delivery::default(),
         provider_metadata: serde_json::json!({}),
     };
     // Graph has no name of its own for what is watched: there the subscription stands for it.
@@ -125,9 +128,21 @@ pub(crate) async fn open_at(
         _ => format!("resource-{calendar}"),
     };
     store.begin_subscription(&row, replaces).await?;
-    let ends = now().plus(SignedDuration::from_hours(24 * 7));
-    store.confirm_subscription(row.id, &row.remote_id, &resource, ends, now()).await?;
+    confirm(store, row.id, (&row.remote_id, &resource), now().plus(SignedDuration::from_hours(24 * 7)))
+        .await?;
     Ok(Channel { provider, id: row.id, calendar, channel: row.remote_id, resource })
+}
+
+/// Its provider says that it is open until then.
+pub(crate) async fn confirm(
+    store: &SqlStore,
+    id: SubscriptionId,
+    (remote_id, resource): (&str, &str),
+    expires_at: Ts,
+) -> Result<(), StoreError> {
+    let renew_at = expires_at.minus(SignedDuration::from_hours(24));
+    let opened = ChannelOpened { id, remote_id, resource, expires_at, renew_at, replaces: None, now: now() };
+    store.confirm_subscription(&opened).await
 }
 
 /// A delivery, to be bent.

@@ -117,7 +117,7 @@ async fn items_of_the_old_subscription_and_of_the_new_one_come_together() {
     let (old, suspended, other) = (&channels[0], &channels[1], &channels[2]);
     let store = place.store().await;
     let new = open_at(&store, ProviderKind::Microsoft, old.calendar, Some(old.id)).await.unwrap();
-    store.set_subscription_status(suspended.id, SubscriptionStatus::Suspended).await.unwrap();
+    store.set_subscription_status(suspended.id, SubscriptionStatus::Suspended, None).await.unwrap();
     Store::close(&store).await;
     let serving = serve_web(&place).await;
     let items = [old.item("E1", "k1"), new.item("E1", "k1"), other.item("E2", "k1"), new.item("E3", "k1")];

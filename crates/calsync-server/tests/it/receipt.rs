@@ -3,7 +3,7 @@
 use calsync_core::ports::Store;
 use calsync_core::subscription::SubscriptionStatus;
 
-use crate::channels::{Delivery, REMOTE, TOKEN, numbers, open, seed};
+use crate::channels::{Delivery, REMOTE, TOKEN, confirm, numbers, open, seed};
 use crate::place::Place;
 use crate::web::{Answer, raw};
 
@@ -144,12 +144,12 @@ async fn only_channels_in_use_and_those_just_replaced_are_believed() {
     let store = place.store().await;
     let replaced = &channels[0];
     let successor = open(&store, replaced.calendar, Some(replaced.id)).await.unwrap();
-    store.set_subscription_status(channels[1].id, SubscriptionStatus::Suspended).await.unwrap();
+    store.set_subscription_status(channels[1].id, SubscriptionStatus::Suspended, None).await.unwrap();
     let long_ago = crate::channels::now().minus(jiff::SignedDuration::from_hours(25));
     let ended = &channels[2];
-    store.confirm_subscription(ended.id, &ended.channel, &ended.resource, long_ago, long_ago).await.unwrap();
+    confirm(&store, ended.id, (&ended.channel, &ended.resource), long_ago).await.unwrap();
     let refused = &channels[3];
-    store.set_subscription_status(refused.id, SubscriptionStatus::Failed).await.unwrap();
+    store.set_subscription_status(refused.id, SubscriptionStatus::Failed, None).await.unwrap();
     let serving = place.serve().await;
     hold_to(
         &place,

@@ -236,7 +236,8 @@ fn channels_are_prolonged_in_time_and_replaced_when_unknown() {
     block_on(async {
         let mut world = settled(MICROSOFT, 8).await;
         let before = active(&world).await.unwrap();
-        world.clock.advance(SignedDuration::from_hours(25));
+        // They live for two days, and are renewed in the first half of the last third.
+        world.clock.advance(SignedDuration::from_hours(41));
         let done = world.engine().maintain_subscriptions().await.unwrap();
         assert_eq!((done.renewed, done.created, done.failed), (6, 0, 0), "{done:?}");
         let prolonged = active(&world).await.unwrap();

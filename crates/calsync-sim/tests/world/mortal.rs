@@ -124,15 +124,23 @@ pass_through! {
     fn end_run(&self, lease: &Lease, end: &RunEnd) -> ();
     fn approve_hold(&self, target: CalendarId, now: Ts) -> bool;
     fn begin_subscription(&self, new: &Subscription, replaces: Option<SubscriptionId>) -> ();
-    fn confirm_subscription(&self, id: SubscriptionId, remote_id: &str, resource: &str, expires_at: Ts, now: Ts) -> ();
+    fn confirm_subscription(&self, opened: &ChannelOpened<'_>) -> ();
     fn abandon_subscription(&self, id: SubscriptionId, replaced: Option<SubscriptionId>, now: Ts) -> ();
-    fn set_subscription_status(&self, id: SubscriptionId, status: SubscriptionStatus) -> ();
+    fn set_subscription_status(&self, id: SubscriptionId, status: SubscriptionStatus, close_at: Option<Ts>) -> ();
+    fn learn_channel(&self, id: SubscriptionId, remote_id: &str, resource: &str, close_at: Ts) -> bool;
     fn subscriptions(&self, calendar: CalendarId) -> Vec<Subscription>;
-    fn subscriptions_ending(&self, before: Ts, limit: u32) -> Vec<Subscription>;
+    fn subscriptions_to_renew(&self, now: Ts, limit: u32) -> Vec<Subscription>;
+    fn postpone_renewal(&self, id: SubscriptionId, until: Ts) -> ();
+    fn subscriptions_to_close(&self, now: Ts, limit: u32) -> Vec<Subscription>;
+    fn put_closing(&self, id: SubscriptionId, close_at: Option<Ts>) -> ();
     fn subscriptions_silent(&self, since: Ts, limit: u32) -> Vec<Subscription>;
     fn subscriptions_failing(&self, at_least: u32, limit: u32) -> Vec<Subscription>;
-    fn unwatched_calendars(&self, limit: u32) -> Vec<Calendar>;
+    fn unwatched_calendars(&self, now: Ts, limit: u32) -> Vec<Calendar>;
+    fn postpone_opening(&self, calendar: CalendarId, until: Ts) -> ();
+    fn next_channel_due(&self) -> Option<Ts>;
     fn expire_subscriptions(&self, now: Ts) -> u64;
+    fn admissions(&self, after: Option<CalendarId>, limit: u32) -> Vec<Admission>;
+    fn admit(&self, calendars: &[Admit], now: Ts) -> ();
     fn notifications(&self, status: ProcessingStatus, limit: u32) -> Vec<Notification>;
     fn retries_due(&self, now: Ts, limit: u32) -> Vec<Notification>;
     fn prune(&self, what: Prunable, before: Ts, limit: u32) -> u64;
@@ -145,6 +153,8 @@ pass_through! {
     fn open_alert(&self, alert: &Alert) -> bool;
     fn resolve_alert(&self, kind: &str, subject: &str, now: Ts) -> bool;
     fn open_alerts(&self) -> Vec<Alert>;
+    fn change_setting(&self, name: &str, expected: Option<&serde_json::Value>, new: &serde_json::Value) -> bool;
+    fn audited(&self, about: &str, limit: u32) -> Vec<AuditLine>;
     fn audit(&self, who: &str, what: &str, at: Ts) -> ();
     fn ping(&self) -> ();
 }

@@ -21,7 +21,7 @@ pub async fn no_notifications_are_no_problem(store: Arc<dyn Store>) {
     assert_eq!(store.runs(None, 10).await.unwrap(), []);
     assert_eq!(store.call_stats(t(0)).await.unwrap(), []);
     assert_eq!(store.open_alerts().await.unwrap(), []);
-    assert_eq!(store.unwatched_calendars(10).await.unwrap(), []);
+    assert_eq!(store.unwatched_calendars(t(0), 10).await.unwrap(), []);
     assert_eq!(store.expire_subscriptions(t(0)).await.unwrap(), 0);
 }
 
@@ -105,12 +105,12 @@ pub async fn active_subscriptions_are_counted(store: Arc<dyn Store>) {
     assert_eq!(active().await, 3);
     w.store.begin_subscription(&subscription(23, w.a), Some(a.id)).await.unwrap();
     assert_eq!(active().await, 3);
-    w.store.set_subscription_status(b.id, SubscriptionStatus::Suspended).await.unwrap();
-    w.store.set_subscription_status(b.id, SubscriptionStatus::Suspended).await.unwrap();
+    w.store.set_subscription_status(b.id, SubscriptionStatus::Suspended, None).await.unwrap();
+    w.store.set_subscription_status(b.id, SubscriptionStatus::Suspended, None).await.unwrap();
     assert_eq!(active().await, 2);
     assert!(w.store.expire_subscriptions(t(8 * 86_400)).await.unwrap() == 2);
     assert_eq!(active().await, 0);
-    w.store.set_subscription_status(b.id, SubscriptionStatus::Active).await.unwrap();
+    w.store.set_subscription_status(b.id, SubscriptionStatus::Active, None).await.unwrap();
     assert_eq!(active().await, 1);
     w.store.remove_account(w.account).await.unwrap();
     assert_eq!(active().await, 0);

@@ -59,10 +59,13 @@ pub(super) async fn observe(store: &Arc<dyn Store>) -> Vec<String> {
     see!(store.backlog(t(500)));
     see!(store.notification_metrics(t(100)));
     see!(store.subscription_metrics(t(500)));
-    see!(store.subscriptions_ending(Ts::MAX, 100));
+    see!(store.subscriptions_to_renew(Ts::MAX, 100));
+    see!(store.subscriptions_to_close(Ts::MAX, 100));
+    see!(store.next_channel_due());
+    see!(store.admissions(None, 100));
     see!(store.subscriptions_silent(t(300), 100));
     see!(store.subscriptions_failing(1, 100));
-    see!(store.unwatched_calendars(100));
+    see!(store.unwatched_calendars(Ts::MAX, 100));
     see!(store.call_stats(t(0)));
     see!(store.open_alerts());
     see!(store.setting("name"));

@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use calsync_core::calendar::{AccountStatus, ProviderKind};
+use calsync_core::delivery::{Delivery, Unannounced};
 use calsync_core::ids::{CalendarId, SubscriptionId};
-use calsync_core::ports::{CalendarChange, Store, StoreError, Switch};
+use calsync_core::ports::{
+    Admit, CalendarChange, ChannelOpened, DeliveryEnd, NextDue, RunEnd, Store, StoreError, Switch,
+};
+use calsync_core::run::RunKind;
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
+use calsync_core::time::Ts;
 
 use super::world::*;
 
@@ -28,18 +33,18 @@ pub async fn one_active_per_calendar_and_provider(store: Arc<dyn Store>) {
     w.store.begin_subscription(&new, Some(old.id)).await.unwrap();
     assert_eq!(
         w.subscription(&old).await,
-        Subscription { status: SubscriptionStatus::Expired, ..old.clone() }
+        Subscription { status: SubscriptionStatus::Expired, close_at: Some(new.expires_at), ..old.clone() }
     );
     assert_eq!(w.store.subscriptions(w.a).await.unwrap()[0], new, "newest first");
-    assert!(conflict(w.store.set_subscription_status(old.id, SubscriptionStatus::Active).await));
+    assert!(conflict(w.store.set_subscription_status(old.id, SubscriptionStatus::Active, None).await));
     let other = Subscription { provider: ProviderKind::Microsoft, ..subscription(22, w.a) };
     w.store.begin_subscription(&other, None).await.unwrap();
     let stray = subscription(23, CalendarId(id(77)));
     assert!(conflict(w.store.begin_subscription(&stray, None).await));
-    w.store.set_subscription_status(new.id, SubscriptionStatus::Suspended).await.unwrap();
-    w.store.set_subscription_status(old.id, SubscriptionStatus::Active).await.unwrap();
+    w.store.set_subscription_status(new.id, SubscriptionStatus::Suspended, None).await.unwrap();
+    w.store.set_subscription_status(old.id, SubscriptionStatus::Active, None).await.unwrap();
     assert!(conflict(
-        w.store.set_subscription_status(SubscriptionId(id(77)), SubscriptionStatus::Failed).await
+        w.store.set_subscription_status(SubscriptionId(id(77)), SubscriptionStatus::Failed, None).await
     ));
 }
 
@@ -63,25 +68,27 @@ pub async fn a_refused_replacement_reinstates_the_old(store: Arc<dyn Store>) {
     assert!(conflict(w.store.abandon_subscription(SubscriptionId(id(77)), None, t(1)).await));
 }
 
-/// New end, new ids, no failures, in use.
+/// New end, new ids, in use; of its failures only the misses in a row are left.
 pub async fn confirming_renews(store: Arc<dyn Store>) {
     let w = World::new(store).await;
-    let s = Subscription { failure_count: 3, resource_id: String::new(), ..subscription(20, w.a) };
+    let delivery = Delivery { heard: 3, missed: 2, missed_streak: 2, unannounced: None };
+    let s = Subscription { failure_count: 3, delivery, resource_id: String::new(), ..subscription(20, w.a) };
     w.store.begin_subscription(&s, None).await.unwrap();
-    w.store.confirm_subscription(s.id, "theirs", "resource", t(999_999), t(50)).await.unwrap();
+    w.store.confirm_subscription(&opened(s.id, "theirs", 999_999, 50)).await.unwrap();
     let expected = Subscription {
         remote_id: "theirs".to_owned(),
         resource_id: "resource".to_owned(),
         expires_at: t(999_999),
+        renew_at: t(999_989),
         last_renewal_at: Some(t(50)),
-        failure_count: 0,
+        failure_count: 2,
         ..s.clone()
     };
     assert_eq!(w.subscription(&s).await, expected);
-    w.store.set_subscription_status(s.id, SubscriptionStatus::Expired).await.unwrap();
-    w.store.confirm_subscription(s.id, "theirs", "resource", t(999_999), t(60)).await.unwrap();
+    w.store.set_subscription_status(s.id, SubscriptionStatus::Expired, None).await.unwrap();
+    w.store.confirm_subscription(&opened(s.id, "theirs", 999_999, 60)).await.unwrap();
     assert_eq!(w.subscription(&s).await.status, SubscriptionStatus::Active);
-    assert!(conflict(w.store.confirm_subscription(SubscriptionId(id(77)), "x", "y", t(1), t(1)).await));
+    assert!(conflict(w.store.confirm_subscription(&opened(SubscriptionId(id(77)), "x", 1, 1)).await));
 }
 
 /// goals.md §4 row 5: a channel that never delivered anything counts from its creation.
@@ -97,28 +104,159 @@ pub async fn the_silent_ones_are_found_even_if_never_heard(store: Arc<dyn Store>
     assert_eq!(silent(101, 10).await, [20, 21, 22]);
     assert_eq!(silent(101, 1).await, [20]);
     assert_eq!(silent(10, 10).await, [] as [u64; 0]);
-    w.store.set_subscription_status(never.id, SubscriptionStatus::Suspended).await.unwrap();
+    w.store.set_subscription_status(never.id, SubscriptionStatus::Suspended, None).await.unwrap();
     assert_eq!(silent(100, 10).await, [21]);
 }
 
-/// Active ones only.
-pub async fn ending_ones_soonest_first(store: Arc<dyn Store>) {
+/// Active ones only; each is left alone until its time.
+pub async fn those_to_renew_longest_due_first(store: Arc<dyn Store>) {
     let w = World::new(store).await;
     for (n, calendar, at) in [(20, w.a, 300), (21, w.b, 100), (22, w.c, 200)] {
-        let s = Subscription { expires_at: t(at), ..subscription(n, calendar) };
+        let s = Subscription { renew_at: t(at), ..subscription(n, calendar) };
         w.store.begin_subscription(&s, None).await.unwrap();
     }
     let history = Subscription {
-        expires_at: t(1),
+        renew_at: t(1),
         provider: ProviderKind::Apple,
         status: SubscriptionStatus::Expired,
         ..subscription(23, w.a)
     };
     w.store.begin_subscription(&history, None).await.unwrap();
-    let ending = async |before, limit| ids(&w.store.subscriptions_ending(t(before), limit).await.unwrap());
-    assert_eq!(ending(300, 10).await, [21, 22]);
-    assert_eq!(ending(301, 10).await, [21, 22, 20]);
-    assert_eq!(ending(301, 1).await, [21]);
+    let due = async |now, limit| ids(&w.store.subscriptions_to_renew(t(now), limit).await.unwrap());
+    assert_eq!(due(299, 10).await, [21, 22]);
+    assert_eq!(due(300, 10).await, [21, 22, 20]);
+    assert_eq!(due(300, 1).await, [21]);
+    w.store.postpone_renewal(SubscriptionId(id(21)), t(301)).await.unwrap();
+    assert_eq!(due(300, 10).await, [22, 20]);
+    assert_eq!(due(301, 10).await, [22, 20, 21]);
+    assert!(conflict(w.store.postpone_renewal(SubscriptionId(id(77)), t(1)).await));
+}
+
+/// What is out of use and may still stand at the provider is closed there, sooner or later.
+pub async fn what_is_out_of_use_is_to_be_closed(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let due = async |now| ids(&w.store.subscriptions_to_close(t(now), 10).await.unwrap());
+    let old = w.watch(20, w.a).await;
+    let new = Subscription { expires_at: t(700), ..subscription(21, w.a) };
+    w.store.begin_subscription(&new, Some(old.id)).await.unwrap();
+    assert_eq!(due(699).await, [] as [u64; 0], "the new one may yet be refused");
+    assert_eq!(due(700).await, [20], "we may have died over it");
+    let confirmed = ChannelOpened { replaces: Some(old.id), ..opened(new.id, "channel-21", 9_000, 100) };
+    w.store.confirm_subscription(&confirmed).await.unwrap();
+    assert_eq!(due(100).await, [20]);
+    w.store.put_closing(old.id, Some(t(250))).await.unwrap();
+    assert_eq!((due(249).await, due(250).await), (vec![], vec![20]));
+    w.store.put_closing(old.id, None).await.unwrap();
+    assert_eq!(due(9_999).await, [] as [u64; 0], "closed");
+    w.store.confirm_subscription(&confirmed).await.unwrap();
+    assert_eq!(due(9_999).await, [] as [u64; 0], "and not closed again");
+    w.store.set_subscription_status(new.id, SubscriptionStatus::Suspended, Some(t(300))).await.unwrap();
+    assert_eq!(due(300).await, [21]);
+    w.store.set_subscription_status(new.id, SubscriptionStatus::Active, None).await.unwrap();
+    w.store.put_closing(new.id, Some(t(1))).await.unwrap();
+    assert_eq!(due(9_999).await, [] as [u64; 0], "what is in use is nobody's to close");
+    let third = subscription(22, w.a);
+    w.store.begin_subscription(&third, Some(new.id)).await.unwrap();
+    w.store.abandon_subscription(third.id, Some(new.id), t(100)).await.unwrap();
+    assert_eq!(w.subscription(&new).await.close_at, None, "it goes on");
+}
+
+/// We never heard the answer, but its deliveries name it.
+pub async fn an_orphan_is_learnt_once_and_closed(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let s = Subscription { resource_id: String::new(), ..subscription(20, w.a) };
+    w.store.begin_subscription(&s, None).await.unwrap();
+    assert!(!w.store.learn_channel(s.id, "theirs", "resource", t(5)).await.unwrap(), "it is in use");
+    w.store.abandon_subscription(s.id, None, t(4)).await.unwrap();
+    assert!(w.store.learn_channel(s.id, "theirs", "resource", t(5)).await.unwrap());
+    assert!(!w.store.learn_channel(s.id, "another", "resource", t(6)).await.unwrap(), "it is known");
+    let known = w.subscription(&s).await;
+    assert_eq!((known.remote_id.as_str(), known.resource_id.as_str()), ("theirs", "resource"));
+    assert_eq!((known.status, known.close_at), (SubscriptionStatus::Failed, Some(t(5))));
+    assert!(!w.store.learn_channel(SubscriptionId(id(77)), "x", "y", t(1)).await.unwrap());
+}
+
+/// Of all that is to be done with channels.
+pub async fn the_next_deed_at_a_channel_is_known(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let next = async || w.store.next_channel_due().await.unwrap();
+    assert_eq!(next().await, Some(Ts::from_secs(0)), "three want one at once");
+    for calendar in [w.a, w.b, w.c] {
+        w.store.postpone_opening(calendar, t(5_000)).await.unwrap();
+    }
+    assert_eq!(next().await, Some(t(5_000)));
+    let s = Subscription { renew_at: t(4_000), expires_at: t(4_500), ..subscription(20, w.a) };
+    w.store.begin_subscription(&s, None).await.unwrap();
+    assert_eq!(next().await, Some(t(4_000)));
+    w.store.postpone_renewal(s.id, t(6_000)).await.unwrap();
+    assert_eq!(next().await, Some(t(4_500)), "its end");
+    w.store.set_subscription_status(s.id, SubscriptionStatus::Suspended, Some(t(4_100))).await.unwrap();
+    assert_eq!(next().await, Some(t(4_100)));
+    assert!(conflict(w.store.postpone_opening(CalendarId(id(77)), t(1)).await));
+}
+
+/// What a run showed of a channel is kept; success leaves the misses.
+pub async fn deliveries_are_measured(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let s = w.watch(20, w.a).await;
+    let lease = w.lease(20).await;
+    let delivery = Delivery {
+        heard: 7,
+        missed: 3,
+        missed_streak: 2,
+        unannounced: Some(Unannounced { found_at: t(60), changes: 4 }),
+    };
+    let one = run(50, w.a, RunKind::Polling, 60);
+    w.store.begin_run(&lease, &one).await.unwrap();
+    let seen = DeliveryEnd { subscription: s.id, delivery, renew_at: t(77) };
+    let end = RunEnd { delivery: Some(seen), ..succeeded(&one, 61) };
+    w.store.end_run(&lease, &end).await.unwrap();
+    let known = w.subscription(&s).await;
+    assert_eq!((known.delivery, known.renew_at, known.failure_count), (delivery, t(77), 2));
+    let two = run(51, w.a, RunKind::Webhook, 70);
+    w.store.record_notification(super::world::delivery(30, &s, 65)).await.unwrap();
+    w.store.record_notification(super::world::delivery(31, &s, 68)).await.unwrap();
+    let begun = w.store.begin_run(&lease, &two).await.unwrap();
+    assert_eq!(begun.told_at, Some(t(68)));
+    let heard = Delivery { missed_streak: 0, unannounced: None, ..delivery };
+    let seen = DeliveryEnd { delivery: heard, ..seen };
+    w.store.end_run(&lease, &RunEnd { delivery: Some(seen), ..succeeded(&two, 71) }).await.unwrap();
+    let known = w.subscription(&s).await;
+    assert_eq!((known.delivery, known.failure_count), (heard, 0));
+}
+
+/// Whoever is out is polled soon, and its channel is to be closed; whoever is in waits for one.
+pub async fn rollout_is_taken_over(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let s = w.watch(20, w.a).await;
+    let all = w.store.admissions(None, 10).await.unwrap();
+    assert_eq!(all.iter().map(|a| a.calendar).collect::<Vec<_>>(), [w.a, w.b, w.c]);
+    assert!(all.iter().all(|a| a.admitted && a.user.id == w.user));
+    assert_eq!(w.store.admissions(Some(w.a), 1).await.unwrap(), all[1..2]);
+    assert_eq!(w.store.admissions(Some(w.c), 10).await.unwrap(), []);
+    w.store.change_calendar(w.b, CalendarChange::SyncEnabled(Switch::Off), t(3)).await.unwrap();
+    let due = async |calendar| w.get(calendar).await.due_at;
+    let off_before = due(w.b).await;
+    let lease = w.lease(20).await;
+    let mut later = Vec::new();
+    for calendar in [w.a, w.c] {
+        let seen_generation = w.get(calendar).await.dirty_generation;
+        later.push(NextDue { calendar, seen_generation, due_at: Some(t(9_000)) });
+    }
+    w.store.release(&lease, &later).await.unwrap();
+    let out = |calendar| Admit { calendar, push: Switch::Off, due_by: t(500) };
+    w.store.admit(&[out(w.a), out(w.b), out(CalendarId(id(77)))], t(100)).await.unwrap();
+    let known = w.subscription(&s).await;
+    assert_eq!((known.status, known.close_at), (SubscriptionStatus::Suspended, Some(t(100))));
+    assert_eq!((due(w.a).await, due(w.c).await), (Some(t(500)), Some(t(9_000))));
+    assert_eq!(due(w.b).await, off_before, "it takes no part");
+    assert!(!w.get(w.a).await.push_admitted && w.get(w.c).await.push_admitted);
+    let unwatched = async || w.store.unwatched_calendars(t(9), 10).await.unwrap().len();
+    assert_eq!(unwatched().await, 1);
+    let back = |calendar| Admit { push: Switch::On, ..out(calendar) };
+    w.store.admit(&[back(w.a)], t(200)).await.unwrap();
+    assert_eq!(unwatched().await, 2);
+    assert_eq!(due(w.a).await, Some(t(500)), "nothing hurries to stop polling");
 }
 
 /// Active ones only, the worst first.
@@ -132,7 +270,10 @@ pub async fn failing_ones_worst_first(store: Arc<dyn Store>) {
     assert_eq!(failing(5, 10).await, [21, 20]);
     assert_eq!(failing(1, 2).await, [21, 20]);
     assert_eq!(failing(13, 10).await, [] as [u64; 0]);
-    w.store.set_subscription_status(SubscriptionId(id(21)), SubscriptionStatus::Suspended).await.unwrap();
+    w.store
+        .set_subscription_status(SubscriptionId(id(21)), SubscriptionStatus::Suspended, None)
+        .await
+        .unwrap();
     assert_eq!(failing(5, 10).await, [20]);
 }
 
@@ -140,17 +281,23 @@ pub async fn failing_ones_worst_first(store: Arc<dyn Store>) {
 pub async fn unwatched_calendars_are_those_that_could(store: Arc<dyn Store>) {
     let w = World::new(store).await;
     let unwatched = async |limit| {
-        let found = w.store.unwatched_calendars(limit).await.unwrap();
+        let found = w.store.unwatched_calendars(t(9), limit).await.unwrap();
         found.into_iter().map(|c| c.name).collect::<Vec<_>>()
     };
     assert_eq!(unwatched(10).await, ["Calendar a", "Calendar b", "Calendar c"]);
     assert_eq!(unwatched(1).await, ["Calendar a"]);
+    w.store.postpone_opening(w.a, t(9)).await.unwrap();
+    assert_eq!(unwatched(10).await, ["Calendar b", "Calendar c", "Calendar a"], "the longest waiting first");
+    w.store.postpone_opening(w.a, t(10)).await.unwrap();
+    assert_eq!(unwatched(10).await, ["Calendar b", "Calendar c"], "not before its time");
+    w.store.connect_account(&account(2, 1), t(2)).await.unwrap();
+    assert_eq!(unwatched(10).await, ["Calendar a", "Calendar b", "Calendar c"], "connected again");
     let s = w.watch(20, w.a).await;
     w.store.change_calendar(w.b, CalendarChange::WebhookEnabled(Switch::Off), t(3)).await.unwrap();
     assert_eq!(unwatched(10).await, ["Calendar c"]);
     w.store.change_calendar(w.c, CalendarChange::PushUnsupported, t(3)).await.unwrap();
     assert_eq!(unwatched(10).await, [] as [&str; 0]);
-    w.store.set_subscription_status(s.id, SubscriptionStatus::Failed).await.unwrap();
+    w.store.set_subscription_status(s.id, SubscriptionStatus::Failed, None).await.unwrap();
     w.store.change_calendar(w.b, CalendarChange::WebhookEnabled(Switch::On), t(4)).await.unwrap();
     assert_eq!(unwatched(10).await, ["Calendar a", "Calendar b"]);
     w.store.change_calendar(w.a, CalendarChange::SyncEnabled(Switch::Off), t(5)).await.unwrap();
@@ -185,7 +332,7 @@ pub async fn a_channel_id_is_unique(store: Arc<dyn Store>) {
     let elsewhere = Subscription { provider: ProviderKind::Microsoft, ..same };
     w.store.begin_subscription(&elsewhere, None).await.unwrap();
     let other = w.watch(22, w.b).await;
-    assert!(conflict(w.store.confirm_subscription(other.id, &s.remote_id, "r", t(99), t(1)).await));
-    assert!(conflict(w.store.confirm_subscription(other.id, &"x".repeat(256), "r", t(99), t(1)).await));
+    assert!(conflict(w.store.confirm_subscription(&opened(other.id, &s.remote_id, 99, 1)).await));
+    assert!(conflict(w.store.confirm_subscription(&opened(other.id, &"x".repeat(256), 99, 1)).await));
     assert_eq!(w.subscription(&other).await, other);
 }

@@ -6,16 +6,17 @@ use calsync_core::block::{
     BlockBusy, BlockContent, Fingerprint, Marker, ObservedBlock, OccurrenceKey, Visibility,
 };
 use calsync_core::calendar::{Access, Account, AccountStatus, Calendar, ListedCalendar, ProviderKind, User};
+use calsync_core::delivery::Delivery;
 use calsync_core::event::{Event, EventKind, Series, ShowAs, Status, When};
 use calsync_core::hold::Hold;
 use calsync_core::ids::{
     AccountId, CalendarId, CorrelationId, NotificationId, RuleId, RunId, SubscriptionId, UserId,
 };
 use calsync_core::ledger::{LedgerRow, LedgerState, Write, WriteOp};
-use calsync_core::notification::Wants;
+use calsync_core::notification::{Served, Wants};
 use calsync_core::ports::{
-    ConnectAccount, Enqueue, Lease, NewNotification, NotificationsEnd, PullApply, RunEnd, SealedCredentials,
-    Store,
+    ChannelOpened, ConnectAccount, Enqueue, Lease, NewNotification, NotificationsEnd, PullApply, RunEnd,
+    SealedCredentials, Store,
 };
 use calsync_core::rule::{Rule, RuleOptions};
 use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
@@ -91,8 +92,17 @@ pub fn subscription(n: u64, calendar: CalendarId) -> Subscription {
         verified_at: None,
         last_renewal_at: None,
         failure_count: 0,
+        renew_at: t(6 * 86_400),
+        close_at: None,
+        delivery: Delivery::default(),
         provider_metadata: json!({"kind": "api#channel"}),
     }
+}
+
+/// What its provider says of a channel that it opened or prolonged at `now`.
+pub fn opened<'a>(id: SubscriptionId, remote_id: &'a str, ends: i64, now: i64) -> ChannelOpened<'a> {
+    let (expires_at, renew_at) = (t(ends), t(ends - 10));
+    ChannelOpened { id, remote_id, resource: "resource", expires_at, renew_at, replaces: None, now: t(now) }
 }
 
 /// A delivery to a subscription, at a time.
@@ -243,6 +253,11 @@ pub fn run(n: u64, calendar: CalendarId, kind: RunKind, at: i64) -> Run {
     }
 }
 
+/// The end of a run that worked and had nothing to write.
+pub fn succeeded(run: &Run, at: i64) -> RunEnd {
+    end(run, at, RunStatus::Succeeded, NotificationsEnd::Completed(Served::default()))
+}
+
 /// The end of a run.
 pub fn end(run: &Run, at: i64, status: RunStatus, notifications: NotificationsEnd) -> RunEnd {
     RunEnd {
@@ -253,6 +268,7 @@ pub fn end(run: &Run, at: i64, status: RunStatus, notifications: NotificationsEn
         counts: RunCounts { events_seen: 3, blocks_created: 2, provider_calls: 1, ..RunCounts::default() },
         notifications,
         served_generation: None,
+        delivery: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use calsync_core::ids::CalendarId;
 use calsync_core::notification::{Notification, ProcessingStatus};
-use calsync_core::ports::{NotificationMetrics, StoreError, SubscriptionMetrics};
+use calsync_core::ports::{AuditLine, NotificationMetrics, StoreError, SubscriptionMetrics};
 use calsync_core::run::{Alert, CallStats, Run};
 use calsync_core::subscription::{FAILING_FROM, RENEWAL_BUFFER, SILENCE_LIMIT, SubscriptionStatus};
 use calsync_core::time::Ts;
@@ -117,6 +117,20 @@ impl State {
             self.alerts.iter().enumerate().filter(|(_, a)| a.resolved_at.is_none()).collect();
         open.sort_by_key(|(at, alert)| Reverse((alert.first_seen, *at)));
         Ok(open.into_iter().map(|(_, alert)| alert.clone()).collect())
+    }
+
+    pub(super) fn audited(&self, about: &str, limit: u32) -> Result<Vec<AuditLine>, StoreError> {
+        let mut lines: Vec<AuditLine> = self
+            .audit
+            .iter()
+            .filter(|(_, _, what)| what.starts_with(about))
+            .map(|(at, who, what)| AuditLine { at: *at, who: who.clone(), what: what.clone() })
+            .collect();
+        // Stable: of two of one moment the later one is the newer one.
+        lines.reverse();
+        lines.sort_by_key(|line| std::cmp::Reverse(line.at));
+        lines.truncate(limit as usize);
+        Ok(lines)
     }
 
     pub(super) fn audit(&mut self, who: &str, what: &str, at: Ts) -> Result<(), StoreError> {

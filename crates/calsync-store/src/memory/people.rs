@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use calsync_core::block::CalendarRef;
 use calsync_core::calendar::{Account, AccountStatus, Calendar, ListedCalendar, User};
-use calsync_core::ids::{AccountId, CalendarId, RuleId, UserId};
+use calsync_core::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
 use calsync_core::ports::{CalendarChange, ConnectAccount, SealedCredentials, StoreError, UserState, Wish};
 use calsync_core::rule::Rule;
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
@@ -106,7 +106,10 @@ impl State {
             None => connect.credentials.version,
         };
         self.credentials.insert(id, SealedCredentials { version, ..connect.credentials.clone() });
-        self.calendars.values_mut().filter(|c| c.account == id).for_each(|c| raise(c, now));
+        for calendar in self.calendars.values_mut().filter(|c| c.account == id) {
+            calendar.watch_after = Ts::from_secs(0);
+            raise(calendar, now);
+        }
         Ok(id)
     }
 
@@ -220,6 +223,9 @@ impl State {
         match change {
             CalendarChange::SyncEnabled(switch) => {
                 calendar.sync_enabled = switch.is_on();
+                if switch.is_on() {
+                    watchable(calendar);
+                }
                 let user = calendar.user;
                 if !switch.is_on() {
                     // Whoever is at work on them has read what is forgotten here, and must not go by it.
@@ -229,6 +235,8 @@ impl State {
                 // Switched off it is none of "all", but its own blocks must go.
                 let calendar = self.calendar_mut(id)?;
                 if !calendar.sync_enabled {
+                    retire(&mut self.subscriptions, id, now);
+                    let calendar = self.calendar_mut(id)?;
                     calendar.plan_due = true;
                     raise(calendar, now);
                     // Copied titles must not stay, and enabling starts from the calendar as it is then.
@@ -242,7 +250,13 @@ impl State {
             }
             CalendarChange::WebhookEnabled(switch) => {
                 calendar.webhook_enabled = switch.is_on();
+                if switch.is_on() {
+                    watchable(calendar);
+                }
                 raise(calendar, now);
+                if !switch.is_on() {
+                    retire(&mut self.subscriptions, id, now);
+                }
             }
             // From now on it is polled: whoever is at work on it must not go by what it saw before.
             CalendarChange::PushUnsupported => {
@@ -316,6 +330,34 @@ impl State {
         self.settings.insert(name.to_owned(), value.clone());
         Ok(())
     }
+
+    pub(super) fn change_setting(
+        &mut self,
+        name: &str,
+        expected: Option<&Value>,
+        new: &Value,
+    ) -> Result<bool, StoreError> {
+        let as_expected = self.settings.get(name) == expected;
+        if as_expected {
+            self.settings.insert(name.to_owned(), new.clone());
+        }
+        Ok(as_expected)
+    }
+}
+
+/// Somebody wants it now: what was tried before counts no more.
+fn watchable(calendar: &mut Calendar) {
+    calendar.push_unsupported = false;
+    calendar.watch_after = Ts::from_secs(0);
+}
+
+/// Nobody needs its channels any more: they are out of use at once, and closed at the provider as soon as that can be done.
+pub(super) fn retire(all: &mut BTreeMap<SubscriptionId, Subscription>, of: CalendarId, now: Ts) {
+    for channel in all.values_mut() {
+        if channel.calendar == of && channel.status == SubscriptionStatus::Active {
+            (channel.status, channel.close_at) = (SubscriptionStatus::Suspended, Some(now));
+        }
+    }
 }
 
 fn take_over(calendar: &mut Calendar, listed: &ListedCalendar) {
@@ -351,6 +393,8 @@ fn new_calendar(id: CalendarId, account: &Account, listed: &ListedCalendar) -> C
         fallback_polling_enabled: true,
         missing: false,
         push_unsupported: listed.push_unsupported,
+        watch_after: Ts::from_secs(0),
+        push_admitted: true,
         webhook_last_activity: None,
         webhook_failure_streak: 0,
         last_webhook_failure: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use calsync_core::ids::{CalendarId, NotificationId, SubscriptionId};
 use calsync_core::notification::{AfterFailure, Notification, ProcessingStatus, Served};
-use calsync_core::ports::{Blame, Lease, NotificationsEnd, RunBegun, RunEnd, StoreError};
+use calsync_core::ports::{Blame, DeliveryEnd, Lease, NotificationsEnd, RunBegun, RunEnd, StoreError};
 use calsync_core::run::{Run, RunKind, RunStatus};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
@@ -42,8 +42,9 @@ impl State {
             }
         }
         picked.sort_unstable();
+        let told_at = picked.last().map(|(at, ..)| *at);
         let notifications = picked.into_iter().map(|(_, id, failures)| (id, failures)).collect();
-        Ok(RunBegun { seen_generation, notifications })
+        Ok(RunBegun { seen_generation, notifications, told_at })
     }
 
     pub(super) fn end_run(&mut self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError> {
@@ -54,13 +55,20 @@ impl State {
         run.status = end.status.clone();
         run.counts = end.counts;
         let (kind, began_at) = (run.kind, run.started_at);
+        if let Some(DeliveryEnd { subscription, delivery, renew_at }) = end.delivery
+            && let Some(known) = self.subscriptions.get_mut(&subscription)
+        {
+            (known.delivery, known.renew_at) = (delivery, renew_at);
+        }
         match &end.notifications {
             NotificationsEnd::Completed(served) => self.complete(end, began_at, *served)?,
             NotificationsEnd::Failed { items, blame } => self.fail(end, items, *blame)?,
         }
         if end.status == RunStatus::Succeeded {
-            let active =
-                |s: &&mut Subscription| s.calendar == end.calendar && s.status == SubscriptionStatus::Active;
+            let active = |s: &&mut Subscription| {
+                let kept_silent = s.delivery.missed_streak > 0 || s.delivery.unannounced.is_some();
+                s.calendar == end.calendar && s.status == SubscriptionStatus::Active && !kept_silent
+            };
             self.subscriptions.values_mut().filter(active).for_each(|s| s.verify(end.at));
         }
         let calendar = self.calendar_mut(end.calendar)?;
@@ -100,7 +108,7 @@ impl State {
             self.tallies.entry(minute(n.received_at)).or_default().completed(took, served);
             theirs.insert(n.subscription);
         }
-        self.count_failures(end.calendar, &theirs, |failures| *failures = 0);
+        self.count_failures(end.calendar, &theirs, |s| s.failure_count = s.delivery.missed_streak);
         let calendar = self.calendar_mut(end.calendar)?;
         calendar.webhook_failure_streak = 0;
         if !theirs.is_empty() {
@@ -128,7 +136,7 @@ impl State {
         if blame == Blame::Target {
             return Ok(());
         }
-        self.count_failures(end.calendar, &theirs, |failures| *failures += 1);
+        self.count_failures(end.calendar, &theirs, |s| s.failure_count += 1);
         let calendar = self.calendar_mut(end.calendar)?;
         calendar.webhook_failure_streak += 1;
         calendar.last_webhook_failure = Some(end.at);
@@ -140,11 +148,11 @@ impl State {
         &mut self,
         of: CalendarId,
         theirs: &BTreeSet<SubscriptionId>,
-        change: impl Fn(&mut u32),
+        change: impl Fn(&mut Subscription),
     ) {
         let active = |s: &Subscription| s.calendar == of && s.status == SubscriptionStatus::Active;
         let concerned = self.subscriptions.values_mut().filter(|s| active(s) || theirs.contains(&s.id));
-        concerned.for_each(|s| change(&mut s.failure_count));
+        concerned.for_each(change);
     }
 }
 

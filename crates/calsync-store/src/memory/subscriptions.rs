@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use calsync_core::calendar::{AccountStatus, Calendar};
 use calsync_core::ids::{CalendarId, SubscriptionId};
-use calsync_core::ports::StoreError;
+use calsync_core::ports::{ChannelOpened, StoreError};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 
@@ -22,7 +22,8 @@ impl State {
         }
         let was = replaces.and_then(|id| self.subscriptions.get(&id)).cloned();
         if let Some(old) = &was {
-            self.put_subscription(Subscription { status: SubscriptionStatus::Expired, ..old.clone() })?;
+            let (status, close_at) = (SubscriptionStatus::Expired, Some(new.expires_at));
+            self.put_subscription(Subscription { status, close_at, ..old.clone() })?;
         }
         let free = !self.subscriptions.contains_key(&new.id);
         let put = if free { self.put_subscription(new.clone()) } else { Err(conflict("it exists already")) };
@@ -54,24 +55,24 @@ impl State {
         self.subscriptions.get(&id).cloned().ok_or_else(|| missing("subscription"))
     }
 
-    pub(super) fn confirm_subscription(
-        &mut self,
-        id: SubscriptionId,
-        remote_id: &str,
-        resource: &str,
-        expires_at: Ts,
-        now: Ts,
-    ) -> Result<(), StoreError> {
-        let known = self.subscription(id)?;
+    pub(super) fn confirm_subscription(&mut self, opened: &ChannelOpened<'_>) -> Result<(), StoreError> {
+        let known = self.subscription(opened.id)?;
         self.put_subscription(Subscription {
-            remote_id: remote_id.to_owned(),
-            resource_id: resource.to_owned(),
-            expires_at,
-            last_renewal_at: Some(now),
+            remote_id: opened.remote_id.to_owned(),
+            resource_id: opened.resource.to_owned(),
+            expires_at: opened.expires_at,
+            last_renewal_at: Some(opened.now),
+            renew_at: opened.renew_at,
+            close_at: None,
             status: SubscriptionStatus::Active,
-            failure_count: 0,
+            failure_count: known.delivery.missed_streak,
             ..known
-        })
+        })?;
+        let old = opened.replaces.and_then(|id| self.subscriptions.get_mut(&id));
+        if let Some(old) = old.filter(|old| old.close_at.is_some()) {
+            old.close_at = Some(opened.now);
+        }
+        Ok(())
     }
 
     pub(super) fn abandon_subscription(
@@ -80,10 +81,11 @@ impl State {
         replaced: Option<SubscriptionId>,
         now: Ts,
     ) -> Result<(), StoreError> {
-        self.set_subscription_status(id, SubscriptionStatus::Failed)?;
+        let known = self.subscription(id)?;
+        self.put_subscription(Subscription { status: SubscriptionStatus::Failed, ..known })?;
         let Some(old) = replaced.and_then(|id| self.subscriptions.get(&id)).cloned() else { return Ok(()) };
         if old.status == SubscriptionStatus::Expired && !old.is_expired(now) {
-            let again = Subscription { status: SubscriptionStatus::Active, ..old };
+            let again = Subscription { status: SubscriptionStatus::Active, close_at: None, ..old };
             // Refused when another one is active by now, which is as good.
             let _ = self.put_subscription(again);
         }
@@ -94,9 +96,52 @@ impl State {
         &mut self,
         id: SubscriptionId,
         status: SubscriptionStatus,
+        close_at: Option<Ts>,
     ) -> Result<(), StoreError> {
         let known = self.subscription(id)?;
-        self.put_subscription(Subscription { status, ..known })
+        self.put_subscription(Subscription { status, close_at, ..known })
+    }
+
+    pub(super) fn learn_channel(
+        &mut self,
+        id: SubscriptionId,
+        remote_id: &str,
+        resource: &str,
+        close_at: Ts,
+    ) -> Result<bool, StoreError> {
+        let Some(known) = self.subscriptions.get(&id).cloned() else { return Ok(false) };
+        if is_active(&known) || !known.resource_id.is_empty() {
+            return Ok(false);
+        }
+        let (remote_id, resource_id) = (remote_id.to_owned(), resource.to_owned());
+        self.put_subscription(Subscription { remote_id, resource_id, close_at: Some(close_at), ..known })?;
+        Ok(true)
+    }
+
+    pub(super) fn postpone_renewal(&mut self, id: SubscriptionId, until: Ts) -> Result<(), StoreError> {
+        let known = self.subscriptions.get_mut(&id).ok_or_else(|| missing("subscription"))?;
+        known.renew_at = until;
+        Ok(())
+    }
+
+    pub(super) fn put_closing(&mut self, id: SubscriptionId, close_at: Option<Ts>) -> Result<(), StoreError> {
+        // In use again, it is nobody's to close.
+        if let Some(known) = self.subscriptions.get_mut(&id).filter(|s| !is_active(s)) {
+            known.close_at = close_at;
+        }
+        Ok(())
+    }
+
+    pub(super) fn subscriptions_to_close(
+        &self,
+        now: Ts,
+        limit: u32,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        let due = |s: &Subscription| s.close_at.filter(|at| *at <= now).map(|at| (at, s.id));
+        let mut found: Vec<_> =
+            self.subscriptions.values().filter_map(|s| Some((due(s)?, s.clone()))).collect();
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(found.into_iter().take(limit as usize).map(|(_, s)| s).collect())
     }
 
     pub(super) fn subscriptions(&self, calendar: CalendarId) -> Result<Vec<Subscription>, StoreError> {
@@ -113,12 +158,12 @@ impl State {
         found.into_iter().take(limit as usize).map(|(_, s)| s).collect()
     }
 
-    pub(super) fn subscriptions_ending(
+    pub(super) fn subscriptions_to_renew(
         &self,
-        before: Ts,
+        now: Ts,
         limit: u32,
     ) -> Result<Vec<Subscription>, StoreError> {
-        Ok(self.active_by(limit, |s| (s.expires_at < before).then_some(s.expires_at)))
+        Ok(self.active_by(limit, |s| (s.renew_at <= now).then_some(s.renew_at)))
     }
 
     pub(super) fn subscriptions_silent(
@@ -138,17 +183,36 @@ impl State {
         Ok(self.active_by(limit, |s| failing(s).then_some(Reverse(s.failure_count))))
     }
 
-    pub(super) fn unwatched_calendars(&self, limit: u32) -> Result<Vec<Calendar>, StoreError> {
-        let works = |c: &Calendar| {
+    /// Those that could be watched and are not.
+    fn unwatched(&self) -> impl Iterator<Item = &Calendar> {
+        let could = |c: &&Calendar| {
             self.accounts.get(&c.account).is_some_and(|a| a.status == AccountStatus::Active)
                 && c.sync_enabled
                 && c.webhook_enabled
                 && !c.missing
                 && !c.push_unsupported
+                && c.push_admitted
         };
         let watched = |c: &Calendar| self.subscriptions.values().any(|s| s.calendar == c.id && is_active(s));
-        let found = self.calendars.values().filter(|c| works(c) && !watched(c));
-        Ok(found.take(limit as usize).cloned().collect())
+        self.calendars.values().filter(could).filter(move |c| !watched(c))
+    }
+
+    pub(super) fn unwatched_calendars(&self, now: Ts, limit: u32) -> Result<Vec<Calendar>, StoreError> {
+        let mut found: Vec<&Calendar> = self.unwatched().filter(|c| c.watch_after <= now).collect();
+        found.sort_by_key(|c| (c.watch_after, c.id));
+        Ok(found.into_iter().take(limit as usize).cloned().collect())
+    }
+
+    pub(super) fn postpone_opening(&mut self, calendar: CalendarId, until: Ts) -> Result<(), StoreError> {
+        self.calendar_mut(calendar)?.watch_after = until;
+        Ok(())
+    }
+
+    pub(super) fn next_channel_due(&self) -> Result<Option<Ts>, StoreError> {
+        let active = self.subscriptions.values().filter(|s| is_active(s));
+        let of_active = active.flat_map(|s| [s.renew_at, s.expires_at]);
+        let closings = self.subscriptions.values().filter_map(|s| s.close_at);
+        Ok(of_active.chain(closings).chain(self.unwatched().map(|c| c.watch_after)).min())
     }
 
     pub(super) fn expire_subscriptions(&mut self, now: Ts) -> Result<u64, StoreError> {

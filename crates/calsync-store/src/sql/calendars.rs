@@ -79,14 +79,20 @@ impl SqlStore {
             CalendarChange::SyncEnabled(switch) => {
                 let sql = "UPDATE calendars SET sync_enabled = $2, plan_due = 1 WHERE id = $1";
                 tx.exec(sql, vals![calendar, switch.is_on()]).await?;
-                if !switch.is_on() {
+                if switch.is_on() {
+                    tx.exec(WATCHABLE, vals![calendar]).await?;
+                } else {
                     forget(&mut tx, calendar).await?;
+                    tx.exec(RETIRE, vals![calendar, now]).await?;
                 }
                 raised.extend(plan_all(&mut tx, user).await?);
             }
             CalendarChange::WebhookEnabled(switch) => {
                 let sql = "UPDATE calendars SET webhook_enabled = $2 WHERE id = $1";
                 tx.exec(sql, vals![calendar, switch.is_on()]).await?;
+                let sql = if switch.is_on() { WATCHABLE } else { RETIRE };
+                let values = if switch.is_on() { vals![calendar] } else { vals![calendar, now] };
+                tx.exec(sql, values).await?;
             }
             // From now on it is polled: whoever is at work on it must not go by what it saw before.
             CalendarChange::PushUnsupported => {
@@ -148,6 +154,13 @@ pub(super) const RAISE: Bulk = Bulk {
              full_due = CASE WHEN v.column4 = 1 THEN 1 ELSE full_due END FROM (",
     after: ") AS v WHERE calendars.id = v.column1",
 };
+
+/// Somebody wants it now: what was tried before counts no more.
+const WATCHABLE: &str = "UPDATE calendars SET push_unsupported = 0, watch_after = 0 WHERE id = $1";
+
+/// Nobody needs its channels any more: they are out of use at once, and closed at the provider as soon as that can be done.
+const RETIRE: &str = "UPDATE webhook_subscriptions SET status = 'suspended', close_at = $2 \
+    WHERE calendar_id = $1 AND status = 'active'";
 
 /// The holder's writes are refused from now on, as if another had taken over. Before the calendars, as everywhere.
 const FENCE_OFF: &str =

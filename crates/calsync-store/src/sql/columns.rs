@@ -2,6 +2,7 @@
 
 use calsync_core::block::{CalendarRef, Fingerprint};
 use calsync_core::calendar::{Account, Calendar, Cursor, User};
+use calsync_core::delivery::{Delivery, Unannounced};
 use calsync_core::hold::Hold;
 use calsync_core::ids::{CalendarId, EventId};
 use calsync_core::ledger::{LedgerRow, Write};
@@ -12,7 +13,7 @@ use calsync_core::run::{Alert, Run, RunCounts, RunStatus};
 use calsync_core::subscription::Subscription;
 use calsync_core::time::Window;
 
-use super::value::Row;
+use super::value::{Row, Val};
 
 /// `SELECT`, the columns of a noun, and the rest, as one constant text.
 macro_rules! select {
@@ -60,7 +61,7 @@ macro_rules! calendar_columns {
          c.sync_enabled, c.webhook_enabled, c.fallback_polling_enabled, c.missing, c.push_unsupported, \
          c.webhook_last_activity, c.webhook_failure_streak, c.last_webhook_failure, c.last_polling_sync, \
          c.last_synced_at, c.last_full_sync, c.cursor_token, c.cursor_params, c.cursor_from, c.cursor_to, \
-         c.dirty_generation, c.synced_generation, c.due_at, c.plan_due, c.full_due"
+         c.dirty_generation, c.synced_generation, c.due_at, c.plan_due, c.full_due, c.watch_after, c.push_admitted"
     };
 }
 pub(super) use calendar_columns;
@@ -92,6 +93,8 @@ pub(super) fn calendar(mut r: Row) -> Result<Calendar, StoreError> {
         due_at: r.opt_ts()?,
         plan_due: r.flag()?,
         full_due: r.flag()?,
+        watch_after: r.ts()?,
+        push_admitted: r.flag()?,
     })
 }
 
@@ -115,7 +118,8 @@ pub(super) fn rule(mut r: Row) -> Result<Rule, StoreError> {
 macro_rules! subscription_columns {
     () => {
         "s.id, s.calendar_id, s.provider, s.subscription_id, s.webhook_url, s.resource_id, s.token_hash, s.created_at, \
-         s.expires_at, s.status, s.last_notification_at, s.verified_at, s.last_renewal_at, s.failure_count, s.provider_metadata"
+         s.expires_at, s.status, s.last_notification_at, s.verified_at, s.last_renewal_at, s.failure_count, \
+         s.renew_at, s.close_at, s.heard, s.missed, s.missed_streak, s.unannounced_at, s.unannounced, s.provider_metadata"
     };
 }
 pub(super) use subscription_columns;
@@ -136,8 +140,29 @@ pub(super) fn subscription(mut r: Row) -> Result<Subscription, StoreError> {
         verified_at: r.opt_ts()?,
         last_renewal_at: r.opt_ts()?,
         failure_count: r.num()?,
+        renew_at: r.ts()?,
+        close_at: r.opt_ts()?,
+        delivery: delivery(&mut r)?,
         provider_metadata: r.json()?,
     })
+}
+
+fn delivery(r: &mut Row) -> Result<Delivery, StoreError> {
+    let (heard, missed, missed_streak) = (r.num()?, r.num()?, r.num()?);
+    let (found_at, changes) = (r.opt_ts()?, r.num()?);
+    let unannounced = found_at.map(|found_at| Unannounced { found_at, changes });
+    Ok(Delivery { heard, missed, missed_streak, unannounced })
+}
+
+/// In the order of their columns.
+pub(super) fn delivery_values(of: &Delivery) -> [Val; 5] {
+    [
+        of.heard.into(),
+        of.missed.into(),
+        of.missed_streak.into(),
+        of.unannounced.map(|open| open.found_at).into(),
+        of.unannounced.map_or(0, |open| open.changes).into(),
+    ]
 }
 
 macro_rules! notification_columns {

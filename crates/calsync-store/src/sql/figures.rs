@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use calsync_core::calendar::ProviderKind;
-use calsync_core::ports::StoreError;
+use calsync_core::ports::{AuditLine, StoreError};
 use calsync_core::run::{Alert, CallStats};
 use calsync_core::time::Ts;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::SqlStore;
 use super::columns::{self, select};
 use super::db::Tx;
-use super::value::{Val, vals};
+use super::value::{Row, Val, vals};
 
 const ADD_STATS: &str = "INSERT INTO provider_call_stats AS s \
     (provider, minute, calls, latency_sum_us, latency_max_us, quota_used) VALUES ($1, $2, $3, $4, $5, $6) \
@@ -107,6 +107,14 @@ impl SqlStore {
             "FROM alerts WHERE resolved_at IS NULL ORDER BY first_seen DESC, seq DESC"
         );
         self.db.all(SQL, vals![]).await?.into_iter().map(columns::alert).collect()
+    }
+
+    pub(super) async fn audited(&self, about: &str, limit: u32) -> Result<Vec<AuditLine>, StoreError> {
+        let sql = "SELECT at, who, what FROM audit_log WHERE substr(what, 1, length($1)) = $1 \
+                   ORDER BY at DESC, seq DESC LIMIT $2";
+        let rows = self.db.all(sql, vals![about, limit]).await?;
+        let line = |mut row: Row| Ok(AuditLine { at: row.ts()?, who: row.text()?, what: row.text()? });
+        rows.into_iter().map(line).collect()
     }
 
     pub(super) async fn audit(&self, who: &str, what: &str, at: Ts) -> Result<(), StoreError> {

@@ -68,7 +68,7 @@ impl SqlStore {
         )
         .await?;
         tx.exec(
-            "UPDATE calendars SET dirty_generation = dirty_generation + 1, \
+            "UPDATE calendars SET dirty_generation = dirty_generation + 1, watch_after = 0, \
              due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END WHERE account_id = $1",
             vals![id, now],
         )
@@ -150,6 +150,26 @@ impl SqlStore {
         let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         self.db.exec(sql, vals![name, Val::json(value)?]).await.map(drop)
+    }
+
+    pub(super) async fn change_setting(
+        &self,
+        name: &str,
+        expected: Option<&Value>,
+        new: &Value,
+    ) -> Result<bool, StoreError> {
+        let changed = match expected {
+            None => {
+                let sql = "INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+                self.db.exec(sql, vals![name, Val::json(new)?]).await?
+            }
+            // As text: what was written was written by the same serialiser, with its keys in order.
+            Some(old) => {
+                let sql = "UPDATE settings SET value = $2 WHERE name = $1 AND value = $3";
+                self.db.exec(sql, vals![name, Val::json(new)?, Val::json(old)?]).await?
+            }
+        };
+        Ok(changed == 1)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use calsync_core::ids::{CalendarId, NotificationId, SubscriptionId};
 use calsync_core::notification::{AfterFailure, Served};
-use calsync_core::ports::{Blame, Lease, NotificationsEnd, RunBegun, RunEnd, StoreError};
+use calsync_core::ports::{Blame, DeliveryEnd, Lease, NotificationsEnd, RunBegun, RunEnd, StoreError};
 use calsync_core::run::{Run, RunKind, RunStatus};
 use calsync_core::subscription::VERIFIED_APART;
 use calsync_core::time::Ts;
@@ -46,16 +46,20 @@ pub(super) const FAIL: Bulk = Bulk {
             RETURNING subscription_id, received_at, webhook_notifications.processing_status",
 };
 
-/// Subscription, and 1 to count a failure or 0 to clear them.
+/// Subscription, and 1 to count a failure or 0 to clear them: what is left then are its misses in a row.
 pub(super) const COUNT: Bulk = Bulk {
     before: "UPDATE webhook_subscriptions SET \
-             failure_count = CASE WHEN v.column2 = 1 THEN failure_count + 1 ELSE 0 END FROM (",
-    after: ") AS v WHERE webhook_subscriptions.id = v.column1 AND (v.column2 = 1 OR failure_count > 0)",
+             failure_count = CASE WHEN v.column2 = 1 THEN failure_count + 1 ELSE missed_streak END FROM (",
+    after: ") AS v WHERE webhook_subscriptions.id = v.column1 AND (v.column2 = 1 OR failure_count <> missed_streak)",
 };
 
-/// A reading that worked shows that its channel's silence was no failure.
+/// What a run showed of a channel.
+const DELIVERY: &str = "UPDATE webhook_subscriptions SET renew_at = $2, heard = $3, missed = $4, missed_streak = $5, \
+    unannounced_at = $6, unannounced = $7 WHERE id = $1";
+
+/// A reading that worked shows that its channel's silence was no failure, unless it found what the channel had not told.
 const VERIFIED: &str = "UPDATE webhook_subscriptions SET verified_at = $2 \
-    WHERE calendar_id = $1 AND status = 'active' AND (verified_at IS NULL OR verified_at < $3)";
+    WHERE calendar_id = $1 AND status = 'active' AND missed_streak = 0 AND unannounced_at IS NULL AND (verified_at IS NULL OR verified_at < $3)";
 
 const END_CALENDAR: &str = "UPDATE calendars SET \
     last_synced_at = coalesce($2, last_synced_at), last_polling_sync = coalesce($3, last_polling_sync), \
@@ -77,8 +81,9 @@ impl SqlStore {
         mark(&mut tx, picked.iter().map(|(at, .., subscription)| (*subscription, *at))).await?;
         tx.commit().await?;
         picked.sort_unstable();
+        let told_at = picked.last().map(|(at, ..)| *at);
         let notifications = picked.into_iter().map(|(_, id, failures, _)| (id, failures)).collect();
-        Ok(RunBegun { seen_generation, notifications })
+        Ok(RunBegun { seen_generation, notifications, told_at })
     }
 
     pub(super) async fn end_run(&self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError> {
@@ -87,6 +92,12 @@ impl SqlStore {
         // Receipts for it wait until this is over: none is missed between what is completed and what is said of the rest.
         tx.lock("SELECT id FROM calendars WHERE id = $1", vals![end.calendar]).await?;
         let (kind, began_at) = update_run(&mut tx, end).await?;
+        if let Some(DeliveryEnd { subscription, delivery, renew_at }) = end.delivery {
+            // Before failures are cleared: its misses stay.
+            let mut values = vals![subscription, renew_at];
+            values.extend(columns::delivery_values(&delivery));
+            tx.exec(DELIVERY, values).await?;
+        }
         let tallies = match &end.notifications {
             NotificationsEnd::Completed(served) => complete(&mut tx, end, began_at, *served).await?,
             NotificationsEnd::Failed { items, blame } => fail(&mut tx, end, items, *blame).await?,

@@ -2,7 +2,7 @@
 
 use calsync_core::calendar::Calendar;
 use calsync_core::ids::{CalendarId, SubscriptionId};
-use calsync_core::ports::{StoreError, SubscriptionMetrics};
+use calsync_core::ports::{ChannelOpened, StoreError, SubscriptionMetrics};
 use calsync_core::subscription::{
     FAILING_FROM, RENEWAL_BUFFER, SILENCE_LIMIT, Subscription, SubscriptionStatus,
 };
@@ -19,9 +19,13 @@ const OF_CALENDAR: &str = select!(
     subscription_columns,
     "FROM webhook_subscriptions s WHERE s.calendar_id = $1 ORDER BY s.created_at DESC, s.id DESC"
 );
-pub(super) const ENDING: &str = select!(
+pub(super) const TO_RENEW: &str = select!(
     subscription_columns,
-    "FROM webhook_subscriptions s WHERE s.status = 'active' AND s.expires_at < $1 ORDER BY s.expires_at, s.id LIMIT $2"
+    "FROM webhook_subscriptions s WHERE s.status = 'active' AND s.renew_at <= $1 ORDER BY s.renew_at, s.id LIMIT $2"
+);
+pub(super) const TO_CLOSE: &str = select!(
+    subscription_columns,
+    "FROM webhook_subscriptions s WHERE s.close_at IS NOT NULL AND s.close_at <= $1 ORDER BY s.close_at, s.id LIMIT $2"
 );
 /// The last sign of life, as the index has it.
 macro_rules! alive_at {
@@ -48,8 +52,18 @@ pub(super) const UNWATCHED: &str = select!(
     calendar_columns,
     "FROM calendars c JOIN accounts a ON a.id = c.account_id \
      WHERE c.sync_enabled = 1 AND c.webhook_enabled = 1 AND c.missing = 0 AND c.push_unsupported = 0 \
-     AND a.status = 'active' AND c.watched = 0 ORDER BY c.id LIMIT $1"
+     AND c.push_admitted = 1 AND a.status = 'active' AND c.watched = 0 AND c.watch_after <= $1 \
+     ORDER BY c.watch_after, c.id LIMIT $2"
 );
+/// The first of what is to be done with channels: each the first entry of an index.
+pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (\
+     SELECT min(renew_at) AS at FROM webhook_subscriptions WHERE status = 'active' \
+     UNION ALL SELECT min(expires_at) FROM webhook_subscriptions WHERE status = 'active' \
+     UNION ALL SELECT min(close_at) FROM webhook_subscriptions WHERE close_at IS NOT NULL \
+     UNION ALL SELECT at FROM (SELECT c.watch_after AS at FROM calendars c JOIN accounts a ON a.id = c.account_id \
+     WHERE c.sync_enabled = 1 AND c.webhook_enabled = 1 AND c.missing = 0 AND c.push_unsupported = 0 \
+     AND c.push_admitted = 1 AND c.watched = 0 AND a.status = 'active' ORDER BY c.watch_after, c.id LIMIT 1) AS first) \
+     AS due";
 /// How many there are is kept by triggers; the others are walks along indexes of what is wrong with some. What has both
 /// ended and fallen silent is unhealthy once.
 pub(super) const METRICS: &str = concat!(
@@ -64,7 +78,7 @@ pub(super) const METRICS: &str = concat!(
 );
 
 /// The one that was replaced is active again, unless it ended or another one is active by now.
-const REINSTATE: &str = "UPDATE webhook_subscriptions SET status = 'active' \
+const REINSTATE: &str = "UPDATE webhook_subscriptions SET status = 'active', close_at = NULL \
     WHERE id = $1 AND status = 'expired' AND expires_at > $2 AND NOT EXISTS \
     (SELECT 1 FROM webhook_subscriptions o WHERE o.calendar_id = webhook_subscriptions.calendar_id \
      AND o.provider = webhook_subscriptions.provider AND o.status = 'active')";
@@ -90,30 +104,31 @@ impl SqlStore {
         let mut tx = self.db.begin().await?;
         tx.lock("SELECT id FROM calendars WHERE id = $1", vals![new.calendar]).await?;
         if let Some(old) = replaces {
-            tx.exec("UPDATE webhook_subscriptions SET status = 'expired' WHERE id = $1", vals![old]).await?;
+            let sql = "UPDATE webhook_subscriptions SET status = 'expired', close_at = $2 WHERE id = $1";
+            tx.exec(sql, vals![old, new.expires_at]).await?;
         }
         let sql = "INSERT INTO webhook_subscriptions (id, calendar_id, provider, subscription_id, webhook_url, \
                    resource_id, token_hash, created_at, expires_at, status, last_notification_at, verified_at, \
-                   last_renewal_at, failure_count, provider_metadata) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+                   last_renewal_at, failure_count, renew_at, close_at, heard, missed, missed_streak, unannounced_at, \
+                   unannounced, provider_metadata) VALUES \
+                   ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
         tx.exec(sql, values(new)?).await.map_err(|e| say(e, TAKEN))?;
         tx.commit().await
     }
 
-    pub(super) async fn confirm_subscription(
-        &self,
-        id: SubscriptionId,
-        remote_id: &str,
-        resource: &str,
-        expires_at: Ts,
-        now: Ts,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn confirm_subscription(&self, opened: &ChannelOpened<'_>) -> Result<(), StoreError> {
         let sql = "UPDATE webhook_subscriptions SET subscription_id = $2, resource_id = $3, expires_at = $4, \
-                   last_renewal_at = $5, status = 'active', failure_count = 0 WHERE id = $1";
+                   last_renewal_at = $5, renew_at = $6, status = 'active', close_at = NULL, \
+                   failure_count = missed_streak WHERE id = $1";
+        let ChannelOpened { id, remote_id, resource, expires_at, renew_at, replaces, now } = *opened;
         let mut tx = self.db.begin().await?;
         lock_calendar(&mut tx, id).await?;
-        let changed = tx.exec(sql, vals![id, remote_id, resource, expires_at, now]).await;
+        let changed = tx.exec(sql, vals![id, remote_id, resource, expires_at, now, renew_at]).await;
         found(changed.map_err(|e| say(e, TAKEN))?)?;
+        if let Some(old) = replaces {
+            let sql = "UPDATE webhook_subscriptions SET close_at = $2 WHERE id = $1 AND close_at IS NOT NULL";
+            tx.exec(sql, vals![old, now]).await?;
+        }
         tx.commit().await
     }
 
@@ -136,24 +151,61 @@ impl SqlStore {
         &self,
         id: SubscriptionId,
         status: SubscriptionStatus,
+        close_at: Option<Ts>,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE webhook_subscriptions SET status = $2 WHERE id = $1";
+        let sql = "UPDATE webhook_subscriptions SET status = $2, close_at = $3 WHERE id = $1";
         let mut tx = self.db.begin().await?;
         lock_calendar(&mut tx, id).await?;
-        found(tx.exec(sql, vals![id, status.as_str()]).await.map_err(|e| say(e, TAKEN))?)?;
+        found(tx.exec(sql, vals![id, status.as_str(), close_at]).await.map_err(|e| say(e, TAKEN))?)?;
         tx.commit().await
+    }
+
+    pub(super) async fn learn_channel(
+        &self,
+        id: SubscriptionId,
+        remote_id: &str,
+        resource: &str,
+        close_at: Ts,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE webhook_subscriptions SET subscription_id = $2, resource_id = $3, close_at = $4 \
+                   WHERE id = $1 AND status <> 'active' AND resource_id = ''";
+        let changed = self.db.exec(sql, vals![id, remote_id, resource, close_at]).await;
+        Ok(changed.map_err(|e| say(e, TAKEN))? == 1)
     }
 
     pub(super) async fn subscriptions(&self, calendar: CalendarId) -> Result<Vec<Subscription>, StoreError> {
         self.read(OF_CALENDAR, vals![calendar]).await
     }
 
-    pub(super) async fn subscriptions_ending(
+    pub(super) async fn subscriptions_to_renew(
         &self,
-        before: Ts,
+        now: Ts,
         limit: u32,
     ) -> Result<Vec<Subscription>, StoreError> {
-        self.read(ENDING, vals![before, limit]).await
+        self.read(TO_RENEW, vals![now, limit]).await
+    }
+
+    pub(super) async fn postpone_renewal(&self, id: SubscriptionId, until: Ts) -> Result<(), StoreError> {
+        let sql = "UPDATE webhook_subscriptions SET renew_at = $2 WHERE id = $1";
+        found(self.db.exec(sql, vals![id, until]).await?)
+    }
+
+    pub(super) async fn subscriptions_to_close(
+        &self,
+        now: Ts,
+        limit: u32,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        self.read(TO_CLOSE, vals![now, limit]).await
+    }
+
+    pub(super) async fn put_closing(
+        &self,
+        id: SubscriptionId,
+        close_at: Option<Ts>,
+    ) -> Result<(), StoreError> {
+        // In use again, it is nobody's to close.
+        let sql = "UPDATE webhook_subscriptions SET close_at = $2 WHERE id = $1 AND status <> 'active'";
+        self.db.exec(sql, vals![id, close_at]).await.map(drop)
     }
 
     pub(super) async fn subscriptions_silent(
@@ -176,8 +228,21 @@ impl SqlStore {
         self.db.all(sql, vals).await?.into_iter().map(columns::subscription).collect()
     }
 
-    pub(super) async fn unwatched_calendars(&self, limit: u32) -> Result<Vec<Calendar>, StoreError> {
-        self.db.all(UNWATCHED, vals![limit]).await?.into_iter().map(columns::calendar).collect()
+    pub(super) async fn unwatched_calendars(&self, now: Ts, limit: u32) -> Result<Vec<Calendar>, StoreError> {
+        self.db.all(UNWATCHED, vals![now, limit]).await?.into_iter().map(columns::calendar).collect()
+    }
+
+    pub(super) async fn postpone_opening(&self, calendar: CalendarId, until: Ts) -> Result<(), StoreError> {
+        let sql = "UPDATE calendars SET watch_after = $2 WHERE id = $1";
+        match self.db.exec(sql, vals![calendar, until]).await? {
+            0 => Err(missing("calendar")),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn next_channel_due(&self) -> Result<Option<Ts>, StoreError> {
+        let row = self.db.one(NEXT_DUE, vals![]).await?;
+        row.map_or(Ok(None), |mut row| row.opt_ts())
     }
 
     pub(super) async fn expire_subscriptions(&self, now: Ts) -> Result<u64, StoreError> {
@@ -212,7 +277,7 @@ fn found(changed: u64) -> Result<(), StoreError> {
 }
 
 fn values(new: &Subscription) -> Result<Vec<Val>, StoreError> {
-    Ok(vals![
+    let mut values = vals![
         new.id,
         new.calendar,
         new.provider.as_str(),
@@ -227,6 +292,10 @@ fn values(new: &Subscription) -> Result<Vec<Val>, StoreError> {
         new.verified_at,
         new.last_renewal_at,
         new.failure_count,
-        Val::json(&new.provider_metadata)?,
-    ])
+        new.renew_at,
+        new.close_at,
+    ];
+    values.extend(columns::delivery_values(&new.delivery));
+    values.push(Val::json(&new.provider_metadata)?);
+    Ok(values)
 }

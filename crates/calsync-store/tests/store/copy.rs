@@ -119,7 +119,10 @@ async fn life_goes_on_where_it_was() {
     assert_eq!(lease.token, held.token + 1);
     after.audit("somebody", "counted on", now).await.unwrap();
     assert_eq!(after.add_user(&user(1)).await.map_err(drop), Err(()), "she is there already");
-    assert!(!after.unwatched_calendars(10).await.unwrap().iter().any(|c| c.id == w.a), "its channel counts");
+    assert!(
+        !after.unwatched_calendars(t(9), 10).await.unwrap().iter().any(|c| c.id == w.a),
+        "its channel counts"
+    );
     after.close().await;
     let refused = database.psql("SELECT count(DISTINCT seq), min(seq), max(seq) FROM audit_log").unwrap();
     assert_eq!(refused.trim(), "4|1|4");

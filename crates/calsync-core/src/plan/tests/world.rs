@@ -43,6 +43,8 @@ pub(crate) fn calendar(n: u128, zone: &str) -> Calendar {
         fallback_polling_enabled: true,
         missing: false,
         push_unsupported: false,
+        watch_after: Ts::from_secs(0),
+        push_admitted: true,
         webhook_last_activity: None,
         webhook_failure_streak: 0,
         last_webhook_failure: None,

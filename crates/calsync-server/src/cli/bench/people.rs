@@ -1,6 +1,7 @@
 //! Invented people, calendars and channels for measurements.
 
 use calsync_core::calendar::{Access, Account, AccountStatus, ListedCalendar, ProviderKind, User};
+use calsync_core::delivery::Delivery;
 use calsync_core::ids::{AccountId, CalendarId, SubscriptionId, UserId};
 use calsync_core::notification::token_hash;
 use calsync_core::ports::{
@@ -125,6 +126,9 @@ pub(super) fn channel(provider: ProviderKind, calendar: CalendarId, now: Ts) -> 
         verified_at: None,
         last_renewal_at: None,
         failure_count: 0,
+        renew_at: now.plus(SignedDuration::from_hours(6 * 24)),
+        close_at: None,
+        delivery: Delivery::default(),
         provider_metadata: serde_json::json!({}),
     };
     (subscription, sender)

@@ -109,7 +109,7 @@ async fn suspend(store: &SqlStore, p: &Population) -> Result<(), Failure> {
     for status in [SubscriptionStatus::Suspended, SubscriptionStatus::Active] {
         for number in 0..SUSPENDED.min(p.subscriptions) {
             let id = subscription_id(u32::try_from(number).map_err(failed)?);
-            store.set_subscription_status(id, status).await?;
+            store.set_subscription_status(id, status, None).await?;
         }
     }
     Ok(())

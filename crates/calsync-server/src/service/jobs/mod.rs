@@ -4,11 +4,9 @@
 mod once;
 mod work;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use calsync_core::ids::CalendarId;
 use jiff::SignedDuration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,22 +22,20 @@ const TAKEN: Duration = Duration::from_secs(10);
 const SHORTEST: Duration = Duration::from_secs(1);
 /// How often call statistics are stored.
 const STATISTICS: Duration = Duration::from_secs(10);
-/// How often it is looked, at most, whether somebody elsewhere switched on a calendar.
+/// How often it is looked, at most, because of what somebody elsewhere does.
 const LOOKS_APART: Duration = Duration::from_secs(2);
-/// So many calendars without a channel are looked at.
-const LOOK_MAX: u32 = 200;
+/// How often it is looked, at least, whether something is due.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Push channels are looked after (spec §9).
 const MAINTENANCE: Job = Job { name: "maintenance", every: SignedDuration::from_mins(30) };
 /// Accounts are asked for their calendars.
 const DISCOVERY: Job = Job { name: "discovery", every: SignedDuration::from_hours(6) };
 
-/// Looks after push channels until told to stop: by the clock, and when a calendar may want one.
+/// Looks after push channels until told to stop: by the clock, when one is due, and when somebody asks.
 pub(super) async fn maintain(service: Arc<Service>, stopping: CancellationToken) {
     let mut next = Instant::now() + SOON;
     let mut asked = false;
-    // Without a channel after the last round: no reason to try before its time, whoever calls.
-    let mut left: BTreeSet<CalendarId> = BTreeSet::new();
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
@@ -47,25 +43,31 @@ pub(super) async fn maintain(service: Arc<Service>, stopping: CancellationToken)
                 asked = true;
                 next = next.min(Instant::now() + SOON);
             }
+            // Another instance, or a command, may have made something due.
             () = service.look.notified() => {
-                if unwatched(&service).await.is_some_and(|now| !now.is_subset(&left)) {
-                    asked = true;
-                    next = next.min(Instant::now() + SOON);
-                }
+                next = next.min(Instant::now() + SOON);
                 tokio::time::sleep(LOOKS_APART).await;
             }
             () = tokio::time::sleep_until(next) => {
+                asked |= is_due(&service).await;
                 let why = if asked { Why::Asked } else { Why::Scheduled };
                 let outcome = fleet(&service).once(&MAINTENANCE, why, work::maintain(&service)).await;
                 if matches!(outcome, Outcome::Done) {
                     asked = false;
-                    left = unwatched(&service).await.unwrap_or_default();
                     service.wake_all();
                 }
-                next = Instant::now() + wait(&service, &MAINTENANCE, &outcome);
+                next = Instant::now() + wait(&service, &MAINTENANCE, &outcome).min(LOOK_AGAIN);
             }
         }
     }
+}
+
+/// Whether a channel is to be seen to, or the rollout flags have changed. What the store does not say now it says at the
+/// next look.
+async fn is_due(service: &Service) -> bool {
+    let now = service.clock.now();
+    let channels = service.engine.next_maintenance().await.ok().flatten().is_some_and(|at| at <= now);
+    channels || service.engine.rollout_is_due().await.unwrap_or(false)
 }
 
 /// Asks for lists of calendars, by the clock, until told to stop.
@@ -129,10 +131,4 @@ fn wait(service: &Service, job: &Job, outcome: &Outcome) -> Duration {
         Outcome::Taken => TAKEN,
         Outcome::Failed => Duration::try_from(AGAIN).unwrap_or(TAKEN),
     }
-}
-
-/// Calendars that want a channel and have none, or nothing if the store does not say.
-async fn unwatched(service: &Service) -> Option<BTreeSet<CalendarId>> {
-    let found = service.store.unwatched_calendars(LOOK_MAX).await.ok()?;
-    Some(found.into_iter().map(|calendar| calendar.id).collect())
 }

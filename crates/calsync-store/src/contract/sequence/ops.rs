@@ -1,5 +1,7 @@
 //! The operations of a sequence, one subject at a time.
 
+use calsync_core::ports::ChannelOpened;
+
 use super::*;
 
 /// What an operation answered, without the words for a person: those may differ.
@@ -215,11 +217,21 @@ impl Sequence {
             }
             4 => {
                 let channel = format!("confirmed-{}", self.draw(10));
+                let siblings = m.subscriptions(which.calendar).await.unwrap();
+                let replaces = siblings.last().map(|s| s.id).filter(|_| self.often());
                 let _ = both!(
                     self,
                     m,
                     r,
-                    confirm_subscription(which.id, &channel, "resource", t(self.now + 900), now)
+                    confirm_subscription(&ChannelOpened {
+                        id: which.id,
+                        remote_id: &channel,
+                        resource: "resource",
+                        expires_at: t(self.now + 900),
+                        renew_at: t(self.now + 600),
+                        replaces,
+                        now
+                    })
                 );
                 "confirm_subscription"
             }
@@ -232,7 +244,8 @@ impl Sequence {
             6 => {
                 use SubscriptionStatus::{Active, Expired, Failed, Suspended};
                 let status = self.one_of(&[Active, Expired, Failed, Suspended]);
-                let _ = both!(self, m, r, set_subscription_status(which.id, status));
+                let close_at = Some(now).filter(|_| self.often());
+                let _ = both!(self, m, r, set_subscription_status(which.id, status, close_at));
                 "set_subscription_status"
             }
             _ => {

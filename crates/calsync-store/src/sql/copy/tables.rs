@@ -126,13 +126,15 @@ tables! {
             push_unsupported Int, webhook_last_activity Int, webhook_failure_streak Int,
             last_webhook_failure Int, last_polling_sync Int, last_synced_at Int, last_full_sync Int,
             cursor_token Text, cursor_params Text, cursor_from Int, cursor_to Int, dirty_generation Int,
-            synced_generation Int, due_at Int, plan_due Int, full_due Int, open_since Int)
+            synced_generation Int, due_at Int, plan_due Int, full_due Int, open_since Int, push_admitted Int,
+            watch_after Int)
         arises (watched Int) cleared ();
     rules where "TRUE" key (id Id) copied (user_id Id, source Id, target Id, options Text) arises () cleared ();
     webhook_subscriptions where "TRUE" key (id Id)
         copied (calendar_id Id, provider Text, subscription_id Text, webhook_url Text, resource_id Text,
             token_hash Bytes, created_at Int, expires_at Int, status Text, last_notification_at Int,
-            verified_at Int, last_renewal_at Int, failure_count Int, provider_metadata Text)
+            verified_at Int, last_renewal_at Int, failure_count Int, renew_at Int, close_at Int, heard Int,
+            missed Int, missed_streak Int, unannounced_at Int, unannounced Int, provider_metadata Text)
         arises () cleared ();
     webhook_notifications where "TRUE" key (id Id)
         copied (subscription_id Id, notification_id Text, received_at Int, headers Text, payload Text,

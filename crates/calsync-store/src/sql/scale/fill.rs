@@ -104,16 +104,18 @@ fn subscriptions(p: &Population) -> Vec<String> {
     let (ended, expiring, silent, failing) = (from(0), from(1), from(2), from(3));
     let is = |(first, end): (u64, u64)| format!("n >= {first} AND n < {end}");
     let columns = "id, calendar_id, provider, subscription_id, webhook_url, resource_id, token_hash, created_at, \
-                   expires_at, status, last_notification_at, verified_at, failure_count, provider_metadata";
+                   expires_at, renew_at, status, last_notification_at, verified_at, failure_count, provider_metadata";
     let hash = "CAST('00000000000000000000000000000000' AS {bytes})";
     vec![
         format!(
             "INSERT INTO webhook_subscriptions ({columns}) SELECT {{id: n}}, {{id: n}}, 'google', 'channel-' || n, \
              'https://sync.example.com/webhooks/google/' || n || '/', 'resource-' || n, {hash}, {now} - 72 * {HOUR}, \
-             CASE WHEN {} THEN {now} - {HOUR} WHEN {} THEN {now} + 2 * {HOUR} ELSE {now} + 48 * {HOUR} + n END, 'active', \
+             CASE WHEN {} THEN {now} - {HOUR} WHEN {} THEN {now} + 2 * {HOUR} ELSE {now} + 48 * {HOUR} + n END, \
+             CASE WHEN {} THEN {now} - {HOUR} ELSE {now} + 24 * {HOUR} + n END, 'active', \
              CASE WHEN {} THEN {now} - 8 * {HOUR} ELSE {now} - 3 * {HOUR} + n % 10000000 END, \
              CASE WHEN {} THEN NULL ELSE {now} - {HOUR} END, CASE WHEN {} THEN 5 + n % 4 ELSE 0 END, '{{}}' FROM {{n}} AS g",
             is(ended),
+            is(expiring),
             is(expiring),
             is(silent),
             is(silent),
@@ -123,7 +125,7 @@ fn subscriptions(p: &Population) -> Vec<String> {
         format!(
             "INSERT INTO webhook_subscriptions ({columns}) SELECT {{id: n + 500000000}}, {{id: n}}, 'google', \
              'past-' || n, 'https://sync.example.com/webhooks/google/' || n || '/', 'resource-' || n, {hash}, \
-             {now} - 240 * {HOUR}, {now} - 72 * {HOUR} - n, 'expired', {now} - 73 * {HOUR}, NULL, 0, '{{}}' \
+             {now} - 240 * {HOUR}, {now} - 72 * {HOUR} - n, {now} - 96 * {HOUR}, 'expired', {now} - 73 * {HOUR}, NULL, 0, '{{}}' \
              FROM {{n}} AS g WHERE n % 2 = 0"
         ),
     ]

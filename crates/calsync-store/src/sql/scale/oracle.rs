@@ -14,6 +14,8 @@ use crate::tally::minute;
 pub enum Question {
     /// Active subscriptions that end within the renewal buffer.
     Ending,
+    /// Active subscriptions whose renewal is due.
+    ToRenew,
     /// Active subscriptions without a sign of life for too long.
     Silent,
     /// Active subscriptions that fail.
@@ -71,6 +73,7 @@ const HEALTHY: &str = active!(
 );
 const UNWATCHED: &str = "SELECT count(*) FROM calendars c JOIN accounts a ON a.id = c.account_id \
     WHERE c.sync_enabled + 0 = 1 AND c.webhook_enabled + 0 = 1 AND c.missing + 0 = 0 AND c.push_unsupported + 0 = 0 \
+    AND c.push_admitted + 0 = 1 \
     AND a.status || '' = 'active' AND NOT EXISTS \
     (SELECT 1 FROM webhook_subscriptions s WHERE s.calendar_id = c.id AND s.status || '' = 'active')";
 const BACKLOG: &str = "SELECT count(*) FROM webhook_notifications n \
@@ -83,7 +86,8 @@ impl SqlStore {
     pub async fn full_scan(&self, question: Question, now: Ts) -> Result<u64, StoreError> {
         let silence = now.minus(SILENCE_LIMIT);
         let (sql, vals): (&str, Vec<Val>) = match question {
-            Question::Ending => (active!("s.expires_at + 0 < $1"), vals![now.plus(RENEWAL_BUFFER)]),
+            Question::Ending => (active!("s.expires_at + 0 <= $1"), vals![now.plus(RENEWAL_BUFFER)]),
+            Question::ToRenew => (active!("s.renew_at + 0 <= $1"), vals![now]),
             Question::Silent => (SILENT, vals![silence]),
             Question::Failing => (active!("s.failure_count + 0 >= $1"), vals![FAILING_FROM]),
             Question::Unwatched => (UNWATCHED, vals![]),

@@ -38,7 +38,7 @@ async fn what_was_committed_before_is_seen_at_once() {
     let s = w.watch(20, w.a).await;
     for n in 0..100 {
         let status = if n % 2 == 0 { SubscriptionStatus::Suspended } else { SubscriptionStatus::Active };
-        w.store.set_subscription_status(s.id, status).await.unwrap();
+        w.store.set_subscription_status(s.id, status, None).await.unwrap();
         let found = w.store.find_subscription(w.a, ProviderKind::Google, &s.remote_id).await.unwrap();
         assert_eq!(found.map(|s| s.status), Some(status), "{n}");
     }

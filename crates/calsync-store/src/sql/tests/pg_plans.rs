@@ -38,10 +38,11 @@ const FILL: &str = "
     INSERT INTO subscription_figures SELECT 'google', 'active', n, 6250 FROM generate_series(0, 7) n;
     INSERT INTO notification_figures SELECT n * 60000000::bigint, n % 8, 1, 1, 0, 0, 0, 0, 0 FROM generate_series(1, 20000) n;
     INSERT INTO webhook_subscriptions (id, calendar_id, provider, subscription_id, webhook_url, resource_id, token_hash,
-      created_at, expires_at, status, last_notification_at, last_renewal_at, failure_count, provider_metadata)
+      created_at, expires_at, renew_at, status, last_notification_at, last_renewal_at, failure_count, provider_metadata)
       SELECT made(4, n), made(3, 1 + n % 50000), 'google', 'channel-' || n,
       'https://sync.example.com/webhooks/google/', 'resource', '\\x00', n,
-      CASE WHEN n % 500 = 0 THEN 1000000 ELSE 2000000 + n END, CASE WHEN n > 50000 THEN 'expired' ELSE 'active' END,
+      CASE WHEN n % 500 = 0 THEN 1000000 ELSE 2000000 + n END,
+      CASE WHEN n % 500 = 0 THEN 900000 ELSE 1900000 + n END, CASE WHEN n > 50000 THEN 'expired' ELSE 'active' END,
       CASE WHEN n % 700 = 0 THEN NULL ELSE 1500000 + n END, NULL, CASE WHEN n % 900 = 0 THEN 3 ELSE 0 END, '{}'
       FROM generate_series(1, 60000) n;
     INSERT INTO webhook_notifications (id, subscription_id, notification_id, received_at, headers, payload,

@@ -75,10 +75,16 @@ pub(super) const OFTEN: &[Often] = &[
     ),
     often("next due", Text::Both(leases::NEXT_DUE), &[], &["calendars_due"]),
     often("due writes", Text::Both(walk::DUE_WRITES), &[CALENDAR, NOW, LIMIT], &["outbox_order"]),
-    often("ending", Text::Both(subscriptions::ENDING), &[NOW, LIMIT], &["webhook_subscriptions_active_end"]),
+    often(
+        "renewing",
+        Text::Both(subscriptions::TO_RENEW),
+        &[NOW, LIMIT],
+        &["webhook_subscriptions_renew_at"],
+    ),
+    often("closing", Text::Both(subscriptions::TO_CLOSE), &[NOW, LIMIT], &["webhook_subscriptions_close_at"]),
     often("silent", Text::Both(subscriptions::SILENT), &[NOW, LIMIT], &["webhook_subscriptions_alive_at"]),
     often("failing", Text::Both(subscriptions::FAILING), &[COUNT, LIMIT], &["webhook_subscriptions_failing"]),
-    often("unwatched", Text::Both(subscriptions::UNWATCHED), &[LIMIT], &["calendars_unwatched"]),
+    often("unwatched", Text::Both(subscriptions::UNWATCHED), &[NOW, LIMIT], &["calendars_unwatched"]),
     often(
         "subscription figures",
         Text::Both(subscriptions::METRICS),

@@ -57,8 +57,8 @@ async fn meddle(store: Arc<dyn Store>, fleet: Fleet, over: Arc<AtomicBool>) -> R
             }
             _ => {
                 let channel = fleet.subscriptions[n * 31 % len].id;
-                store.set_subscription_status(channel, SubscriptionStatus::Suspended).await?;
-                store.set_subscription_status(channel, SubscriptionStatus::Active).await?;
+                store.set_subscription_status(channel, SubscriptionStatus::Suspended, None).await?;
+                store.set_subscription_status(channel, SubscriptionStatus::Active, None).await?;
                 store.expire_subscriptions(t(1_000)).await?;
             }
         }

@@ -174,6 +174,7 @@ impl Filling {
             counts: RunCounts::default(),
             notifications: NotificationsEnd::Completed(calsync_core::notification::Served::default()),
             served_generation: Some(begun.seen_generation),
+            delivery: None,
         };
         self.store.end_run(lease, &end).await
     }

@@ -9,7 +9,7 @@ use axum::http::Request;
 use calsync_core::block::Identity;
 use calsync_core::calendar::ProviderKind;
 use calsync_core::ports::{Clock, IdGen, Store};
-use calsync_core::subscription::{FAILING_FROM, RENEWAL_BUFFER, SILENCE_LIMIT};
+use calsync_core::subscription::{FAILING_FROM, SILENCE_LIMIT};
 use calsync_store::SqlStore;
 use calsync_store::scale::{self, Population, Question};
 use jiff::SignedDuration;
@@ -61,20 +61,21 @@ async fn lookups(store: &SqlStore, p: &Population, times: u32) -> Result<Line, F
 async fn lists(store: &SqlStore, times: u32, lines: &mut Vec<Line>) -> Result<(), Failure> {
     let now = SystemClock.now();
     let oracle = async |question| store.full_scan(question, now).await;
-    let (soon, silence) = (now.plus(RENEWAL_BUFFER), now.minus(SILENCE_LIMIT));
+    let silence = now.minus(SILENCE_LIMIT);
     let mut add = |name, timing, told: usize, counted| {
         lines.push(Line::of(name, timing, vec![("rows", told as u64, counted)]));
     };
     let (timing, told) =
-        timed(times, async |_| Ok(store.subscriptions_ending(soon, LIMIT).await?.len())).await?;
-    add("needing renewal", timing, told, oracle(Question::Ending).await?);
+        timed(times, async |_| Ok(store.subscriptions_to_renew(now, LIMIT).await?.len())).await?;
+    add("needing renewal", timing, told, oracle(Question::ToRenew).await?);
     let (timing, told) =
         timed(times, async |_| Ok(store.subscriptions_silent(silence, LIMIT).await?.len())).await?;
     add("silent", timing, told, oracle(Question::Silent).await?);
     let (timing, told) =
         timed(times, async |_| Ok(store.subscriptions_failing(FAILING_FROM, LIMIT).await?.len())).await?;
     add("failing", timing, told, oracle(Question::Failing).await?);
-    let (timing, told) = timed(times, async |_| Ok(store.unwatched_calendars(LIMIT).await?.len())).await?;
+    let (timing, told) =
+        timed(times, async |_| Ok(store.unwatched_calendars(now, LIMIT).await?.len())).await?;
     add("unwatched calendars", timing, told, oracle(Question::Unwatched).await?);
     let (timing, told) = timed(times, async |_| Ok(store.retries_due(now, LIMIT).await?.len())).await?;
     add("retries that are due", timing, told, oracle(Question::Retries).await?);

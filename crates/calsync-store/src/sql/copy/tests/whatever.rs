@@ -37,7 +37,8 @@ fn demanded(table: &str, column: &str, sort: Sort) -> Option<Val> {
             | "webhook_enabled"
             | "fallback_polling_enabled"
             | "missing"
-            | "push_unsupported",
+            | "push_unsupported"
+            | "push_admitted",
         )
         | (_, "plan_due" | "full_due" | "approved") => Val::from(most),
         ("webhook_subscriptions", "status") => Val::from(if most { "active" } else { "suspended" }),

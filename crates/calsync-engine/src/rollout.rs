@@ -1,0 +1,181 @@
+//! Rollout flags at work: read by every instance every few seconds, changed by whoever may, and gone through for all
+//! calendars when they changed. Who is in is decided by `core::rollout`.
+
+use std::sync::{Mutex, PoisonError};
+
+use calsync_core::calendar::{Calendar, User};
+use calsync_core::ids::CalendarId;
+use calsync_core::ports::{Admission, Admit, AuditLine, StoreError, Switch};
+use calsync_core::rollout::Rollout;
+use calsync_core::time::Ts;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::{Engine, EngineError};
+
+/// The flags in force, among the settings.
+const FLAGS: &str = "rollout";
+/// The flags that all calendars were last gone through with.
+const APPLIED: &str = "rollout.applied";
+/// How old the flags may be that an instance goes by.
+const FRESH: SignedDuration = SignedDuration::from_secs(2);
+/// Calendars gone through in one transaction.
+const PAGE: u32 = 500;
+/// Tries at changing flags that somebody else changes at the same moment.
+const TRIES: u32 = 10;
+/// How lines of the audit log about flags begin.
+const ABOUT: &str = "rollout: ";
+
+/// Flags as stored.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Stored {
+    flags: Rollout,
+    changed_at: Ts,
+    changed_by: String,
+}
+
+/// The flags, and where they come from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct RolloutReport {
+    /// The flags in force.
+    pub flags: Rollout,
+    /// When and by whom they were changed; `None`: they are those of the configuration.
+    pub changed: Option<(Ts, String)>,
+    /// Every calendar was gone through with them.
+    pub applied: bool,
+    /// The last changes, newest first.
+    pub history: Vec<AuditLine>,
+}
+
+/// The flags as they were read a moment ago.
+#[derive(Default)]
+pub(crate) struct KnownFlags(Mutex<Option<(Ts, Rollout)>>);
+
+impl KnownFlags {
+    fn get(&self) -> Option<(Ts, Rollout)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn put(&self, at: Ts, flags: &Rollout) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, flags.clone()));
+    }
+}
+
+impl Engine {
+    /// The flags in force, as they were at most two seconds ago.
+    pub(crate) async fn rollout(&self) -> Result<Rollout, StoreError> {
+        let now = self.clock.now();
+        let known = self.flags.get();
+        if let Some((read_at, flags)) = &known
+            && (SignedDuration::ZERO..FRESH).contains(&now.since(*read_at))
+        {
+            return Ok(flags.clone());
+        }
+        let flags = self.stored_flags().await?.map_or_else(|| self.config.rollout.clone(), |s| s.flags);
+        self.flags.put(now, &flags);
+        Ok(flags)
+    }
+
+    /// The flags, who changed them, and how far they are gone through.
+    pub async fn rollout_report(&self, lines: u32) -> Result<RolloutReport, EngineError> {
+        let stored = self.stored_flags().await?;
+        let changed = stored.as_ref().map(|s| (s.changed_at, s.changed_by.clone()));
+        let flags = stored.map_or_else(|| self.config.rollout.clone(), |s| s.flags);
+        let applied = self.applied().await? == flags;
+        let history = self.store.audited(ABOUT, lines).await?;
+        Ok(RolloutReport { flags, changed, applied, history })
+    }
+
+    /// Changes the flags, on every instance within seconds. `what` says what was changed, for the audit log.
+    pub async fn change_rollout(
+        &self,
+        who: &str,
+        what: &str,
+        change: impl Fn(&Rollout) -> Rollout,
+    ) -> Result<Rollout, EngineError> {
+        for _ in 0..TRIES {
+            let old = self.store.setting(FLAGS).await?;
+            let before = read(old.as_ref())?.map_or_else(|| self.config.rollout.clone(), |s| s.flags);
+            let flags = change(&before);
+            let now = self.clock.now();
+            let stored = Stored { flags: flags.clone(), changed_at: now, changed_by: who.to_owned() };
+            if self.store.change_setting(FLAGS, old.as_ref(), &serde_json::json!(stored)).await? {
+                self.store.audit(who, &format!("{ABOUT}{what}"), now).await?;
+                self.flags.put(now, &flags);
+                return Ok(flags);
+            }
+        }
+        Err(StoreError::Contended("the rollout flags are being changed by somebody else".to_owned()).into())
+    }
+
+    /// Whether calendars have yet to be gone through with the flags in force.
+    pub async fn rollout_is_due(&self) -> Result<bool, EngineError> {
+        Ok(self.applied().await? != self.rollout().await?)
+    }
+
+    /// Goes through all calendars if the flags have changed: whoever is out now is polled within the polling interval, each at
+    /// its own moment, and its channel is to be closed. Broken off, it begins again.
+    pub async fn apply_rollout(&self) -> Result<u64, EngineError> {
+        let flags = self.rollout().await?;
+        if self.applied().await? == flags {
+            return Ok(0);
+        }
+        let (mut after, mut changed) = (None, 0);
+        loop {
+            let page = self.store.admissions(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.calendar);
+            let admits: Vec<Admit> = page.iter().filter_map(|one| self.readmit(&flags, one)).collect();
+            if !admits.is_empty() {
+                changed += admits.len() as u64;
+                self.store.admit(&admits, self.clock.now()).await?;
+                admits.iter().for_each(|one| self.known.forget(one.calendar));
+            }
+        }
+        self.store.put_setting(APPLIED, &serde_json::json!(flags)).await?;
+        Ok(changed)
+    }
+
+    /// The flags do not let this calendar push: that is written down, wherever it was overlooked.
+    pub(crate) async fn keep_out(&self, calendar: CalendarId) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let out = Admit { calendar, push: Switch::Off, due_by: now.plus(self.config.intervals.poll) };
+        self.store.admit(&[out], now).await?;
+        self.known.forget(calendar);
+        Ok(())
+    }
+
+    /// Whether a calendar may push.
+    pub(crate) async fn admits(&self, calendar: &Calendar, user: &User) -> Result<bool, StoreError> {
+        Ok(self.rollout().await?.admits(calendar.id, user))
+    }
+
+    /// What is to be changed about this one, if anything.
+    fn readmit(&self, flags: &Rollout, one: &Admission) -> Option<Admit> {
+        let admitted = flags.admits(one.calendar, &one.user);
+        if admitted == one.admitted {
+            return None;
+        }
+        // Everybody at once would be a flood of calls.
+        let seconds = u64::try_from(self.config.intervals.poll.as_secs()).unwrap_or(1).max(1);
+        let wait = i64::try_from(self.ids.below(seconds)).unwrap_or(0);
+        let due_by = self.clock.now().plus(SignedDuration::from_secs(wait));
+        let push = if admitted { Switch::On } else { Switch::Off };
+        Some(Admit { calendar: one.calendar, push, due_by })
+    }
+
+    async fn stored_flags(&self) -> Result<Option<Stored>, StoreError> {
+        read(self.store.setting(FLAGS).await?.as_ref())
+    }
+
+    /// Calendars are made as if everybody was let in.
+    async fn applied(&self) -> Result<Rollout, StoreError> {
+        let value = self.store.setting(APPLIED).await?;
+        Ok(value.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default())
+    }
+}
+
+fn read(value: Option<&serde_json::Value>) -> Result<Option<Stored>, StoreError> {
+    let unreadable = |e: serde_json::Error| StoreError::Corrupt(format!("the rollout flags: {e}"));
+    value.map(|value| Stored::deserialize(value).map_err(unreadable)).transpose()
+}
