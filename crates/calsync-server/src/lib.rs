@@ -3,13 +3,17 @@
 //! It wires and renders. It never decides what becomes of a calendar, and never speaks SQL.
 
 pub mod cache;
+pub mod checks;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod http;
 pub mod out;
+pub mod reach;
 pub mod redis;
 pub mod secrets;
 pub mod service;
 pub mod storage;
 pub mod system;
 pub mod telemetry;
+pub mod verification;

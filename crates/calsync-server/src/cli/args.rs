@@ -114,6 +114,23 @@ pub enum Command {
     /// Measure speed, calls and memory on this machine, against what the machine can do
     #[command(subcommand, after_help = "Example:\n  calendar-sync bench receipt --seconds 2 --rounds 3")]
     Bench(super::bench::BenchCommand),
+    /// Look at this installation, and tell what stands in its way and what to do
+    ///
+    /// Looks at the configuration, the database and its directory, the sealing key, Redis, the providers, the clock, and
+    /// at this service through its public address. Changes nothing. A warning is no failure.
+    #[command(
+        after_help = "Example:\n  calendar-sync doctor\n\nExit status 0 when nothing failed, 1 when something did."
+    )]
+    Doctor,
+    /// Serve the file by which Google lets you prove that a domain is yours, and test that it can be reached
+    ///
+    /// Google gives you a file called google….html (Search Console, method "HTML file"). It is checked and stored, and every
+    /// running instance serves it at once. Then it is looked at, and the health route too, through the domain by https,
+    /// step by step. A step that fails says what to do; what was stored stays, and the command can be repeated.
+    #[command(
+        after_help = "Example:\n  calendar-sync verify-google-domain --domain sync.example.com --verification-file google1234567890abcdef.html\n  calendar-sync verify-google-domain --remove\n\nExit status 0 when every step went well, 1 when one did not."
+    )]
+    VerifyGoogleDomain(VerifyDomainArgs),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  calendar-sync completions bash > /etc/bash_completion.d/calendar-sync"
@@ -215,6 +232,9 @@ pub enum AccountsCommand {
     List(OfUser),
 }
 
+/// Port that sign-ins come back to, unless another one is named.
+pub const CALLBACK_PORT: u16 = 8765;
+
 /// `accounts connect`
 #[derive(Args, Debug)]
 pub struct ConnectArgs {
@@ -224,7 +244,7 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "PROVIDER", default_value = "google")]
     pub provider: OauthProvider,
     /// Port of the loopback address to come back to
-    #[arg(long, default_value_t = 8765)]
+    #[arg(long, default_value_t = CALLBACK_PORT)]
     pub port: u16,
     /// Address at the provider to suggest
     #[arg(long, value_name = "ADDRESS")]
@@ -232,6 +252,23 @@ pub struct ConnectArgs {
     /// Take the refresh token in this file instead of asking in a browser
     #[arg(long, value_name = "FILE")]
     pub refresh_token_file: Option<PathBuf>,
+}
+
+/// `verify-google-domain`
+#[derive(Args, Debug)]
+pub struct VerifyDomainArgs {
+    /// The domain under which this service is reached, such as sync.example.com
+    #[arg(long, value_parser = crate::verification::steps::domain, required_unless_present = "remove")]
+    pub domain: Option<String>,
+    /// The file that Google gave you
+    #[arg(long, value_name = "FILE", required_unless_present = "remove")]
+    pub verification_file: Option<PathBuf>,
+    /// Check the file and whether the domain leads here; store nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Stop serving the file that is stored
+    #[arg(long, conflicts_with_all = ["domain", "verification_file"])]
+    pub remove: bool,
 }
 
 /// Where people sign in with OAuth.

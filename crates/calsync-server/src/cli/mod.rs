@@ -10,6 +10,7 @@ pub mod connect;
 pub mod context;
 pub mod db;
 pub mod demo;
+pub mod doctor;
 pub mod exit;
 pub mod inspect;
 pub mod lookup;
@@ -20,6 +21,7 @@ pub mod serve;
 pub mod simulate;
 pub mod sync;
 pub mod users;
+pub mod verify_domain;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -90,6 +92,10 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         }
         Command::Bench(command) => bench::run(command, out),
         Command::Config { command } => config::run(command, config, out),
+        Command::Doctor => doctor::run(config, out),
+        Command::VerifyGoogleDomain(args) => {
+            on_store(config, out, async |context| verify_domain::run(args, &context).await)
+        }
         Command::Completions { shell } => Ok(completions(*shell, out)),
         Command::Secrets { command: args::SecretsCommand::Generate { out: path } } => {
             secrets::generate(path.as_deref(), out)

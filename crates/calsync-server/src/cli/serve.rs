@@ -48,8 +48,15 @@ pub fn run(args: &ServeArgs, config: Option<&Path>, out: Out) -> Result<Exit, Fa
         let public = service.settings.server.public_url.as_ref().map(ToString::to_string);
         let instance = &service.owner;
         tracing::info!(%address, public, %roles, instance, "calendar-sync serves");
-        if public.is_none() {
-            tracing::info!("server.public_url is not set: providers cannot push, so calendars are polled");
+        match &service.settings.server.public_url {
+            None => {
+                tracing::info!("server.public_url is not set: providers cannot push, so calendars are polled")
+            }
+            Some(url) if url.scheme() != "https" => tracing::warn!(
+                "server.public_url is not https, and providers push to https alone: put a proxy with TLS in front and \
+                 name its address (a simulated provider on this machine does not mind)"
+            ),
+            Some(_) => {}
         }
         service
             .run_as(&roles, listener, stop_signal())

@@ -1,5 +1,5 @@
 //! The web server around the handlers: what every request passes (client address, https, panics, time-outs, JSON
-//! errors), robots.txt, and listening. It knows no provider and makes no decision about a calendar.
+//! errors), robots.txt, Google's verification file, and listening. It knows no provider and makes no decision about a calendar.
 //!
 //! A request passes, from outside in: trailing slash → client address → security headers → panics → https → time-out →
 //! the routes. Routes are named without a slash at their end; requests may carry one.
@@ -13,6 +13,7 @@ mod health;
 mod listen;
 mod rate_limit;
 mod robots;
+mod verification;
 mod webhooks;
 
 pub use body::capped;
@@ -22,4 +23,5 @@ pub use error::ApiError;
 pub use health::Vitals;
 pub use listen::{NotListening, bind, serve};
 pub use rate_limit::{Limiter, MAX_CLIENTS, RateLimiter, Verdict, probe};
+pub use verification::{Shelf, VERIFICATION_LIFE};
 pub use webhooks::{probes, routes};

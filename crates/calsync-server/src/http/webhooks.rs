@@ -10,12 +10,12 @@ use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use calsync_core::ports::StoreError;
 
 use super::client_addr::ClientAddr;
 use super::error::ApiError;
-use super::{Verdict, health};
+use super::{Verdict, health, verification};
 use crate::service::Service;
 
 /// Seconds after which a provider may try again when its delivery could not be stored here.
@@ -27,6 +27,7 @@ pub fn routes(service: Arc<Service>) -> Router {
         .route("/webhooks/google/{calendar}", post(google::take))
         .route("/webhooks/microsoft/{calendar}", post(microsoft::take).get(microsoft::shake_hands))
         .route("/webhooks/health", get(health::health))
+        .route("/{file}", any(verification::file))
         .with_state(service)
 }
 

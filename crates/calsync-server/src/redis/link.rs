@@ -71,6 +71,11 @@ impl Link {
         }
     }
 
+    /// Whether Redis is there and lets us do what we need: asked once, on a connection that is not kept.
+    pub async fn probe(&self) -> Result<(), Trouble> {
+        self.open().await.map(drop)
+    }
+
     /// Makes a connection and tries it.
     pub(super) async fn open(&self) -> Result<MultiplexedConnection, Trouble> {
         // Time is limited here, for all of it, and not by the client step by step.

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Settings;
-use crate::http::{self, Limiter, Vitals};
+use crate::http::{self, Limiter, Shelf, Vitals};
 use crate::redis::Link;
 use crate::secrets::Keyring;
 use crate::system::{Random, SystemClock, SystemRandom};
@@ -56,6 +56,8 @@ pub struct Service {
     pub redis: Option<Arc<Link>>,
     /// What the public may know of the database.
     pub vitals: Vitals,
+    /// Google's verification file, as it was seen last.
+    pub shelf: Shelf,
     /// Calls to providers, until they are stored.
     pub recorder: Arc<CallRecorder>,
     /// This instance in leases: no other has the same name, and it has another one after a restart.
@@ -101,6 +103,7 @@ impl Service {
             limiter,
             redis,
             vitals: Vitals::new(),
+            shelf: Shelf::new(),
             recorder,
             owner,
             renewals: Arc::new(Semaphore::new(RENEWALS_AT_ONCE)),

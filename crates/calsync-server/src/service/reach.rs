@@ -1,15 +1,16 @@
-//! Whether Microsoft can reach us: the handshake that Graph does before it delivers anything (microsoft.md §8.1), done with
-//! ourselves through the public address. Whatever stands in between and answers for us is found before a person waits for
-//! blocks that do not come.
+//! Whether the providers that push can reach us: looked at through the public address after the start and now and then,
+//! as each of them would. Whatever stands in between is found before a person waits for blocks that do not come. It tells
+//! the log and changes nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use calsync_core::calendar::ProviderKind;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::Service;
-use crate::system::{Random, SystemRandom};
+use crate::config::Settings;
+use crate::reach::{Looker, Unreached};
 
 /// Our own web server is up by then.
 const AFTER_START: Duration = Duration::from_secs(5);
@@ -17,123 +18,87 @@ const AFTER_START: Duration = Duration::from_secs(5);
 const EVERY: Duration = Duration::from_secs(24 * 3_600);
 /// While it fails: what stands in front of us may only be starting.
 const AGAIN: Duration = Duration::from_secs(5 * 60);
-/// Graph waits no longer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// No answer that could be right is longer.
-const ANSWER_MAX: usize = 4_096;
-
-/// What is wrong with an answer.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub(super) enum Unreached {
-    #[error(
-        "it does not answer ({0}): check the address, its certificate, and that this machine may call itself by it"
-    )]
-    Silent(String),
-    #[error(
-        "it answers {0} where 200 is wanted: a proxy, a sign-in page or a bot check stands in front of /webhooks/"
-    )]
-    Status(u16),
-    #[error("it answers as {0:?} where text/plain is wanted: something in between answers for calendar-sync")]
-    Type(String),
-    #[error("it changes what it is asked to repeat: something in between rewrites requests or answers")]
-    Altered,
-}
-
-/// An answer, as far as it counts.
-struct Answer {
-    status: u16,
-    content_type: String,
-    body: Vec<u8>,
-}
 
 /// Looks now and then, until told to stop.
 pub(super) async fn watch(service: Arc<Service>, stopping: CancellationToken) {
-    let address = service.settings.server.public("/webhooks/microsoft/");
-    let wanted =
-        service.settings.webhooks.rollout.webhooks_enabled && service.settings.microsoft.client.is_some();
-    let Some(address) = address.filter(|_| wanted) else { return stopping.cancelled().await };
-    let (mut wait, mut said) = (AFTER_START, None);
+    let providers = pushing(&service.settings);
+    let Some(base) = service.settings.server.public("").filter(|_| !providers.is_empty()) else {
+        return stopping.cancelled().await;
+    };
+    let looker = match Looker::new() {
+        Ok(looker) => looker,
+        Err(error) => {
+            tracing::warn!(%error, "whether providers can reach us cannot be looked at");
+            return stopping.cancelled().await;
+        }
+    };
+    let mut said: Vec<Option<Result<(), Unreached>>> = vec![None; providers.len()];
+    let mut wait = AFTER_START;
     while stopping.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
-        let found = shake_hands(&address).await;
-        wait = if found.is_ok() { EVERY } else { AGAIN };
-        // Once, until it changes.
-        if said.as_ref() != Some(&found) {
-            match &found {
-                Ok(()) => tracing::info!(%address, "our webhook address can be reached"),
-                Err(why) => {
-                    tracing::warn!(%address, %why, "Microsoft may not be able to reach our webhook address")
-                }
+        if !is_on(&service).await {
+            wait = AGAIN;
+            continue;
+        }
+        wait = EVERY;
+        for (provider, said) in providers.iter().zip(&mut said) {
+            let found = look(&looker, *provider, &base).await;
+            if found.is_err() {
+                wait = AGAIN;
             }
+            // Once, until it changes.
+            if said.as_ref() != Some(&found) {
+                tell(*provider, &base, &found);
+            }
+            *said = Some(found);
         }
-        said = Some(found);
+    }
+}
+
+/// Whether push is asked for at all. The switch can be turned while we run; in doubt we look, which costs little.
+async fn is_on(service: &Service) -> bool {
+    service.engine.rollout_report(0).await.map_or(true, |report| report.flags.webhooks_enabled)
+}
+
+/// Those that push.
+fn pushing(settings: &Settings) -> Vec<ProviderKind> {
+    let google = settings.google.client.as_ref().map(|_| ProviderKind::Google);
+    let microsoft = settings.microsoft.client.as_ref().map(|_| ProviderKind::Microsoft);
+    google.into_iter().chain(microsoft).collect()
+}
+
+/// As this provider looks: Google only sends, Graph shakes hands first.
+async fn look(looker: &Looker, provider: ProviderKind, base: &str) -> Result<(), Unreached> {
+    match provider {
+        ProviderKind::Microsoft => looker.shake_hands(base).await,
+        _ => looker.health(base).await.map(|_| ()),
     }
 }
 
-async fn shake_hands(address: &str) -> Result<(), Unreached> {
-    let silent = |e: &dyn std::error::Error| Unreached::Silent(causes(e));
-    // Of no calendar that exists, as Graph's is of none that we know of yet. With what gets lost most easily on the way.
-    let calendar = uuid::Uuid::nil();
-    let mut nonce = [0; 8];
-    SystemRandom.fill(&mut nonce);
-    let token = format!(
-        "calendar-sync looks whether this address is its own: {:016x} + %",
-        u64::from_be_bytes(nonce)
-    );
-    let mut url = Url::parse(&format!("{address}{calendar}/")).map_err(|e| silent(&e))?;
-    url.query_pairs_mut().append_pair("validationToken", &token);
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE);
-    let client = client.build().map_err(|e| silent(&e))?;
-    let sent = client.post(url).header("content-type", "text/plain; charset=utf-8").send().await;
-    let mut answer = sent.map_err(|e| silent(&e.without_url()))?;
-    let content_type = answer.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let (status, content_type) = (answer.status().as_u16(), content_type.to_owned());
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|e| silent(&e.without_url()))? {
-        body.extend_from_slice(&chunk);
-        if body.len() > ANSWER_MAX {
-            break;
-        }
-    }
-    judge(&Answer { status, content_type, body }, &token)
-}
-
-/// An error with what led to it: the first words alone tell nobody whether it is a name, a certificate or a port.
-fn causes(error: &dyn std::error::Error) -> String {
-    let all = std::iter::successors(Some(error), |e| e.source());
-    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-/// As Graph judges it.
-fn judge(answer: &Answer, token: &str) -> Result<(), Unreached> {
-    let kind = answer.content_type.split(';').next().unwrap_or_default().trim();
-    match answer.status {
-        200 if !kind.eq_ignore_ascii_case("text/plain") => {
-            Err(Unreached::Type(kind.chars().take(80).collect()))
-        }
-        200 if answer.body != token.as_bytes() => Err(Unreached::Altered),
-        200 => Ok(()),
-        status => Err(Unreached::Status(status)),
+fn tell(provider: ProviderKind, base: &str, found: &Result<(), Unreached>) {
+    let provider = provider.as_str();
+    match found {
+        Ok(()) => tracing::info!(address = %base, provider, "our webhook address can be reached"),
+        Err(why) => tracing::warn!(
+            address = %base, provider, %why, remedy = why.remedy(),
+            "the provider may not be able to reach our webhook address; calendars are polled where it cannot"
+        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::tests_settings;
 
     #[test]
-    fn trap_18_what_stands_in_between_is_found() {
-        let judged = |status, content_type: &str, body: &str| {
-            judge(&Answer { status, content_type: content_type.into(), body: body.into() }, "a token + %")
-        };
-        assert_eq!(judged(200, "text/plain; charset=utf-8", "a token + %"), Ok(()));
-        assert_eq!(judged(200, "TEXT/PLAIN", "a token + %"), Ok(()));
-        assert_eq!(judged(200, "text/plain", "a+token+%2B+%25"), Err(Unreached::Altered));
-        assert_eq!(judged(200, "text/plain", "\"a token + %\""), Err(Unreached::Altered));
-        assert_eq!(judged(200, "text/plain", ""), Err(Unreached::Altered));
-        assert_eq!(judged(200, "text/html", "a token + %"), Err(Unreached::Type("text/html".into())));
-        assert_eq!(judged(200, "", "a token + %"), Err(Unreached::Type(String::new())));
-        for status in [202, 301, 401, 403, 404, 503] {
-            assert_eq!(judged(status, "text/plain", "a token + %"), Err(Unreached::Status(status)));
-        }
+    fn who_pushes_is_looked_at() {
+        let google =
+            [("CALENDAR_SYNC__GOOGLE__CLIENT_ID", "a"), ("CALENDAR_SYNC__GOOGLE__CLIENT_SECRET", "b")];
+        let microsoft =
+            [("CALENDAR_SYNC__MICROSOFT__CLIENT_ID", "a"), ("CALENDAR_SYNC__MICROSOFT__CLIENT_SECRET", "b")];
+        let of = |env: &[&[(&str, &str)]]| pushing(&tests_settings(&env.concat()));
+        assert_eq!(of(&[]), vec![]);
+        assert_eq!(of(&[&google]), vec![ProviderKind::Google]);
+        assert_eq!(of(&[&google, &microsoft]), vec![ProviderKind::Google, ProviderKind::Microsoft]);
     }
 }

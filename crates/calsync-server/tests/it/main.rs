@@ -6,6 +6,7 @@
 mod busy_only;
 mod channels;
 mod copy;
+mod doctor;
 mod durable;
 mod edge;
 mod fleet;
@@ -28,6 +29,7 @@ mod receipt;
 mod redis;
 mod redis_troubles;
 mod secret;
+mod verification;
 mod web;
 mod wire;
 mod world;

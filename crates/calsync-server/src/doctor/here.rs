@@ -1,0 +1,108 @@
+//! What can be looked at from here: the database and its directory, the sealing key, Redis. Each look has its end, and
+//! none leaves anything behind.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use calsync_core::ports::Store;
+
+use super::judge;
+use crate::checks::{Check, Findings};
+use crate::config::Settings;
+use crate::http;
+use crate::redis::Link;
+use crate::secrets::first_run::{self, Missing};
+use crate::secrets::{identity, rotate};
+use crate::storage::{self, Migrate};
+use crate::system::SystemRandom;
+
+/// Opening a database, and looking at all that is sealed in it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whether the database's file, and others beside it, can be written: SQLite keeps its journal there.
+pub(super) fn directory(settings: &Settings) -> Option<Check> {
+    let file = settings.database.file()?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    // It is gone again when it is dropped.
+    let trial = tempfile::Builder::new().prefix(".calendar-sync-doctor-").tempfile_in(&folder);
+    let uid = |meta: std::io::Result<std::fs::Metadata>| meta.ok().map(|meta| meta.uid());
+    let ours = trial.as_ref().ok().and_then(|trial| uid(trial.as_file().metadata()));
+    let theirs = uid(std::fs::metadata(&file));
+    let database = match theirs {
+        None => Ok(()),
+        Some(_) => std::fs::OpenOptions::new().write(true).open(&file).map(drop),
+    };
+    let words = |e: std::io::Error| crate::secrets::keyfile::reason(&e);
+    let written = judge::Written {
+        folder: trial.map(drop).map_err(words),
+        database: database.map_err(words),
+        owners: theirs.zip(ours),
+    };
+    Some(judge::directory(&folder, &file, &written))
+}
+
+/// Whether the database answers and is up to date, and whether the key opens what is in it.
+pub(super) async fn database(settings: &Settings, findings: &mut Findings) {
+    let database = &settings.database;
+    if !database.url.is_server() && database.file().is_none() {
+        findings.add(judge::in_memory());
+        return;
+    }
+    let began = Instant::now();
+    let opened = tokio::time::timeout(PATIENCE, storage::open(database, Migrate::Check)).await;
+    let store = match opened {
+        Ok(Ok(store)) => store,
+        Ok(Err(error)) => {
+            findings.add(judge::no_store(&database.url, &error));
+            findings.add(Check::skipped("sealing key", "the database could not be opened"));
+            return;
+        }
+        Err(_) => {
+            findings.add(judge::slow_store(&database.url, PATIENCE));
+            findings.add(Check::skipped("sealing key", "the database could not be opened"));
+            return;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, store.ping()).await {
+        Ok(Ok(())) => findings.add(Check::ok(
+            "database",
+            format!(
+                "{} answers, and its schema is current ({} ms)",
+                database.url,
+                began.elapsed().as_millis()
+            ),
+        )),
+        Ok(Err(error)) => findings.add(judge::no_store(&database.url, &error.into())),
+        Err(_) => findings.add(judge::slow_store(&database.url, PATIENCE)),
+    }
+    let looked = tokio::time::timeout(PATIENCE, key(settings, store.as_ref())).await;
+    findings.add(looked.unwrap_or_else(|_| judge::slow_store(&database.url, PATIENCE)));
+    let _ = tokio::time::timeout(PATIENCE, store.close()).await;
+}
+
+/// Never makes a key, and never stores an identity: that is for the first `serve`.
+async fn key(settings: &Settings, store: &dyn Store) -> Check {
+    let is_sealed = match identity::sealed(store).await {
+        Ok(sealed) => sealed.is_some(),
+        Err(error) => return judge::no_inventory(&error),
+    };
+    let missing = if is_sealed { Missing::Lost } else { Missing::Refuse };
+    let keys = match first_run::keyring(settings, missing, &SystemRandom) {
+        Ok(keys) => keys,
+        Err(error) => return judge::no_key(&error),
+    };
+    match rotate::inventory(store, &keys.ring).await {
+        Ok(found) => judge::key(&found, &keys),
+        Err(error) => judge::no_inventory(&error),
+    }
+}
+
+/// Whether Redis answers and lets us do what we need, where one is configured.
+pub(super) async fn redis(settings: &Settings) -> Check {
+    let Some(address) = settings.redis.address.clone() else { return judge::redis(None) };
+    let shown = address.to_string();
+    let found = Link::new(address, http::probe()).probe().await;
+    judge::redis(Some((&shown, found)))
+}
