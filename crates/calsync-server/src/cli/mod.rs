@@ -144,9 +144,12 @@ fn on_store(
     })?
 }
 
+/// Of the log, commands show this. A certificate that nobody trusts is told by whoever met it.
+const QUIET: &str = "warn,rustls_platform_verifier=off";
+
 /// Commands answer by their result: of the log they show warnings, and they leave the service's files alone.
 fn quiet(log: &crate::config::LogSettings) -> crate::config::LogSettings {
-    crate::config::LogSettings { level: "warn".to_owned(), directory: None, ..log.clone() }
+    crate::config::LogSettings { level: QUIET.to_owned(), directory: None, ..log.clone() }
 }
 
 /// Runs to the end what a command waits for.

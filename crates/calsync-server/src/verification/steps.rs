@@ -86,14 +86,17 @@ pub fn health_seen(name: &'static str, base: &str, found: &Result<Health, Unreac
     }
 }
 
-/// What a person does next at Google.
+/// What a person does next at Google, and whether it has to be (google.md §8).
 pub fn next(domain: &str) -> Vec<String> {
     vec![
-        format!("next: at https://search.google.com/search-console add the property https://{domain}/ (URL prefix), choose"),
-        "the HTML file, and let it verify. Leave the file in place: Google looks for it again now and then.".to_owned(),
-        "Google once asked for this before it pushed anywhere; its support page says that it no longer does, and its push".to_owned(),
-        "guide no longer mentions it. It is needed where opening a channel is refused with push.webhookUrlUnauthorized: then".to_owned(),
-        "add the domain in the Google Cloud console as well, where your project still shows a page for domain verification.".to_owned(),
+        format!(
+            "next: at https://search.google.com/search-console add https://{domain}/ as a property (URL prefix) and verify it by the HTML file"
+        ),
+        "leave the file in place: Google looks for it again now and then".to_owned(),
+        "Google's support page says that push no longer needs a verified domain, and the push guide no longer mentions it; it \
+         helps where opening a channel is refused with push.webhookUrlUnauthorized (then add the domain in the Google Cloud \
+         console too, where your project still has a page for it)"
+            .to_owned(),
     ]
 }
 
