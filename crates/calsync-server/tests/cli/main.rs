@@ -2,6 +2,7 @@
 
 mod bench;
 mod config;
+mod deploy;
 mod store;
 mod usage;
 
