@@ -7,6 +7,7 @@ use calsync_core::ports::Store;
 use serde_json::Value;
 
 use crate::place::{PATIENCE, Place, free_listener, until};
+use crate::web::get;
 use crate::world::World;
 
 /// The findings of this name.
@@ -80,6 +81,8 @@ async fn the_public_address_is_tried_from_outside() {
     has(&unserved, "public address", "warning", "providers push to https alone");
     has(&unserved, "reachable", "failed", "calendar-sync serve");
     let mut serving = place.serve().await;
+    // It listens before it has a key: only an answer tells that it is complete.
+    assert_eq!(get(&place.url("/webhooks/health")).await.status, 200);
     let served = doctor(&place, 0);
     has(&served, "reachable", "ok", "healthy");
     has(&served, "sealing key", "ok", "opens all that is sealed (1)");
@@ -113,6 +116,7 @@ async fn an_installation_that_is_well_passes_and_the_wrong_key_does_not() {
     let (mut world, _, _) = World::with_ada(60).await;
     world.place.make_public();
     let serving = world.place.serve().await;
+    assert_eq!(get(&world.place.url("/webhooks/health")).await.status, 200);
     let all = doctor(&world.place, 0);
     for name in ["google", "microsoft"] {
         has(&all, name, "ok", "callback");
