@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::calendar::ProviderKind;
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Look};
 use crate::ids::{CalendarId, SubscriptionId};
 use crate::ports::{ErrorClass, ProviderError};
 use crate::time::Ts;
@@ -217,7 +217,56 @@ pub const fn failure_step(failures: u32) -> FailureStep {
     }
 }
 
+/// What a run on a calendar showed of its channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Showed {
+    /// It read the calendar, which had last been read at `since`.
+    Look {
+        /// What it saw.
+        look: Look,
+        /// Changes since then are those that it found.
+        since: Option<Ts>,
+    },
+    /// It could not read the calendar, and neither its owner nor the operator is to blame.
+    Failure,
+}
+
+/// What is known of a channel after a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// How well it delivers.
+    pub delivery: Delivery,
+    /// Its failures in a row.
+    pub failures: u32,
+    /// When somebody should see to it.
+    pub renew_at: Ts,
+}
+
 impl Subscription {
+    /// What is known after a run. A miss is repaired soon, and so is whatever failed five times; what failed ten times is
+    /// taken out of use at once (spec §4).
+    pub fn after_run(&self, showed: Showed, now: Ts) -> Verdict {
+        let (delivery, failures) = match showed {
+            Showed::Look { look, since } => {
+                // What happened before there was a channel it could not tell.
+                let could_tell = since.is_some_and(|since| since >= self.created_at);
+                let changes = if could_tell { look.changes } else { 0 };
+                let delivery = self.delivery.after(Look { changes, ..look });
+                // Success clears the counter; what the channel did not tell stays counted.
+                (delivery, delivery.missed_streak)
+            }
+            Showed::Failure => (self.delivery, self.failure_count.saturating_add(1)),
+        };
+        let missed = delivery.missed_streak > self.delivery.missed_streak;
+        let failed = failures > self.failure_count && failure_step(failures) >= FailureStep::Repair;
+        let renew_at = match failure_step(failures) {
+            FailureStep::Suspend => self.renew_at.min(now),
+            _ if missed || failed => Subscription { delivery, ..self.clone() }.repair_due(now),
+            _ => self.renew_at,
+        };
+        Verdict { delivery, failures, renew_at }
+    }
+
     /// When it should be repaired after a miss: at once, but not again and again.
     pub fn repair_due(&self, now: Ts) -> Ts {
         let doublings = self.delivery.missed_streak.saturating_sub(1).min(5);

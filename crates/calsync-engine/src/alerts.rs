@@ -3,9 +3,9 @@
 use calsync_core::calendar::{Account, Calendar};
 use calsync_core::hold::Hold;
 use calsync_core::ids::CalendarId;
-use calsync_core::ports::{DeliveryEnd, ProviderError, StoreError};
+use calsync_core::ports::{ProviderError, StoreError};
 use calsync_core::run::{Alert, AlertLevel};
-use calsync_core::subscription::{FailureStep, Subscription, failure_step};
+use calsync_core::subscription::{FailureStep, Subscription, SubscriptionStatus, Verdict, failure_step};
 
 use crate::Engine;
 
@@ -130,16 +130,31 @@ impl Engine {
         self.open_at(AlertLevel::Critical, SUSPENDED, channel.calendar.to_string(), message, action).await
     }
 
-    /// A reading worked: what was said of its channel's failures may be over.
-    pub(crate) async fn heed_recovery(
+    /// Whoever fails again and again is told of, until it is over.
+    pub(crate) async fn heed_verdict(
         &self,
         channel: &Subscription,
-        delivery: Option<&DeliveryEnd>,
+        before: u32,
+        verdict: &Verdict,
     ) -> Result<(), StoreError> {
-        let left = delivery.map_or(channel.delivery, |end| end.delivery).missed_streak;
-        let failed = failure_step(channel.failure_count) >= FailureStep::Repair;
-        if failed && failure_step(left) < FailureStep::Repair {
-            self.resolve(FAILING, channel.calendar).await?;
+        match (fails(before), fails(verdict.failures)) {
+            (_, true) if verdict.failures != before => {
+                self.alert_failing(&Subscription { failure_count: verdict.failures, ..channel.clone() }).await
+            }
+            (true, false) => self.resolve(FAILING, channel.calendar).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// A channel may be well again without a run that saw it (it was renewed, or confirmed): what is open about it is over.
+    pub(crate) async fn resolve_recovered(&self) -> Result<(), StoreError> {
+        for alert in self.store.open_alerts().await?.into_iter().filter(|alert| alert.kind == FAILING) {
+            let Ok(calendar) = alert.subject.parse::<CalendarId>() else { continue };
+            let all = self.store.subscriptions(calendar).await?;
+            let active = all.iter().find(|s| s.status == SubscriptionStatus::Active);
+            if active.is_some_and(|channel| !fails(channel.failure_count)) {
+                self.resolve(FAILING, calendar).await?;
+            }
         }
         Ok(())
     }
@@ -158,4 +173,9 @@ impl Engine {
         let action = format!("Connect it again: calendar-sync accounts connect, as {}.", account.email);
         self.open(RECONNECT, account.id.to_string(), message, action).await
     }
+}
+
+/// Whether so many failures in a row are told of.
+fn fails(failures: u32) -> bool {
+    failure_step(failures) >= FailureStep::Repair
 }

@@ -6,8 +6,12 @@ use calsync_core::notification::{ChannelNews, Claim, Delivery, Distrust, authent
 use calsync_core::ports::{NewNotification, Recorded, Wish};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
+use jiff::SignedDuration;
 
 use crate::{Engine, Refusal};
+
+/// How long a channel may live of which nobody knows when it ends: the longest that is asked for (google.md §8).
+const ORPHAN_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What became of a delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,7 +110,8 @@ impl Engine {
         };
         let Some(orphan) = of.iter().find(|row| names_orphan(claim, row)) else { return };
         let now = self.clock.now();
-        match self.store.learn_channel(orphan.id, &claim.channel, &claim.resource, now).await {
+        let ends = now.plus(ORPHAN_LIFE);
+        match self.store.learn_channel(orphan.id, &claim.channel, &claim.resource, ends, now).await {
             Ok(_) => {
                 tracing::info!(subscription = %orphan.id, "an orphaned push channel was found and is to be closed");
             }

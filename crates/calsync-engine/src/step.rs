@@ -17,7 +17,7 @@ use calsync_core::rollout::Rollout;
 use calsync_core::rule::{self, Rule};
 use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
 use calsync_core::schedule;
-use calsync_core::subscription::{FailureStep, Subscription, failure_step};
+use calsync_core::subscription::{Showed, Subscription, Verdict};
 use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
@@ -41,6 +41,8 @@ struct ReadCalendar {
     kind: RunKind,
     began_at: Ts,
     begun: RunBegun,
+    /// Failures in a row of its channel before this run took up what that delivered.
+    failures: u32,
     result: Result<Pulled, ProviderError>,
     calls: u32,
     /// It showed nothing, and its provider may tell of a change so long before a listing knows.
@@ -139,9 +141,13 @@ impl Engine {
             kind.filter(|_| {
                 usable && calendar.due_at.is_some_and(|at| at <= now) || recheck.contains(&calendar.id)
             })
-            .map(|kind| (calendar, kind))
+            .map(|kind| (calendar, kind, active.map_or(0, |channel| channel.failure_count)))
         });
-        let reading = due.map(|(calendar, kind)| self.read_one(lease, calendar, kind, &rules, accounts));
+        let rules = &rules;
+        let reading = due.map(|(calendar, kind, failures)| async move {
+            let read = self.read_one(lease, calendar, kind, rules, accounts).await?;
+            Ok::<_, EngineError>(ReadCalendar { failures, ..read })
+        });
         let mut read = Vec::new();
         let mut results = stream::iter(reading.collect::<Vec<_>>()).buffered(AT_ONCE);
         while let Some(result) = results.next().await {
@@ -195,6 +201,7 @@ impl Engine {
             kind,
             began_at: now,
             begun,
+            failures: 0,
             result,
             calls,
             outrun,
@@ -355,9 +362,16 @@ impl Engine {
         // What is to be tried again stays dirty, or nobody would look again.
         let served = one.result.is_ok() && retry.is_none();
         let served_generation = served.then_some(one.begun.seen_generation);
-        let delivery = channel.and_then(|channel| delivery_end(channel, one, &notifications, now));
-        if let (Ok(_), Some(channel)) = (&one.result, channel) {
-            self.heed_recovery(channel, delivery.as_ref()).await?;
+        let showed = match (&one.result, &notifications) {
+            (Ok(read), _) => {
+                Some(Showed::Look { look: look(one, read, channel), since: one.calendar.last_synced_at })
+            }
+            (Err(_), NotificationsEnd::Failed { blame: Blame::Calendar, .. }) => Some(Showed::Failure),
+            (Err(_), _) => None,
+        };
+        let verdict = channel.zip(showed).map(|(channel, showed)| (channel, channel.after_run(showed, now)));
+        if let Some((channel, verdict)) = verdict {
+            self.heed_verdict(channel, one.failures.max(channel.failure_count), &verdict).await?;
         }
         let end = RunEnd {
             run: one.run,
@@ -367,40 +381,22 @@ impl Engine {
             counts,
             notifications,
             served_generation,
-            delivery,
+            delivery: verdict.and_then(|(channel, verdict)| delivery_end(channel, &verdict)),
         };
         self.store.end_run(lease, &end).await?;
         Ok(retry)
     }
 }
 
-/// What a run showed of the channel that should have told of what it found; `None`: nothing new.
-fn delivery_end(
-    channel: &Subscription,
-    one: &ReadCalendar,
-    end: &NotificationsEnd,
-    now: Ts,
-) -> Option<DeliveryEnd> {
-    let (delivery, failed) = match (&one.result, end) {
-        (Ok(read), _) => {
-            // What happened before there was a channel it could not tell.
-            let since_then = one.calendar.last_synced_at.is_some_and(|last| last >= channel.created_at);
-            let look = Look {
-                began_at: one.began_at,
-                told_at: one.begun.told_at.max(channel.last_notification_at),
-                changes: if since_then { read.changes } else { 0 },
-            };
-            let delivery = channel.delivery.after(look);
-            (delivery, delivery.missed_streak > channel.delivery.missed_streak)
-        }
-        (Err(_), NotificationsEnd::Failed { blame: Blame::Calendar, .. }) => {
-            let step = failure_step(channel.failure_count + 1);
-            (channel.delivery, step >= FailureStep::Repair)
-        }
-        (Err(_), _) => return None,
-    };
-    let known = Subscription { delivery, ..channel.clone() };
-    let renew_at = if failed { known.repair_due(now) } else { channel.renew_at };
+/// What a reading saw that a channel should have told of.
+fn look(one: &ReadCalendar, read: &Pulled, channel: Option<&Subscription>) -> Look {
+    let told_at = one.begun.told_at.max(channel.and_then(|s| s.last_notification_at));
+    Look { began_at: one.began_at, told_at, changes: read.changes }
+}
+
+/// What is to be stored of a verdict; `None`: nothing new.
+fn delivery_end(channel: &Subscription, verdict: &Verdict) -> Option<DeliveryEnd> {
+    let Verdict { delivery, renew_at, .. } = *verdict;
     let news = (delivery, renew_at) != (channel.delivery, channel.renew_at);
     news.then_some(DeliveryEnd { subscription: channel.id, delivery, renew_at })
 }

@@ -194,7 +194,7 @@ store_methods! {
     confirm_subscription(opened: &ChannelOpened<'_>) -> ();
     abandon_subscription(id: SubscriptionId, replaced: Option<SubscriptionId>, now: Ts) -> ();
     set_subscription_status(id: SubscriptionId, status: SubscriptionStatus, close_at: Option<Ts>) -> ();
-    learn_channel(id: SubscriptionId, remote_id: &str, resource: &str, close_at: Ts) -> bool;
+    learn_channel(id: SubscriptionId, remote_id: &str, resource: &str, expires_at: Ts, now: Ts) -> bool;
     subscriptions(calendar: CalendarId) -> Vec<Subscription>;
     subscriptions_to_renew(now: Ts, limit: u32) -> Vec<Subscription>;
     postpone_renewal(id: SubscriptionId, until: Ts) -> ();

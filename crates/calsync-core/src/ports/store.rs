@@ -554,14 +554,15 @@ pub trait Store: Send + Sync {
         status: SubscriptionStatus,
         close_at: Option<Ts>,
     ) -> Result<(), StoreError>;
-    /// The ids of a channel became known that is out of use and of which the provider's answer never arrived: it is to be
-    /// closed. `false`: it is in use, or was known.
+    /// The ids of a channel became known at `now` that is out of use and of which the provider's answer never arrived: it is to
+    /// be closed. When it ends nobody knows: at the latest at `expires_at`. `false`: it is in use, or was known.
     async fn learn_channel(
         &self,
         id: SubscriptionId,
         remote_id: &str,
         resource: &str,
-        close_at: Ts,
+        expires_at: Ts,
+        now: Ts,
     ) -> Result<bool, StoreError>;
     /// All subscriptions of a calendar, newest first.
     async fn subscriptions(&self, calendar: CalendarId) -> Result<Vec<Subscription>, StoreError>;

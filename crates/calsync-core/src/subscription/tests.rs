@@ -185,3 +185,39 @@ fn opening_is_tried_again_as_soon_as_it_makes_sense() {
         assert_eq!(open_again(at(1), &error).since(at(1)), SignedDuration::from_mins(minutes), "{class:?}");
     }
 }
+
+#[test]
+fn a_run_says_what_to_do_about_the_channel() {
+    let failing = |n| Subscription { failure_count: n, ..channel() };
+    let look = |changes, told: Option<i64>| Look { began_at: at(50), told_at: told.map(at), changes };
+    let seen = |changes, told| Showed::Look { look: look(changes, told), since: Some(at(49)) };
+    let open = Delivery {
+        unannounced: Some(crate::delivery::Unannounced { found_at: at(49), changes: 1 }),
+        missed_streak: 9,
+        ..Delivery::default()
+    };
+    let due = channel().renew_at;
+    let table = [
+        (failing(0), seen(0, None), 0, due, "nothing happened"),
+        (failing(3), seen(0, None), 0, due, "success clears"),
+        (failing(3), seen(2, Some(50)), 0, due, "told of"),
+        (failing(0), seen(2, None), 0, due, "nobody knows yet"),
+        (failing(0), Showed::Failure, 1, due, "one failure"),
+        (failing(4), Showed::Failure, 5, at(50), "five: repaired, polled and told of"),
+        (failing(8), Showed::Failure, 9, at(50), "nine"),
+        (failing(9), Showed::Failure, 10, at(50), "ten: out of use"),
+        (
+            Subscription { delivery: open, failure_count: 9, ..channel() },
+            seen(0, None),
+            10,
+            at(50),
+            "the tenth miss",
+        ),
+    ];
+    for (channel, showed, failures, renew_at, what) in table {
+        let verdict = channel.after_run(showed, at(50));
+        assert_eq!((verdict.failures, verdict.renew_at), (failures, renew_at), "{what}");
+    }
+    let before = Showed::Look { look: look(2, None), since: Some(Ts::from_secs(-1)) };
+    assert_eq!(channel().after_run(before, at(50)).delivery, Delivery::default(), "older than the channel");
+}

@@ -3,9 +3,7 @@
 
 use calsync_core::calendar::Calendar;
 use calsync_core::ids::CalendarId;
-use calsync_core::subscription::{
-    FAILING_FROM, FailureStep, REVIVE_AFTER, Subscription, SubscriptionStatus, failure_step,
-};
+use calsync_core::subscription::{REVIVE_AFTER, SUSPEND_FROM, Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
@@ -48,12 +46,13 @@ impl Engine {
         let readmitted = self.apply_rollout().await?;
         let expired = self.store.expire_subscriptions(self.clock.now()).await?;
         let mut done = Maintenance { readmitted, expired, ..Maintenance::default() };
-        self.heed_failures(&mut done).await?;
+        self.suspend_failing(&mut done).await?;
         if self.config.public_url.is_some() {
             self.renew_due(until, &mut done).await?;
             self.open_missing(until, &mut done).await?;
         }
         self.close_due(until, &mut done).await?;
+        self.resolve_recovered().await?;
         Ok(done)
     }
 
@@ -65,21 +64,15 @@ impl Engine {
         Ok(self.store.next_channel_due().await?)
     }
 
-    /// The table of spec §4: whoever fails five times in a row is told of (renewing it is due since), whoever fails ten times
-    /// is taken out of use.
-    async fn heed_failures(&self, done: &mut Maintenance) -> Result<(), EngineError> {
+    /// Spec §4: who failed ten times in a row is taken out of use. (Five times: the step that saw it made its renewal due, and
+    /// told of it.)
+    async fn suspend_failing(&self, done: &mut Maintenance) -> Result<(), EngineError> {
         loop {
-            let failing = self.store.subscriptions_failing(FAILING_FROM, PAGE).await?;
-            let hopeless: Vec<&Subscription> =
-                failing.iter().filter(|s| failure_step(s.failure_count) == FailureStep::Suspend).collect();
-            for channel in failing.iter().filter(|s| failure_step(s.failure_count) == FailureStep::Repair) {
-                self.alert_failing(channel).await?;
-            }
+            let hopeless = self.store.subscriptions_failing(SUSPEND_FROM, PAGE).await?;
             for channel in &hopeless {
                 self.suspend(channel).await?;
                 done.suspended += 1;
             }
-            // The worst come first: where none was hopeless, none is.
             if hopeless.len() < PAGE as usize {
                 return Ok(());
             }

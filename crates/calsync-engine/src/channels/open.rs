@@ -195,7 +195,7 @@ impl Engine {
             Err(StoreError::Conflict(_)) => {
                 let (remote_id, resource_id) = (watching.channel.clone(), watching.resource.clone());
                 let now = self.clock.now();
-                self.store.learn_channel(row.id, &remote_id, &resource_id, now).await?;
+                self.store.learn_channel(row.id, &remote_id, &resource_id, watching.expires_at, now).await?;
                 let orphan = Subscription { remote_id, resource_id, expires_at: watching.expires_at, ..row };
                 self.close_channel(session, &orphan).await?;
                 return Ok(Opened::ByAnother);

@@ -7,10 +7,12 @@
 mod cast;
 mod channels;
 mod deaths;
+mod lifecycle;
 mod microsoft;
 mod mortal;
 mod post;
 mod process;
+mod rollout;
 mod scenarios;
 mod world;
 

@@ -127,7 +127,7 @@ pass_through! {
     fn confirm_subscription(&self, opened: &ChannelOpened<'_>) -> ();
     fn abandon_subscription(&self, id: SubscriptionId, replaced: Option<SubscriptionId>, now: Ts) -> ();
     fn set_subscription_status(&self, id: SubscriptionId, status: SubscriptionStatus, close_at: Option<Ts>) -> ();
-    fn learn_channel(&self, id: SubscriptionId, remote_id: &str, resource: &str, close_at: Ts) -> bool;
+    fn learn_channel(&self, id: SubscriptionId, remote_id: &str, resource: &str, expires_at: Ts, now: Ts) -> bool;
     fn subscriptions(&self, calendar: CalendarId) -> Vec<Subscription>;
     fn subscriptions_to_renew(&self, now: Ts, limit: u32) -> Vec<Subscription>;
     fn postpone_renewal(&self, id: SubscriptionId, until: Ts) -> ();

@@ -1,14 +1,15 @@
 //! One world: a cloud full of people, the real engine on a real store, faults, crashes, virtual time. Everything that
 //! happens follows from the seed.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use calsync_core::block::Identity;
 use calsync_core::calendar::{Account, AccountStatus};
 use calsync_core::ids::{CalendarId, UserId};
-use calsync_core::ports::{ConnectAccount, SealedCredentials, Store};
+use calsync_core::ports::{ConnectAccount, ErrorClass, ProviderError, SealedCredentials, Store};
 use calsync_core::time::{Ts, Window};
-use calsync_engine::Engine;
+use calsync_engine::{Engine, EngineConfig};
 use calsync_sim::clock::SimClock;
 use calsync_sim::cloud::watch::Notice;
 use calsync_sim::cloud::{Limits, SharedCloud};
@@ -60,6 +61,25 @@ pub(crate) struct World {
     pub(crate) crashes: u32,
     pub(crate) steps: u64,
     incarnation: u32,
+}
+
+/// What a provider was asked, and whether it is down. Each call has two points, before and after.
+#[derive(Default)]
+pub(crate) struct Calls {
+    pub(crate) made: AtomicU64,
+    pub(crate) down: AtomicBool,
+}
+
+/// An engine that does not die.
+fn engine_of(
+    store: &Arc<dyn Store>,
+    providers: Arc<Direct>,
+    clock: &SimClock,
+    ids: &Arc<SimIds>,
+    config: EngineConfig,
+) -> Engine {
+    let time = Arc::new(SimTime(clock.clone()));
+    Engine::new(store.clone(), providers, time, ids.clone(), Identity::new([42; 32]), config)
 }
 
 /// The rates of everything that can go wrong, scaled.
@@ -231,16 +251,22 @@ impl World {
         });
         self.direct = self.direct.with_hook(hook.clone());
         let providers = Arc::new(self.direct.clone());
-        let time = Arc::new(SimTime(self.clock.clone()));
-        let config = config(self.incarnation);
-        self.engine = Engine::new(
-            self.store.clone(),
-            providers,
-            time,
-            self.ids.clone(),
-            Identity::new([42; 32]),
-            config,
-        );
+        self.engine = engine_of(&self.store, providers, &self.clock, &self.ids, config(self.incarnation));
+    }
+
+    /// From now on, calls to the provider are counted, and fail while it is said to be down.
+    pub(crate) fn watch_calls(&mut self) -> Arc<Calls> {
+        let calls = Arc::new(Calls::default());
+        let counted = calls.clone();
+        let hook = Arc::new(move || {
+            counted.made.fetch_add(1, Ordering::Relaxed);
+            let down = || ProviderError::new(ErrorClass::Transient, "503");
+            if counted.down.load(Ordering::Relaxed) { Err(down()) } else { Ok(()) }
+        });
+        let direct = self.direct.with_hook(hook);
+        self.engine =
+            engine_of(&self.store, Arc::new(direct), &self.clock, &self.ids, config(self.incarnation));
+        calls
     }
 
     /// The person connects their account again.

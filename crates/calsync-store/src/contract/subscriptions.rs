@@ -166,14 +166,15 @@ pub async fn an_orphan_is_learnt_once_and_closed(store: Arc<dyn Store>) {
     let w = World::new(store).await;
     let s = Subscription { resource_id: String::new(), ..subscription(20, w.a) };
     w.store.begin_subscription(&s, None).await.unwrap();
-    assert!(!w.store.learn_channel(s.id, "theirs", "resource", t(5)).await.unwrap(), "it is in use");
+    assert!(!w.store.learn_channel(s.id, "theirs", "resource", t(900), t(5)).await.unwrap(), "it is in use");
     w.store.abandon_subscription(s.id, None, t(4)).await.unwrap();
-    assert!(w.store.learn_channel(s.id, "theirs", "resource", t(5)).await.unwrap());
-    assert!(!w.store.learn_channel(s.id, "another", "resource", t(6)).await.unwrap(), "it is known");
+    assert!(w.store.learn_channel(s.id, "theirs", "resource", t(900), t(5)).await.unwrap());
+    assert!(!w.store.learn_channel(s.id, "another", "resource", t(900), t(6)).await.unwrap(), "it is known");
     let known = w.subscription(&s).await;
     assert_eq!((known.remote_id.as_str(), known.resource_id.as_str()), ("theirs", "resource"));
     assert_eq!((known.status, known.close_at), (SubscriptionStatus::Failed, Some(t(5))));
-    assert!(!w.store.learn_channel(SubscriptionId(id(77)), "x", "y", t(1)).await.unwrap());
+    assert_eq!(known.expires_at, t(900));
+    assert!(!w.store.learn_channel(SubscriptionId(id(77)), "x", "y", t(1), t(1)).await.unwrap());
 }
 
 /// Of all that is to be done with channels.

@@ -107,14 +107,16 @@ impl State {
         id: SubscriptionId,
         remote_id: &str,
         resource: &str,
-        close_at: Ts,
+        expires_at: Ts,
+        now: Ts,
     ) -> Result<bool, StoreError> {
         let Some(known) = self.subscriptions.get(&id).cloned() else { return Ok(false) };
         if is_active(&known) || !known.resource_id.is_empty() {
             return Ok(false);
         }
         let (remote_id, resource_id) = (remote_id.to_owned(), resource.to_owned());
-        self.put_subscription(Subscription { remote_id, resource_id, close_at: Some(close_at), ..known })?;
+        let close_at = Some(now);
+        self.put_subscription(Subscription { remote_id, resource_id, expires_at, close_at, ..known })?;
         Ok(true)
     }
 
@@ -137,11 +139,11 @@ impl State {
         now: Ts,
         limit: u32,
     ) -> Result<Vec<Subscription>, StoreError> {
-        let due = |s: &Subscription| s.close_at.filter(|at| *at <= now).map(|at| (at, s.id));
-        let mut found: Vec<_> =
-            self.subscriptions.values().filter_map(|s| Some((due(s)?, s.clone()))).collect();
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(found.into_iter().take(limit as usize).map(|(_, s)| s).collect())
+        let due = self.subscriptions.values().filter(|s| s.close_at.is_some_and(|at| at <= now));
+        let mut found: Vec<_> = due.cloned().collect();
+        found.sort_by_key(|s| (s.close_at, s.id));
+        found.truncate(limit as usize);
+        Ok(found)
     }
 
     pub(super) fn subscriptions(&self, calendar: CalendarId) -> Result<Vec<Subscription>, StoreError> {

@@ -165,11 +165,12 @@ impl SqlStore {
         id: SubscriptionId,
         remote_id: &str,
         resource: &str,
-        close_at: Ts,
+        expires_at: Ts,
+        now: Ts,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE webhook_subscriptions SET subscription_id = $2, resource_id = $3, close_at = $4 \
-                   WHERE id = $1 AND status <> 'active' AND resource_id = ''";
-        let changed = self.db.exec(sql, vals![id, remote_id, resource, close_at]).await;
+        let sql = "UPDATE webhook_subscriptions SET subscription_id = $2, resource_id = $3, expires_at = $4, \
+                   close_at = $5 WHERE id = $1 AND status <> 'active' AND resource_id = ''";
+        let changed = self.db.exec(sql, vals![id, remote_id, resource, expires_at, now]).await;
         Ok(changed.map_err(|e| say(e, TAKEN))? == 1)
     }
 
