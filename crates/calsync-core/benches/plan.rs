@@ -47,6 +47,7 @@ fn calendar(n: u128) -> Calendar {
         colour: None,
         access: Access::Owner,
         sync_enabled: true,
+        leaving: None,
         webhook_enabled: true,
         fallback_polling_enabled: true,
         missing: false,

@@ -109,6 +109,18 @@ impl Access {
     }
 }
 
+/// Why a calendar takes no part, as long as that is not over and done with.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Leaving {
+    /// Disabled: its blocks go from the others, and the others' blocks from it.
+    Disabled,
+    /// Reset: the same, and then all that is known of it is forgotten.
+    Reset,
+    /// Stopped: nothing is read or written there, and all blocks stay as they stand until it is enabled again.
+    Stopped,
+}
+
 /// One calendar of an account (spec §2).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Calendar {
@@ -131,6 +143,9 @@ pub struct Calendar {
     pub access: Access,
     /// Takes part in synchronising.
     pub sync_enabled: bool,
+    /// Why it does not, while something is still to be done about that, or must not be.
+    #[serde(default)]
+    pub leaving: Option<Leaving>,
     /// May use push.
     pub webhook_enabled: bool,
     /// May be polled when push fails.
@@ -180,6 +195,16 @@ impl Calendar {
     /// Whether rules from and to it are in force.
     pub fn takes_part(&self) -> bool {
         self.sync_enabled
+    }
+
+    /// Whether it stands still: its blocks are right as they are, because nobody looks.
+    pub fn is_stopped(&self) -> bool {
+        self.leaving == Some(Leaving::Stopped)
+    }
+
+    /// Whether its blocks are on their way out.
+    pub fn is_on_its_way_out(&self) -> bool {
+        matches!(self.leaving, Some(Leaving::Disabled | Leaving::Reset))
     }
 
     /// Its zone.

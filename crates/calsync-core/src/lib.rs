@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod event;
 pub mod hold;
 pub mod ids;
+pub mod leaving;
 pub mod ledger;
 pub mod mirror;
 pub mod notification;

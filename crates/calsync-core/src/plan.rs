@@ -169,13 +169,16 @@ impl Plan {
         self.actions.is_empty()
     }
 
-    /// The plan as the store takes it over. A held plan changes nothing but the hold.
+    /// The plan as the store takes it over. A held plan changes nothing but the hold, and removes what a person asked to
+    /// have removed: they are not to wait for somebody else's doubts.
     pub fn enqueue(&self) -> Enqueue {
-        let (actions, hold): (&[Action], _) = match &self.verdict {
-            Verdict::Go => (&self.actions, None),
-            Verdict::Hold(hold) => (&[], Some(hold.clone())),
+        let hold = match &self.verdict {
+            Verdict::Go => None,
+            Verdict::Hold(hold) => Some(hold.clone()),
         };
-        let write = |a: &Action| {
+        let asked_for = |a: &&Action| a.kind == ActionKind::Delete && a.reason == Reason::RuleGone;
+        let actions: Vec<&Action> = self.actions.iter().filter(|a| hold.is_none() || asked_for(a)).collect();
+        let write = |a: &&Action| {
             let op = a.write.clone()?;
             Some(Write {
                 correlation: a.row.correlation,
@@ -209,10 +212,13 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         (end < now, start, a.row.correlation)
     });
     let removals = removals(input, &actions, &wanted.blocks);
-    // Without a source there is nothing to read again but the target itself.
+    // Without a source there is nothing to read again but the target itself. One that was stopped is not read.
     let listed_since = match input.rules.as_slice() {
         [] => input.target.last_full_sync,
-        rules => rules.iter().map(|r| r.source.last_full_sync).min().flatten(),
+        rules => {
+            let read = rules.iter().filter(|r| !r.source.is_stopped());
+            read.map(|r| r.source.last_full_sync).min().flatten()
+        }
     };
     let verdict = hold::decide(input.target.id, &removals, input.hold, listed_since, now);
     let mut skips = wanted.skips;
@@ -239,7 +245,9 @@ fn removals(
     let decided: BTreeSet<CorrelationId> =
         input.ledger.iter().filter(decided).map(|r| r.correlation).collect();
     let counted = |a: &&Action| {
-        let removed = a.kind == ActionKind::Delete && a.reason.rests_on_absence();
+        // From a calendar on its way out a person had everything removed.
+        let asked_for = input.target.is_on_its_way_out();
+        let removed = a.kind == ActionKind::Delete && a.reason.rests_on_absence() && !asked_for;
         // Many blocks gone at once may be a reading that did not show them: writing them anew would double each.
         let vanished = a.reason == Reason::PutBackRemoved;
         (removed || vanished) && !decided.contains(&a.row.correlation)

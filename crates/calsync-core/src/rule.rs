@@ -196,9 +196,11 @@ impl Rule {
 }
 
 /// The rules in force for one user: the stored ones, or, if there are none, a mesh of all sync-enabled calendars.
-/// Rules from or to a calendar that is not sync-enabled are off: their blocks are removed.
+/// Rules from or to a calendar that is not sync-enabled are off: their blocks are removed. One that was stopped keeps its
+/// rules: nothing is known of it, so nothing is done by them.
 pub fn effective(stored: &[Rule], calendars: &[Calendar]) -> Vec<Rule> {
-    let on = |id: CalendarId| calendars.iter().find(|c| c.id == id).is_some_and(Calendar::takes_part);
+    let in_force = |c: &Calendar| c.takes_part() || c.is_stopped();
+    let on = |id: CalendarId| calendars.iter().find(|c| c.id == id).is_some_and(in_force);
     if !stored.is_empty() {
         return stored
             .iter()
@@ -207,8 +209,8 @@ pub fn effective(stored: &[Rule], calendars: &[Calendar]) -> Vec<Rule> {
             .collect();
     }
     let mut mesh = Vec::new();
-    for source in calendars.iter().filter(|c| c.takes_part()) {
-        for target in calendars.iter().filter(|c| c.takes_part() && c.access.may_write()) {
+    for source in calendars.iter().filter(|c| in_force(c)) {
+        for target in calendars.iter().filter(|c| in_force(c) && c.access.may_write()) {
             if source.id != target.id && source.remote != target.remote {
                 mesh.push(Rule {
                     id: implied_id(source.id, target.id),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use calsync_core::calendar::{AccountStatus, Calendar};
 use calsync_core::hold::Hold;
 use calsync_core::ids::CalendarId;
+use calsync_core::leaving;
 use calsync_core::ports::{ErrorClass, NextDue, ProviderError, StoreError, UserState};
 use calsync_core::rollout::Rollout;
 use calsync_core::rule::Rule;
@@ -15,6 +16,7 @@ use calsync_core::time::Ts;
 use jiff::SignedDuration;
 
 use crate::Engine;
+use crate::leaving::account_of;
 
 /// A target that was tried and led nowhere (its account can't be used, its plan was refused) is tried again after this.
 const STUCK_WAIT: SignedDuration = SignedDuration::from_mins(1);
@@ -43,16 +45,18 @@ impl Engine {
                     Some(schedule::read_not_before(calendar, now).unwrap_or(now))
                 }
                 Some(retry) => retry.at,
-                None => schedule::next_due(calendar, active, &self.config.intervals, now),
+                None => schedule::next_due(calendar, active, &self.config.intervals, now)
+                    .or_else(|| self.last_look_at(state, calendar)),
             };
             let hold = state.holds.iter().find(|h| h.target == calendar.id);
             let planned = (calendar.plan_due && hold.is_none()).then_some(now);
             let waiting = state.waiting_writes.iter().find(|(id, _)| *id == calendar.id);
-            let write = waiting.map(|(_, not_before)| not_before.unwrap_or(now)).filter(|_| hold.is_none());
+            // Under a hold, only what a person asked for waits there.
+            let write = waiting.map(|(_, not_before)| not_before.unwrap_or(now));
             let patience = if stuck.contains(&calendar.id) { now.plus(STUCK_WAIT) } else { Ts::MIN };
             let work = [planned, write].into_iter().flatten().min().map(|at| at.max(patience));
             let looked_again = hold.map(|hold| self.next_look(calendar, hold));
-            let usable = account_is_active(state, calendar) && !calendar.missing;
+            let usable = account_is_active(state, calendar) && !calendar.missing && !calendar.is_stopped();
             let due_at = [by_itself, looked_again, work].into_iter().flatten().min().filter(|_| usable);
             NextDue { calendar: calendar.id, seen_generation: calendar.dirty_generation, due_at }
         };
@@ -86,11 +90,18 @@ impl Engine {
         let usable = |id: &CalendarId| {
             let readable = |c: &Calendar| {
                 let may = schedule::read_not_before(c, now).is_none_or(|at| now >= at);
-                may && !c.missing && account_is_active(state, c)
+                may && c.takes_part() && !c.missing && account_is_active(state, c)
             };
             state.calendars.iter().any(|c| c.id == *id && readable(c))
         };
         rules.iter().filter(|r| targets.contains(&r.target)).map(|r| r.source).filter(usable).collect()
+    }
+
+    /// When a calendar on its way out is read once more, if it is to be.
+    pub(crate) fn last_look_at(&self, state: &UserState, calendar: &Calendar) -> Option<Ts> {
+        let now = self.clock.now();
+        let wanted = leaving::wants_last_look(calendar, account_of(state, calendar));
+        wanted.then(|| schedule::read_not_before(calendar, now).unwrap_or(now).max(now))
     }
 
     /// When to look again at a calendar that no retry can mend: a calendar may come back, so it is asked now and then; a

@@ -116,7 +116,10 @@ impl Engine {
         let retries = self
             .close_books(&Books { lease, state: &state, flags: &flags }, read, targets, &mut report)
             .await?;
-        let state = self.store.user_state(user).await?.ok_or_else(missing)?;
+        let mut state = self.store.user_state(user).await?.ok_or_else(missing)?;
+        if self.finish_leaving(lease, &state).await? {
+            state = self.store.user_state(user).await?.ok_or_else(missing)?;
+        }
         report.waiting = state.waiting_writes.len() as u64;
         let next = self.next_due(&state, &flags, &retries, &stuck);
         self.store.release(lease, &next).await?;
@@ -138,6 +141,8 @@ impl Engine {
             let usable = account_is_active(state, calendar);
             let kind = schedule::reading(calendar, active, &self.config.intervals, now);
             let kind = if recheck.contains(&calendar.id) { Some(RunKind::Full) } else { kind };
+            let last_look = self.last_look_at(state, calendar).is_some_and(|at| at <= now);
+            let kind = kind.or(last_look.then_some(RunKind::Full));
             kind.filter(|_| {
                 usable && calendar.due_at.is_some_and(|at| at <= now) || recheck.contains(&calendar.id)
             })
@@ -220,7 +225,7 @@ impl Engine {
         let due = state.calendars.iter().filter(|calendar| {
             let writes = state.waiting_writes.iter().find(|(id, _)| *id == calendar.id);
             let ripe = writes.is_some_and(|(_, not_before)| not_before.is_none_or(|at| at <= now));
-            let writable = !calendar.missing && account_is_active(state, calendar);
+            let writable = !calendar.missing && !calendar.is_stopped() && account_is_active(state, calendar);
             writable && (calendar.plan_due || ripe)
         });
         let working = due.map(|target| async move {
@@ -410,6 +415,7 @@ fn retry_at(after: AfterFailure) -> Option<Ts> {
 
 fn trigger(calendar: &Calendar, kind: RunKind) -> &'static str {
     match kind {
+        RunKind::Full if calendar.is_on_its_way_out() => "last look at a calendar that leaves",
         RunKind::Full if calendar.last_full_sync.is_none() => "first reading",
         RunKind::Full if calendar.full_due => "full reading asked for",
         RunKind::Full => "daily full reading",

@@ -116,9 +116,7 @@ impl Engine {
                 done.held = matches!(plan.verdict, Verdict::Hold(_));
                 sources.extend(plan.actions.into_iter().map(|a| (a.row.correlation, a.row)));
             }
-            if done.held {
-                break;
-            }
+            // Of a held plan, only what a person asked for is there to be pushed.
             let pushed = self.push(lease, target, account).await?;
             to_plan = pushed.replan;
             self.note_pushed(state, target, pushed, &sources, &mut done).await?;

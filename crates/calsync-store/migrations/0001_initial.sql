@@ -43,6 +43,8 @@ CREATE TABLE calendars (
     colour                    {text},
     access                    {text} NOT NULL CHECK (access IN ('free_busy', 'read', 'write', 'owner')),
     sync_enabled              {int} NOT NULL DEFAULT 0 CHECK (sync_enabled IN (0, 1)),
+    -- Why it takes no part, until its blocks are removed, or for as long as they are to stand.
+    leaving                   {text} CHECK (leaving IN ('disabled', 'reset', 'stopped')),
     webhook_enabled           {int} NOT NULL DEFAULT 1 CHECK (webhook_enabled IN (0, 1)),
     fallback_polling_enabled  {int} NOT NULL DEFAULT 1 CHECK (fallback_polling_enabled IN (0, 1)),
     missing                   {int} NOT NULL DEFAULT 0 CHECK (missing IN (0, 1)),
@@ -74,6 +76,7 @@ CREATE TABLE calendars (
     UNIQUE (account_id, remote_id),
     UNIQUE (user_id, id),
     FOREIGN KEY (user_id, account_id) REFERENCES accounts (user_id, id) ON DELETE CASCADE,
+    CHECK (leaving IS NULL OR sync_enabled = 0),
     -- A cursor is whole or absent.
     CHECK ((cursor_token IS NULL) = (cursor_params IS NULL)
        AND (cursor_token IS NULL) = (cursor_from IS NULL)

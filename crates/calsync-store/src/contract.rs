@@ -14,6 +14,7 @@ pub mod concurrency;
 pub mod fences;
 pub mod figures;
 pub mod leases;
+pub mod leaving;
 pub mod model;
 pub mod people;
 pub mod prune;
@@ -66,6 +67,9 @@ macro_rules! store_contract {
             leases: the_longest_due_goes_first, a_live_lease_is_exclusive, an_expired_lease_is_taken_over,
                 tokens_grow_across_releases, an_expired_lease_nobody_took_is_still_good,
                 release_respects_what_was_raised_meanwhile, any_other_thing_can_be_leased, nobody_claims_a_stranger;
+            leaving: leaving_has_a_reason_until_it_is_over, coming_back_starts_anew,
+                a_disabling_ends_without_a_trace_of_events, a_reset_forgets_all_but_what_stands,
+                an_end_that_nobody_waits_for_changes_nothing;
             fences: a_stale_worker_is_refused_everywhere, a_released_lease_is_refused_everywhere,
                 a_refused_worker_changes_nothing;
             walk: a_pull_is_taken_over_whole, a_full_listing_clears_its_wish, targets_become_due,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use calsync_core::calendar::{Account, AccountStatus, Calendar, ListedCalendar, ProviderKind, User};
+use calsync_core::calendar::{Account, AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use calsync_core::hold::Hold;
 use calsync_core::ids::{
     AccountId, CalendarId, CorrelationId, NotificationId, RuleId, RunId, SubscriptionId, UserId,
@@ -29,6 +29,7 @@ use crate::tally::Tallies;
 
 mod figures;
 mod leases;
+mod leaving;
 mod people;
 mod prune;
 mod receipt;
@@ -189,6 +190,7 @@ store_methods! {
     waiting_writes(target: CalendarId) -> u64;
     settle(lease: &Lease, settlements: &[Settlement]) -> ();
     end_run(lease: &Lease, end: &RunEnd) -> ();
+    finish_leaving(lease: &Lease, calendar: CalendarId, why: Leaving) -> ();
     approve_hold(target: CalendarId, now: Ts) -> bool;
     begin_subscription(new: &Subscription, replaces: Option<SubscriptionId>) -> ();
     confirm_subscription(opened: &ChannelOpened<'_>) -> ();

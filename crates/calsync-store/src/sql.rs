@@ -4,7 +4,7 @@
 //! the database while it holds a write transaction.
 
 use async_trait::async_trait;
-use calsync_core::calendar::{AccountStatus, Calendar, ListedCalendar, ProviderKind, User};
+use calsync_core::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use calsync_core::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
 use calsync_core::ledger::{LedgerRow, Settlement, Write};
 use calsync_core::mirror::Mirror;
@@ -34,6 +34,7 @@ pub mod copy;
 mod db;
 mod figures;
 mod leases;
+mod leaving;
 pub mod limits;
 mod lite;
 mod lookups;
@@ -229,6 +230,7 @@ store_methods! {
     waiting_writes(target: CalendarId) -> u64;
     settle(lease: &Lease, settlements: &[Settlement]) -> ();
     end_run(lease: &Lease, end: &RunEnd) -> ();
+    finish_leaving(lease: &Lease, calendar: CalendarId, why: Leaving) -> ();
     approve_hold(target: CalendarId, now: Ts) -> bool;
     begin_subscription(new: &Subscription, replaces: Option<SubscriptionId>) -> ();
     confirm_subscription(opened: &ChannelOpened<'_>) -> ();

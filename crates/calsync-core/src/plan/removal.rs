@@ -63,7 +63,10 @@ fn removal(input: &PlanInput<'_>, known: &Known<'_>, row: &LedgerRow, reason: Re
         (Some(block), _, _) => Some(delete(&block.id, block.version.clone())),
         // Whether it exists is not known: asking for its removal is harmless either way.
         (None, LedgerState::Creating, Some(id)) if !taken(id) => Some(delete(id, None)),
-        (None, LedgerState::Live | LedgerState::Yielded, Some(id)) if !input.is_known() && !taken(id) => {
+        // In a calendar on its way out nobody looks again: what a reading did not show is asked for all the same.
+        (None, LedgerState::Live | LedgerState::Yielded, Some(id))
+            if (!input.is_known() || input.target.is_on_its_way_out()) && !taken(id) =>
+        {
             Some(delete(id, None))
         }
         (None, _, _) => None,

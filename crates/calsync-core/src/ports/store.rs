@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::block::ObservedBlock;
-use crate::calendar::{Account, AccountStatus, Calendar, Cursor, ListedCalendar, ProviderKind, User};
+use crate::calendar::{
+    Account, AccountStatus, Calendar, Cursor, Leaving, ListedCalendar, ProviderKind, User,
+};
 use crate::delivery::Delivery;
 use crate::event::Event;
 use crate::hold::Hold;
@@ -251,8 +253,10 @@ pub struct NextDue {
 /// A change to a calendar's switches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CalendarChange {
-    /// Take part, or not. Either way its rules' targets, and it, are planned again.
+    /// Take part, or not; `Off` is `Leave(Disabled)`. Either way its rules' targets, and it, are planned again.
     SyncEnabled(Switch),
+    /// Take no part from now on, for this reason.
+    Leave(Leaving),
     /// Use push, or not.
     WebhookEnabled(Switch),
     /// The provider told that it can't push for it.
@@ -424,8 +428,8 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
     /// One calendar.
     async fn calendar(&self, calendar: CalendarId) -> Result<Option<Calendar>, StoreError>;
-    /// Changes a switch; the user's calendars are planned again. One that is switched off is forgotten, and whoever holds its
-    /// user's lease loses it: what they have read is.
+    /// Changes a switch; the user's calendars are planned again. One that is switched off or on is forgotten, and whoever
+    /// holds its user's lease loses it: what they have read is.
     async fn change_calendar(
         &self,
         calendar: CalendarId,
@@ -525,6 +529,15 @@ pub trait Store: Send + Sync {
     async fn settle(&self, lease: &Lease, settlements: &[Settlement]) -> Result<(), StoreError>;
     /// A run ends.
     async fn end_run(&self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError>;
+    /// A calendar's way out has come to its end: what its last look showed is forgotten, and nothing is under way any more.
+    /// After a reset, all else that is known of it is forgotten too: blocks, ledger rows (but never one that stands, in it or
+    /// of it), writes, hold, runs, notifications. Nothing happens if it left for another reason than this, or is back.
+    async fn finish_leaving(
+        &self,
+        lease: &Lease,
+        calendar: CalendarId,
+        why: Leaving,
+    ) -> Result<(), StoreError>;
     /// Approves the open hold of a target, which is planned again; `false` if there is none.
     async fn approve_hold(&self, target: CalendarId, now: Ts) -> Result<bool, StoreError>;
 

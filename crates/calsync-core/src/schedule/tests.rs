@@ -34,6 +34,7 @@ fn read_at(hour: i64) -> Calendar {
         colour: None,
         access: Access::Owner,
         sync_enabled: true,
+        leaving: None,
         webhook_enabled: true,
         fallback_polling_enabled: true,
         missing: false,

@@ -1,9 +1,9 @@
 //! Closing channels at the provider: those that were replaced, suspended or never heard of. It is tried again for as long
 //! as the channel lives; until then its deliveries are refused, or do no harm.
 
-use calsync_core::calendar::{Account, AccountStatus, Calendar};
+use calsync_core::calendar::{Account, AccountStatus, Calendar, Leaving};
 use calsync_core::ids::CalendarId;
-use calsync_core::ports::{CalendarChange, ErrorClass, ProviderAccount, StoreError, Switch};
+use calsync_core::ports::{CalendarChange, ErrorClass, ProviderAccount, StoreError};
 use calsync_core::subscription::{CLOSE_AGAIN, Subscription};
 use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
@@ -92,8 +92,14 @@ impl Engine {
     /// Takes a calendar out of synchronising: its blocks go from the others, the others' blocks go from it (durably: the
     /// next steps do it), and its channels are closed: now where that can be done, else by later rounds of maintenance.
     pub async fn disable_calendar(&self, calendar: &Calendar) -> Result<(), EngineError> {
+        self.take_out(calendar, Leaving::Disabled).await
+    }
+
+    /// Takes a calendar out of synchronising for this reason, durably: the next steps do what it asks for. Its channels are
+    /// closed in the same way.
+    pub async fn take_out(&self, calendar: &Calendar, why: Leaving) -> Result<(), EngineError> {
         let now = self.clock.now();
-        self.store.change_calendar(calendar.id, CalendarChange::SyncEnabled(Switch::Off), now).await?;
+        self.store.change_calendar(calendar.id, CalendarChange::Leave(why), now).await?;
         self.known.forget(calendar.id);
         let all = self.store.subscriptions(calendar.id).await?;
         for channel in all.iter().filter(|s| s.close_at.is_some_and(|at| at <= now)) {

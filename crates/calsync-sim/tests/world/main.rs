@@ -7,6 +7,7 @@
 mod cast;
 mod channels;
 mod deaths;
+mod leaving;
 mod lifecycle;
 mod microsoft;
 mod mortal;

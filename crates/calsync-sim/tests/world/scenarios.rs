@@ -155,7 +155,7 @@ fn event_251_is_not_deleted() {
 }
 
 /// Adds `count` events of half an hour.
-async fn crowd(world: &mut World, calendar: &RemoteId, count: i64) {
+pub(crate) async fn crowd(world: &mut World, calendar: &RemoteId, count: i64) {
     let now = world.clock.now();
     world.cloud.with(|c| {
         for n in 0..count {
@@ -170,7 +170,7 @@ async fn crowd(world: &mut World, calendar: &RemoteId, count: i64) {
 }
 
 /// Cancels everything that people made.
-fn empty(cloud: &mut calsync_sim::cloud::Cloud, calendar: &RemoteId, now: calsync_core::time::Ts) {
+pub(crate) fn empty(cloud: &mut calsync_sim::cloud::Cloud, calendar: &RemoteId, now: calsync_core::time::Ts) {
     for event in cloud.live_events(calendar) {
         if event.content.private.is_empty() && event.series().is_none() {
             cloud.cancel_event(calendar, &event.id, now).unwrap();

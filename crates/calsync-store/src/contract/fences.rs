@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use calsync_core::calendar::Leaving;
 use calsync_core::ledger::{Outcome, Settlement};
 use calsync_core::notification::Served;
 use calsync_core::ports::{Lease, NextDue, NotificationsEnd, PullApply, Store, StoreError};
@@ -28,6 +29,7 @@ async fn tries(w: &World, lease: &Lease) -> Vec<(&'static str, Result<(), StoreE
         ("enqueue", s.enqueue(lease, &enqueued).await),
         ("settle", s.settle(lease, &settled).await),
         ("settle nothing", s.settle(lease, &[]).await),
+        ("finish_leaving", s.finish_leaving(lease, w.a, Leaving::Disabled).await),
         ("end_run", s.end_run(lease, &end).await),
         ("release", s.release(lease, &next).await),
     ]

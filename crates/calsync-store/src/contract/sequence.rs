@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use calsync_core::calendar::{AccountStatus, Cursor, ProviderKind};
+use calsync_core::calendar::{AccountStatus, Cursor, Leaving, ProviderKind};
 use calsync_core::hold::Hold;
 use calsync_core::ids::{AccountId, CalendarId, CorrelationId, NotificationId, RuleId, UserId};
 use calsync_core::ledger::{LedgerRow, LedgerState, Outcome, Settlement, Write};

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use calsync_core::block::CalendarRef;
-use calsync_core::calendar::{Account, AccountStatus, Calendar, ListedCalendar, User};
+use calsync_core::calendar::{Account, AccountStatus, Calendar, Leaving, ListedCalendar, User};
 use calsync_core::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
-use calsync_core::ports::{CalendarChange, ConnectAccount, SealedCredentials, StoreError, UserState, Wish};
+use calsync_core::ports::{
+    CalendarChange, ConnectAccount, SealedCredentials, StoreError, Switch, UserState, Wish,
+};
 use calsync_core::rule::Rule;
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
@@ -221,33 +223,9 @@ impl State {
     ) -> Result<(), StoreError> {
         let calendar = self.calendar_mut(id)?;
         match change {
-            CalendarChange::SyncEnabled(switch) => {
-                calendar.sync_enabled = switch.is_on();
-                if switch.is_on() {
-                    watchable(calendar);
-                }
-                let user = calendar.user;
-                if !switch.is_on() {
-                    // Whoever is at work on them has read what is forgotten here, and must not go by it.
-                    self.fence_off(&user_resource(user));
-                }
-                self.plan_all(user, now);
-                // Switched off it is none of "all", but its own blocks must go.
-                let calendar = self.calendar_mut(id)?;
-                if !calendar.sync_enabled {
-                    retire(&mut self.subscriptions, id, now);
-                    let calendar = self.calendar_mut(id)?;
-                    calendar.plan_due = true;
-                    raise(calendar, now);
-                    // Copied titles must not stay, and enabling starts from the calendar as it is then.
-                    calendar.cursor = None;
-                    calendar.last_full_sync = None;
-                    calendar.full_due = true;
-                    if let Some(mirror) = self.mirrors.get_mut(&id) {
-                        mirror.events.clear();
-                    }
-                }
-            }
+            CalendarChange::SyncEnabled(Switch::On) => self.join(id, now)?,
+            CalendarChange::SyncEnabled(Switch::Off) => self.leave(id, Leaving::Disabled, now)?,
+            CalendarChange::Leave(why) => self.leave(id, why, now)?,
             CalendarChange::WebhookEnabled(switch) => {
                 calendar.webhook_enabled = switch.is_on();
                 if switch.is_on() {
@@ -268,7 +246,7 @@ impl State {
     }
 
     /// All calendars of a user that take part are planned again.
-    fn plan_all(&mut self, user: UserId, now: Ts) {
+    pub(super) fn plan_all(&mut self, user: UserId, now: Ts) {
         for calendar in self.calendars.values_mut().filter(|c| c.user == user && c.sync_enabled) {
             calendar.plan_due = true;
             raise(calendar, now);
@@ -346,7 +324,7 @@ impl State {
 }
 
 /// Somebody wants it now: what was tried before counts no more.
-fn watchable(calendar: &mut Calendar) {
+pub(super) fn watchable(calendar: &mut Calendar) {
     calendar.push_unsupported = false;
     calendar.watch_after = Ts::from_secs(0);
 }
@@ -389,6 +367,7 @@ fn new_calendar(id: CalendarId, account: &Account, listed: &ListedCalendar) -> C
         colour: listed.colour.clone(),
         access: listed.access,
         sync_enabled: false,
+        leaving: None,
         webhook_enabled: true,
         fallback_polling_enabled: true,
         missing: false,

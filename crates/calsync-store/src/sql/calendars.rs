@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use calsync_core::calendar::{Calendar, ListedCalendar};
+use calsync_core::calendar::{Calendar, Leaving, ListedCalendar};
 use calsync_core::ids::{AccountId, CalendarId, UserId};
 use calsync_core::ports::{CalendarChange, StoreError, Switch, Wish};
 use calsync_core::time::Ts;
@@ -10,6 +10,7 @@ use calsync_core::time::Ts;
 use super::SqlStore;
 use super::columns::{self, select};
 use super::db::{Bulk, Tx};
+use super::leaving::{join, leave};
 use super::people::{hold_calendars, lock_user, say};
 use super::value::{Val, vals};
 use crate::rows::{AT_ONCE, missing};
@@ -69,22 +70,24 @@ impl SqlStore {
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         let user = owner(&mut tx, calendar).await?.ok_or_else(|| missing("calendar"))?;
-        if change == CalendarChange::SyncEnabled(Switch::Off) {
+        if matches!(change, CalendarChange::SyncEnabled(_) | CalendarChange::Leave(_)) {
             // Whoever is at work on them has read what is forgotten here, and must not go by it.
             tx.exec(FENCE_OFF, vals![user]).await?;
         }
         lock_user(&mut tx, user).await?;
         let mut raised = BTreeSet::from([calendar]);
         match change {
-            CalendarChange::SyncEnabled(switch) => {
-                let sql = "UPDATE calendars SET sync_enabled = $2, plan_due = 1 WHERE id = $1";
-                tx.exec(sql, vals![calendar, switch.is_on()]).await?;
-                if switch.is_on() {
-                    tx.exec(WATCHABLE, vals![calendar]).await?;
-                } else {
-                    forget(&mut tx, calendar).await?;
-                    tx.exec(RETIRE, vals![calendar, now]).await?;
-                }
+            CalendarChange::SyncEnabled(Switch::On) => {
+                join(&mut tx, calendar).await?;
+                tx.exec(WATCHABLE, vals![calendar]).await?;
+                raised.extend(plan_all(&mut tx, user).await?);
+            }
+            CalendarChange::SyncEnabled(Switch::Off) => {
+                leave(&mut tx, calendar, Leaving::Disabled, now).await?;
+                raised.extend(plan_all(&mut tx, user).await?);
+            }
+            CalendarChange::Leave(why) => {
+                leave(&mut tx, calendar, why, now).await?;
                 raised.extend(plan_all(&mut tx, user).await?);
             }
             CalendarChange::WebhookEnabled(switch) => {
@@ -159,21 +162,12 @@ pub(super) const RAISE: Bulk = Bulk {
 const WATCHABLE: &str = "UPDATE calendars SET push_unsupported = 0, watch_after = 0 WHERE id = $1";
 
 /// Nobody needs its channels any more: they are out of use at once, and closed at the provider as soon as that can be done.
-const RETIRE: &str = "UPDATE webhook_subscriptions SET status = 'suspended', close_at = $2 \
+pub(super) const RETIRE: &str = "UPDATE webhook_subscriptions SET status = 'suspended', close_at = $2 \
     WHERE calendar_id = $1 AND status = 'active'";
 
 /// The holder's writes are refused from now on, as if another had taken over. Before the calendars, as everywhere.
 const FENCE_OFF: &str =
     "UPDATE leases SET owner = NULL, token = token + 1 WHERE user_id = $1 AND owner IS NOT NULL";
-
-/// Copied titles must not stay stored, and enabling starts from the calendar as it is then. The blocks are needed to
-/// remove ours.
-async fn forget(tx: &mut Tx, calendar: CalendarId) -> Result<(), StoreError> {
-    tx.exec("DELETE FROM mirror_events WHERE calendar_id = $1", vals![calendar]).await?;
-    let sql = "UPDATE calendars SET cursor_token = NULL, cursor_params = NULL, cursor_from = NULL, cursor_to = NULL, \
-               last_full_sync = NULL, full_due = 1 WHERE id = $1";
-    tx.exec(sql, vals![calendar]).await.map(drop)
-}
 
 /// All calendars of a user that take part are planned again; which.
 pub(super) async fn plan_all(tx: &mut Tx, user: UserId) -> Result<Vec<CalendarId>, StoreError> {

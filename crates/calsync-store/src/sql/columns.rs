@@ -58,7 +58,7 @@ pub(super) fn account(mut r: Row) -> Result<Account, StoreError> {
 macro_rules! calendar_columns {
     () => {
         "c.id, c.account_id, c.user_id, a.provider, a.remote_id, c.remote_id, c.name, c.time_zone, c.colour, c.access, \
-         c.sync_enabled, c.webhook_enabled, c.fallback_polling_enabled, c.missing, c.push_unsupported, \
+         c.sync_enabled, c.leaving, c.webhook_enabled, c.fallback_polling_enabled, c.missing, c.push_unsupported, \
          c.webhook_last_activity, c.webhook_failure_streak, c.last_webhook_failure, c.last_polling_sync, \
          c.last_synced_at, c.last_full_sync, c.cursor_token, c.cursor_params, c.cursor_from, c.cursor_to, \
          c.dirty_generation, c.synced_generation, c.due_at, c.plan_due, c.full_due, c.watch_after, c.push_admitted"
@@ -77,6 +77,7 @@ pub(super) fn calendar(mut r: Row) -> Result<Calendar, StoreError> {
         colour: r.opt_text()?,
         access: r.word()?,
         sync_enabled: r.flag()?,
+        leaving: r.opt_word()?,
         webhook_enabled: r.flag()?,
         fallback_polling_enabled: r.flag()?,
         missing: r.flag()?,

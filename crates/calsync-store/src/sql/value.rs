@@ -251,9 +251,14 @@ impl Row {
 
     /// The name of one of an enum's variants.
     pub(crate) fn word<T: DeserializeOwned>(&mut self) -> Result<T, StoreError> {
-        let word = self.text()?;
+        self.opt_word()?.ok_or_else(absent)
+    }
+
+    pub(crate) fn opt_word<T: DeserializeOwned>(&mut self) -> Result<Option<T>, StoreError> {
+        let Some(word) = self.opt_text()? else { return Ok(None) };
         let unknown = |_| StoreError::Corrupt(format!("the state {word:?} is unknown to this version"));
         T::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(&word))
+            .map(Some)
             .map_err(unknown)
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn calendar(n: u128, zone: &str) -> Calendar {
         colour: None,
         access: Access::Owner,
         sync_enabled: true,
+        leaving: None,
         webhook_enabled: true,
         fallback_polling_enabled: true,
         missing: false,

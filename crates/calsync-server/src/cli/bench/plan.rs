@@ -210,6 +210,7 @@ fn calendar(number: u8, now: Ts) -> Calendar {
         colour: None,
         access: Access::Owner,
         sync_enabled: true,
+        leaving: None,
         webhook_enabled: true,
         fallback_polling_enabled: true,
         missing: false,

@@ -99,7 +99,9 @@ impl Sequence {
                 "update_calendar_list"
             }
             2 | 3 => {
-                let change = match self.draw(5) {
+                use Leaving::{Disabled, Reset, Stopped};
+                let change = match self.draw(6) {
+                    5 => CalendarChange::Leave(self.one_of(&[Disabled, Reset, Stopped])),
                     0 => CalendarChange::WebhookEnabled(self.switch()),
                     1 => CalendarChange::PushUnsupported,
                     _ => CalendarChange::SyncEnabled(self.switch()),
@@ -288,7 +290,13 @@ impl Sequence {
 
     pub(super) async fn walking(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
         let (lease, calendar) = (self.lease(), self.calendar());
-        match self.draw(7) {
+        match self.draw(8) {
+            7 => {
+                let why = self.one_of(&[Leaving::Disabled, Leaving::Reset]);
+                let answer = both!(self, m, r, finish_leaving(&lease, calendar, why));
+                self.learn(&lease, &answer);
+                "finish_leaving"
+            }
             0 | 1 => {
                 let pull = self.pull(calendar);
                 let answer = both!(self, m, r, apply_pull(&lease, &pull));

@@ -122,7 +122,7 @@ tables! {
     credentials where "TRUE" key (account_id Id) copied (sealed Bytes, version Int) arises () cleared ();
     calendars where "TRUE" key (id Id)
         copied (account_id Id, user_id Id, remote_id Text, name Text, time_zone Text, colour Text, access Text,
-            sync_enabled Int, webhook_enabled Int, fallback_polling_enabled Int, missing Int,
+            sync_enabled Int, leaving Text, webhook_enabled Int, fallback_polling_enabled Int, missing Int,
             push_unsupported Int, webhook_last_activity Int, webhook_failure_streak Int,
             last_webhook_failure Int, last_polling_sync Int, last_synced_at Int, last_full_sync Int,
             cursor_token Text, cursor_params Text, cursor_from Int, cursor_to Int, dirty_generation Int,

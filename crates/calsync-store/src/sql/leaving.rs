@@ -1,0 +1,84 @@
+//! Calendars that come and go, in SQL: joining, leaving, and what is forgotten on the way. Never forgets a block that stands.
+
+use calsync_core::calendar::Leaving;
+use calsync_core::ids::CalendarId;
+use calsync_core::ports::{Lease, StoreError};
+use calsync_core::time::Ts;
+
+use super::SqlStore;
+use super::calendars::RETIRE;
+use super::db::Tx;
+use super::leases::fence;
+use super::value::{Val, vals};
+
+/// It takes part, and starts from what its provider shows from now on.
+pub(super) async fn join(tx: &mut Tx, calendar: CalendarId) -> Result<(), StoreError> {
+    let sql = "UPDATE calendars SET sync_enabled = 1, leaving = NULL WHERE id = $1 AND sync_enabled = 0";
+    if tx.exec(sql, vals![calendar]).await? == 1 {
+        forget_events(tx, calendar).await?;
+    }
+    Ok(())
+}
+
+/// It takes part no longer.
+pub(super) async fn leave(
+    tx: &mut Tx,
+    calendar: CalendarId,
+    why: Leaving,
+    now: Ts,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE calendars SET sync_enabled = 0, leaving = $2, plan_due = 1 WHERE id = $1";
+    tx.exec(sql, vals![calendar, Val::word(&why)?]).await?;
+    tx.exec(RETIRE, vals![calendar, now]).await?;
+    forget_events(tx, calendar).await
+}
+
+/// Copied titles must not stay stored, and enabling starts from the calendar as it is then. The blocks are needed to
+/// remove ours.
+async fn forget_events(tx: &mut Tx, calendar: CalendarId) -> Result<(), StoreError> {
+    tx.exec("DELETE FROM mirror_events WHERE calendar_id = $1", vals![calendar]).await?;
+    let sql = "UPDATE calendars SET cursor_token = NULL, cursor_params = NULL, cursor_from = NULL, cursor_to = NULL, \
+               last_full_sync = NULL, full_due = 1 WHERE id = $1";
+    tx.exec(sql, vals![calendar]).await.map(drop)
+}
+
+/// All that a reset forgets beside the events, one table after the other.
+pub(super) const FORGET: [&str; 8] = [
+    "DELETE FROM mirror_blocks WHERE calendar_id = $1",
+    "DELETE FROM outbox WHERE target = $1",
+    "DELETE FROM holds WHERE target = $1",
+    "DELETE FROM ledger WHERE target = $1 AND state = 'gone'",
+    // Of its user's calendars there are few: each is looked through along the key.
+    "DELETE FROM ledger WHERE source = $1 AND state = 'gone' AND target IN (SELECT id FROM calendars \
+     WHERE user_id = (SELECT user_id FROM calendars WHERE id = $1))",
+    "DELETE FROM sync_runs WHERE calendar_id = $1",
+    "DELETE FROM webhook_notifications WHERE subscription_id IN (SELECT id FROM webhook_subscriptions \
+     WHERE calendar_id = $1)",
+    "UPDATE calendars SET webhook_last_activity = NULL, webhook_failure_streak = 0, last_webhook_failure = NULL, \
+     last_polling_sync = NULL, last_synced_at = NULL WHERE id = $1",
+];
+
+impl SqlStore {
+    pub(super) async fn finish_leaving(
+        &self,
+        lease: &Lease,
+        calendar: CalendarId,
+        why: Leaving,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        fence(&mut tx, lease).await?;
+        let known = tx.lock("SELECT id FROM calendars WHERE id = $1", vals![calendar]).await?;
+        known.ok_or_else(|| crate::rows::missing("calendar"))?;
+        let sql = "UPDATE calendars SET leaving = NULL, plan_due = 0 WHERE id = $1 AND leaving = $2";
+        if tx.exec(sql, vals![calendar, Val::word(&why)?]).await? == 0 {
+            return Ok(());
+        }
+        forget_events(&mut tx, calendar).await?;
+        if why == Leaving::Reset {
+            for sql in FORGET {
+                tx.exec(sql, vals![calendar]).await?;
+            }
+        }
+        tx.commit().await
+    }
+}
