@@ -7,8 +7,10 @@ use std::io::Write;
 
 use serde::Serialize;
 
+mod ask;
 mod progress;
 
+pub use ask::Answer;
 pub use progress::Progress;
 
 /// How results are shown.

@@ -102,6 +102,14 @@ pub enum Command {
         #[command(subcommand)]
         command: CalendarsCommand,
     },
+    /// Stop everything, clean one calendar, or take back all that was ever written
+    ///
+    /// Only blocks that calendar-sync made are ever removed. Shows first what would be, and asks. It can be broken off at any
+    /// point: the running service goes on, and so does the same command, repeated. Accounts and rules stay.
+    #[command(
+        after_help = "Example:\n  calendar-sync reset --calendar Work\n  calendar-sync reset --complete --user ada@example.com --dry-run"
+    )]
+    Reset(ResetArgs),
     /// Which calendar blocks which, and how
     ///
     /// Without rules of their own, all of a user's enabled calendars block each other.
@@ -371,8 +379,10 @@ pub enum CalendarsCommand {
     #[command(after_help = "Example:\n  calendar-sync calendars enable Work")]
     Enable(OneCalendar),
     /// Take a calendar out: its blocks go from the others, and the others' blocks from it
-    #[command(after_help = "Example:\n  calendar-sync calendars disable Work")]
-    Disable(OneCalendar),
+    ///
+    /// Shows first what it would remove, and asks. What can't be removed now is removed later, by the running service.
+    #[command(after_help = "Example:\n  calendar-sync calendars disable Work --dry-run")]
+    Disable(DisableArgs),
 }
 
 /// Whose.
@@ -391,6 +401,52 @@ pub struct OneCalendar {
     /// Look only among this user's calendars (e-mail address or id)
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+}
+
+/// `calendars disable`
+#[derive(Args, Debug)]
+pub struct DisableArgs {
+    /// Which one.
+    #[command(flatten)]
+    pub which: OneCalendar,
+    /// How.
+    #[command(flatten)]
+    pub how: LeavingArgs,
+}
+
+/// How calendars are taken out.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct LeavingArgs {
+    /// Really do it, without being asked
+    #[arg(long)]
+    pub yes: bool,
+    /// Only show what would be removed
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Leave the removing to the running service
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// `reset`
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("reset").required(true))]
+pub struct ResetArgs {
+    /// Stop: nothing is read or written any more, and all blocks stay as they are, until calendars are enabled again
+    #[arg(long, group = "reset")]
+    pub soft: bool,
+    /// Clean this calendar (id, or name if only one is called so): its blocks and those in it go, and it is left disabled
+    #[arg(long, group = "reset", value_name = "CALENDAR")]
+    pub calendar: Option<String>,
+    /// Take back everything: all blocks go, and all that is known of the calendars, which are left disabled
+    #[arg(long, group = "reset")]
+    pub complete: bool,
+    /// Only this user's calendars (e-mail address or id) [default: everybody's]
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub how: LeavingArgs,
 }
 
 /// `rules …`

@@ -1,15 +1,15 @@
 //! `calendars list`, `calendars enable`, `calendars disable`.
 
-use calsync_core::calendar::{Access, Calendar};
+use calsync_core::calendar::{Access, Calendar, Leaving};
 use calsync_core::ports::{CalendarChange, Switch, UserState};
 use calsync_core::time::Ts;
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{CalendarsCommand, OneCalendar};
+use super::args::{DisableArgs, OfUser, OneCalendar};
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::lookup;
+use super::{leaving, lookup};
 use crate::service::Service;
 
 /// A calendar as it is shown: without the provider's cursor, which means nothing to anybody.
@@ -23,6 +23,7 @@ struct Row {
     time_zone: String,
     access: Access,
     sync_enabled: bool,
+    leaving: Option<Leaving>,
     webhook_enabled: bool,
     missing: bool,
     webhook_failure_streak: u32,
@@ -31,25 +32,19 @@ struct Row {
     watched: bool,
 }
 
-/// Runs one of them. Taking a calendar out needs the service, to close its push channels at the provider.
-pub async fn run(
-    command: &CalendarsCommand,
-    context: &Context,
-    service: Option<&Service>,
-) -> Result<Exit, Failure> {
-    match command {
-        CalendarsCommand::List(of) => list(context, of.user.as_deref()).await,
-        CalendarsCommand::Enable(which) => switch(context, which, Switch::On, None).await,
-        CalendarsCommand::Disable(which) => switch(context, which, Switch::Off, service).await,
-    }
-}
-
-async fn list(context: &Context, of: Option<&str>) -> Result<Exit, Failure> {
-    let states = lookup::states(&*context.store, of).await?;
+/// Lists them.
+pub async fn list(of: &OfUser, context: &Context) -> Result<Exit, Failure> {
+    let states = lookup::states(&*context.store, of.user.as_deref()).await?;
     let rows: Vec<Row> =
         states.iter().flat_map(|state| state.calendars.iter().map(|c| row(state, c))).collect();
     let text = |row: &Row| {
-        let enabled = if row.sync_enabled { "on" } else { "off" };
+        let enabled = match row.leaving {
+            _ if row.sync_enabled => "on",
+            Some(Leaving::Stopped) => "stopped",
+            Some(Leaving::Disabled) => "going off",
+            Some(Leaving::Reset) => "being reset",
+            None => "off",
+        };
         let state = if row.missing { "gone at the provider" } else { enabled };
         let synced = row.last_synced_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
         let access = access_name(row.access).to_owned();
@@ -78,6 +73,7 @@ fn row(state: &UserState, calendar: &Calendar) -> Row {
         time_zone: calendar.time_zone.clone(),
         access: calendar.access,
         sync_enabled: calendar.sync_enabled,
+        leaving: calendar.leaving,
         webhook_enabled: calendar.webhook_enabled,
         missing: calendar.missing,
         webhook_failure_streak: calendar.webhook_failure_streak,
@@ -96,43 +92,52 @@ const fn access_name(access: Access) -> &'static str {
     }
 }
 
-async fn switch(
-    context: &Context,
-    which: &OneCalendar,
-    to: Switch,
-    service: Option<&Service>,
-) -> Result<Exit, Failure> {
+/// Lets one take part.
+pub async fn enable(which: &OneCalendar, context: &Context) -> Result<Exit, Failure> {
     let calendar = lookup::calendar(&*context.store, &which.calendar, which.user.as_deref()).await?;
     let (name, now) = (&calendar.name, context.now());
-    let word = if to.is_on() { "enabled" } else { "disabled" };
-    if calendar.sync_enabled == to.is_on() {
+    if calendar.sync_enabled {
         context.out.result(
-            &format!("{name} is {word} already"),
-            &json!({"id": calendar.id, "sync_enabled": to.is_on(), "changed": false}),
+            &format!("{name} is enabled already"),
+            &json!({"id": calendar.id, "sync_enabled": true, "changed": false}),
         );
         return Ok(Exit::Ok);
     }
-    match service {
-        Some(service) if !to.is_on() => service.engine.disable_calendar(&calendar).await?,
-        _ => context.store.change_calendar(calendar.id, CalendarChange::SyncEnabled(to), now).await?,
-    }
-    context.store.audit("command line", &format!("{word} calendar {}", calendar.id), now).await?;
-    let then = if to.is_on() {
-        "its events block the others from the next sync on"
+    context.store.change_calendar(calendar.id, CalendarChange::SyncEnabled(Switch::On), now).await?;
+    context.store.audit("command line", &format!("enabled calendar {}", calendar.id), now).await?;
+    let then = if calendar.is_stopped() {
+        "it is read anew, and blocks that stand as they should are kept"
     } else {
-        "the next sync removes its blocks from the others and theirs from it"
+        "its events block the others from the next sync on"
     };
     context.out.result(
-        &format!("{name} is {word}: {then}"),
-        &json!({"id": calendar.id, "sync_enabled": to.is_on(), "changed": true}),
+        &format!("{name} is enabled: {then}"),
+        &json!({"id": calendar.id, "sync_enabled": true, "changed": true}),
     );
-    if to.is_on() && calendar.missing {
+    if calendar.missing {
         context
             .out
             .note("warning: the provider no longer lists this calendar; nothing happens until it does");
     }
-    if to.is_on() && !calendar.access.may_write() {
+    if !calendar.access.may_write() {
         context.out.note("note: this account may only read the calendar, so no blocks are written into it");
     }
     Ok(Exit::Ok)
+}
+
+/// Takes one out.
+pub async fn disable(args: &DisableArgs, context: &Context, service: &Service) -> Result<Exit, Failure> {
+    let which = &args.which;
+    let calendar = lookup::calendar(&*context.store, &which.calendar, which.user.as_deref()).await?;
+    // One that is on its way out is not there yet: the work goes on.
+    if !calendar.sync_enabled && calendar.leaving.is_none() {
+        context.out.result(
+            &format!("{} is disabled already", calendar.name),
+            &json!({"done": "disabled", "calendars": [calendar.id], "blocks": 0, "removed": 0, "left": 0,
+                    "left_in": []}),
+        );
+        return Ok(Exit::Ok);
+    }
+    let party = leaving::party(context, calendar).await?;
+    leaving::run(args.how, Leaving::Disabled, vec![party], context, service).await
 }

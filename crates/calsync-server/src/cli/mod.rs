@@ -13,8 +13,10 @@ pub mod demo;
 pub mod doctor;
 pub mod exit;
 pub mod inspect;
+pub mod leaving;
 pub mod lookup;
 pub mod migrate;
+pub mod reset;
 pub mod rules;
 pub mod secrets;
 pub mod serve;
@@ -111,14 +113,20 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Accounts { command: args::AccountsCommand::List(of) } => {
             on_store(config, out, async |context| accounts::list(of, &context).await)
         }
-        Command::Calendars { command: command @ args::CalendarsCommand::Disable(_) } => {
+        Command::Calendars { command: args::CalendarsCommand::List(of) } => {
+            on_store(config, out, async |context| calendars::list(of, &context).await)
+        }
+        Command::Calendars { command: args::CalendarsCommand::Enable(which) } => {
+            on_store(config, out, async |context| calendars::enable(which, &context).await)
+        }
+        Command::Calendars { command: args::CalendarsCommand::Disable(args) } => {
             serve::on_service(config, out, async |context, service| {
-                calendars::run(command, &context, Some(&service)).await
+                calendars::disable(args, &context, &service).await
             })
         }
-        Command::Calendars { command } => {
-            on_store(config, out, async |context| calendars::run(command, &context, None).await)
-        }
+        Command::Reset(args) => serve::on_service(config, out, async |context, service| {
+            reset::run(args, &context, &service).await
+        }),
         Command::Rules { command } => {
             on_store(config, out, async |context| rules::run(command, &context).await)
         }

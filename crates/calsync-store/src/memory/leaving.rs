@@ -36,6 +36,7 @@ impl State {
         calendar.sync_enabled = false;
         calendar.leaving = Some(why);
         calendar.plan_due = true;
+        calendar.full_due = true;
         raise(calendar, now);
         retire(&mut self.subscriptions, id, now);
         self.forget_events(id)?;
@@ -50,7 +51,6 @@ impl State {
         let calendar = self.calendar_mut(id)?;
         calendar.cursor = None;
         calendar.last_full_sync = None;
-        calendar.full_due = true;
         if let Some(mirror) = self.mirrors.get_mut(&id) {
             mirror.events.clear();
         }

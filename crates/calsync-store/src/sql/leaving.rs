@@ -27,7 +27,7 @@ pub(super) async fn leave(
     why: Leaving,
     now: Ts,
 ) -> Result<(), StoreError> {
-    let sql = "UPDATE calendars SET sync_enabled = 0, leaving = $2, plan_due = 1 WHERE id = $1";
+    let sql = "UPDATE calendars SET sync_enabled = 0, leaving = $2, plan_due = 1, full_due = 1 WHERE id = $1";
     tx.exec(sql, vals![calendar, Val::word(&why)?]).await?;
     tx.exec(RETIRE, vals![calendar, now]).await?;
     forget_events(tx, calendar).await
@@ -38,7 +38,7 @@ pub(super) async fn leave(
 async fn forget_events(tx: &mut Tx, calendar: CalendarId) -> Result<(), StoreError> {
     tx.exec("DELETE FROM mirror_events WHERE calendar_id = $1", vals![calendar]).await?;
     let sql = "UPDATE calendars SET cursor_token = NULL, cursor_params = NULL, cursor_from = NULL, cursor_to = NULL, \
-               last_full_sync = NULL, full_due = 1 WHERE id = $1";
+               last_full_sync = NULL WHERE id = $1";
     tx.exec(sql, vals![calendar]).await.map(drop)
 }
 

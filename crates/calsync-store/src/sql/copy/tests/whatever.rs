@@ -28,6 +28,14 @@ fn demanded(table: &str, column: &str, sort: Sort) -> Option<Val> {
         ("users", "email") if !most => Val::from("e"),
         (_, "provider") => Val::from(if most { "google" } else { "apple" }),
         ("accounts", "status") => Val::from("disabled"),
+        // One that takes part has no reason not to.
+        ("calendars", "leaving") => {
+            if most {
+                Val::Text(None)
+            } else {
+                Val::from("stopped")
+            }
+        }
         ("calendars", "access") => Val::from("free_busy"),
         ("calendars", name) if name.starts_with("cursor_") && !most => demanded_nothing(name),
         (
