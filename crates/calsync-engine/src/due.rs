@@ -46,7 +46,7 @@ impl Engine {
                 }
                 Some(retry) => retry.at,
                 None => schedule::next_due(calendar, active, &self.config.intervals, now)
-                    .or_else(|| self.last_look_at(state, calendar)),
+                    .or_else(|| last_look_at(state, calendar, now)),
             };
             let hold = state.holds.iter().find(|h| h.target == calendar.id);
             let planned = (calendar.plan_due && hold.is_none()).then_some(now);
@@ -97,13 +97,6 @@ impl Engine {
         rules.iter().filter(|r| targets.contains(&r.target)).map(|r| r.source).filter(usable).collect()
     }
 
-    /// When a calendar on its way out is read once more, if it is to be.
-    pub(crate) fn last_look_at(&self, state: &UserState, calendar: &Calendar) -> Option<Ts> {
-        let now = self.clock.now();
-        let wanted = leaving::wants_last_look(calendar, account_of(state, calendar));
-        wanted.then(|| schedule::read_not_before(calendar, now).unwrap_or(now).max(now))
-    }
-
     /// When to look again at a calendar that no retry can mend: a calendar may come back, so it is asked now and then; a
     /// dead grant only its owner can mend, so it is not.
     pub(crate) fn retry_hopeless(&self, error: &ProviderError, now: Ts) -> Option<Ts> {
@@ -136,4 +129,10 @@ impl Engine {
 /// Whether a calendar's account can be used.
 pub(crate) fn account_is_active(state: &UserState, calendar: &Calendar) -> bool {
     state.accounts.iter().any(|a| a.id == calendar.account && a.status == AccountStatus::Active)
+}
+
+/// When a calendar on its way out is read once more, if it is to be.
+pub(crate) fn last_look_at(state: &UserState, calendar: &Calendar, now: Ts) -> Option<Ts> {
+    let wanted = leaving::wants_last_look(calendar, account_of(state, calendar));
+    wanted.then(|| schedule::read_not_before(calendar, now).unwrap_or(now).max(now))
 }

@@ -25,7 +25,7 @@ use jiff::SignedDuration;
 use crate::access::Accounts;
 use crate::alerts;
 use crate::calls::Counted;
-use crate::due::{Retry, account_is_active, active_subscription};
+use crate::due::{Retry, account_is_active, active_subscription, last_look_at};
 use crate::pull::{PullWork, Pulled};
 use crate::report::{CalendarReport, StepReport};
 use crate::target::TargetDone;
@@ -141,7 +141,7 @@ impl Engine {
             let usable = account_is_active(state, calendar);
             let kind = schedule::reading(calendar, active, &self.config.intervals, now);
             let kind = if recheck.contains(&calendar.id) { Some(RunKind::Full) } else { kind };
-            let last_look = self.last_look_at(state, calendar).is_some_and(|at| at <= now);
+            let last_look = last_look_at(state, calendar, now).is_some_and(|at| at <= now);
             let kind = kind.or(last_look.then_some(RunKind::Full));
             kind.filter(|_| {
                 usable && calendar.due_at.is_some_and(|at| at <= now) || recheck.contains(&calendar.id)

@@ -47,6 +47,8 @@ fn looked_at(leaving: Leaving) -> Calendar {
         fallback_polling_enabled: true,
         missing: false,
         push_unsupported: false,
+        watch_after: Ts::from_secs(0),
+        push_admitted: true,
         webhook_last_activity: None,
         webhook_failure_streak: 0,
         last_webhook_failure: None,

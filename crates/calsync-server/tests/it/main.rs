@@ -21,6 +21,7 @@ mod graph_secret;
 mod graph_tokens;
 mod inside;
 mod kills;
+mod leaving;
 mod mistakes;
 mod mixed;
 mod path;

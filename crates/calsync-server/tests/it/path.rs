@@ -186,7 +186,7 @@ async fn a_calendar_that_is_taken_out_leaves_no_trace() {
     world.wait_for_blocks(&main, 15, PATIENCE).await;
     world.wait_for_channels(2).await;
     let id = world.id_of(&work);
-    world.place.run(&["calendars", "disable", &id]).expect(0);
+    world.place.run(&["calendars", "disable", &id, "--yes"]).expect(0);
     let left = world.sim.cloud().with(|cloud| cloud.watch().channels().count());
     assert_eq!(left, 1, "its push channel is closed at the provider");
     world.place.run(&["sync-calendars"]).expect(0);
