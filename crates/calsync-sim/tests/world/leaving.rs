@@ -260,8 +260,8 @@ fn edit(world: &mut World, calendar: &RemoteId, n: i64) {
         let event =
             Content::timed("while it was off", start, start.plus(SignedDuration::from_hours(1)), "UTC");
         c.create_event(calendar, event, now).unwrap();
-        let theirs = c.live_events(calendar).into_iter();
-        let old = theirs.filter(|e| e.content.private.is_empty() && e.series().is_none()).next();
+        let mut theirs = c.live_events(calendar).into_iter();
+        let old = theirs.find(|e| e.content.private.is_empty() && e.series().is_none());
         if let Some(old) = old {
             c.cancel_event(calendar, &old.id, now).unwrap();
         }
@@ -312,7 +312,7 @@ fn what_is_stopped_stands_still_and_goes_on_without_a_second_block() {
                 world.deliver_and_work().await;
             }
             assert_eq!((world.writes(), blocks(&world)), (before, standing_before), "{homes:?}: not a write");
-            assert_eq!(world.store.next_due().await.unwrap().is_some(), true, "the other person goes on");
+            assert!(world.store.next_due().await.unwrap().is_some(), "the other person goes on");
             // One of them goes on: the others' blocks in it stand as they stood.
             enable(&world, 1).await;
             world.deliver_and_work().await;
