@@ -436,3 +436,28 @@ fn coming_and_going_in_a_faulty_world_converges() {
         });
     }
 }
+
+/// A stopped calendar is never written to, not even for one that leaves: that is told, and it is done when the stop ends.
+#[test]
+fn blocks_in_a_stopped_calendar_wait_for_the_end_of_the_stop() {
+    block_on(async {
+        let mut world = settled(GOOGLE, 31).await;
+        let one = world.life.people[0].calendars[1].clone();
+        let before = standing(&world, &one);
+        leave(&world, 1, Leaving::Stopped).await;
+        leave(&world, 0, Leaving::Reset).await;
+        world.deliver_and_work().await;
+        wait(&mut world).await;
+        assert_eq!(standing(&world, &one), before);
+        let zero = row(&world, 0).await;
+        assert!(zero.is_on_its_way_out(), "it is not forgotten while blocks of it stand");
+        let left = world.engine().left(world.users[0], &[zero.id].into()).await.unwrap();
+        let stopped = row(&world, 1).await.id;
+        assert!(left.iter().all(|l| l.target == stopped && l.obstacle == Obstacle::Stopped), "{left:?}");
+        assert_eq!(left.len(), 1);
+        enable(&world, 1).await;
+        world.deliver_and_work().await;
+        is_clean(&world, &[0], "after the stop");
+        assert_eq!(row(&world, 0).await.leaving, None);
+    });
+}

@@ -2,6 +2,7 @@
 
 use super::dice::Dice;
 use super::pair::{Pair, meeting};
+use crate::calendar::Leaving;
 use crate::hold::{Hold, Verdict};
 use crate::ledger::LedgerState;
 use crate::plan::{ActionKind, Plan, Reason};
@@ -162,4 +163,63 @@ fn blocks_of_former_times_do_not_soften_it() {
         pair.target().ledger.insert(correlation, old);
     }
     assert!(is_held(&without(pair, 12).plan()), "twelve of thirty");
+}
+
+/// Blocks that stand in the target for a calendar whose rule was switched off.
+fn of_a_calendar_that_left(pair: &mut Pair, count: u128) {
+    let (block, row) = (pair.blocks()[0].clone(), pair.target().ledger.values().next().unwrap().clone());
+    for n in 0..count {
+        let mut block = block.clone();
+        block.event.id = format!("left{n}").as_str().into();
+        let correlation = crate::ids::CorrelationId(uuid::Uuid::from_u128(n));
+        let source = crate::ids::CalendarId(uuid::Uuid::from_u128(77));
+        let id = Some(block.event.id.clone());
+        let row = crate::ledger::LedgerRow { correlation, source, block: id, ..row.clone() };
+        pair.target().ledger.insert(correlation, row);
+        pair.target().cloud.made.insert(block.event.id.clone());
+        pair.target().cloud.place(block);
+    }
+}
+
+#[test]
+fn what_a_person_asked_for_is_not_held_with_the_rest() {
+    let mut pair = Pair::of_meetings(60);
+    of_a_calendar_that_left(&mut pair, 40);
+    let mut pair = without(pair, 60);
+    let plan = pair.enqueue();
+    let Verdict::Hold(hold) = &plan.verdict else { panic!("held") };
+    assert_eq!(hold.deletions, 60, "what was asked for is none of the brake's business");
+    let asked_for = plan.actions.iter().filter(|a| a.reason == Reason::RuleGone).count();
+    assert_eq!((asked_for, pair.target().outbox.len()), (40, 40));
+    pair.target().push(&mut Dice::new(3), Default::default());
+    assert_eq!(pair.blocks().len(), 60);
+    assert!(is_held(&pair.plan()), "the rest stays held");
+}
+
+/// Orphans of a calendar on its way out go however many they are: nobody will ever ask about them again.
+#[test]
+fn a_calendar_on_its_way_out_is_not_braked() {
+    for (leaving, held) in [(None, true), (Some(Leaving::Disabled), false), (Some(Leaving::Reset), false)] {
+        let mut pair = Pair::of_meetings(30);
+        pair.target().ledger.clear();
+        let mut pair = without(pair, 30);
+        pair.target().calendar.leaving = leaving;
+        let plan = pair.plan();
+        assert_eq!(plan.actions.iter().filter(|a| a.reason == Reason::Orphan).count(), 30, "{leaving:?}");
+        assert_eq!(is_held(&plan), held, "{leaving:?}");
+    }
+}
+
+/// What its last look did not show is asked for all the same.
+#[test]
+fn a_calendar_on_its_way_out_is_not_taken_at_its_word() {
+    for (leaving, kind) in [(None, ActionKind::Forget), (Some(Leaving::Reset), ActionKind::Delete)] {
+        let mut pair = Pair::of_meetings(1);
+        pair.target().calendar.leaving = leaving;
+        pair.world.stored.clear();
+        pair.world.places[0].calendar.sync_enabled = false;
+        pair.target().mirror.blocks.clear();
+        let plan = pair.world.plan(1);
+        assert_eq!(plan.actions.iter().map(|a| a.kind).collect::<Vec<_>>(), [kind], "{leaving:?}");
+    }
 }
