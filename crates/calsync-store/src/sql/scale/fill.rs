@@ -116,7 +116,8 @@ fn subscriptions(p: &Population) -> Vec<String> {
              CASE WHEN {} THEN NULL ELSE {now} - {HOUR} END, CASE WHEN {} THEN 5 + n % 4 ELSE 0 END, '{{}}' FROM {{n}} AS g",
             is(ended),
             is(expiring),
-            is(expiring),
+            // What has ended needs renewal too.
+            is((ended.0, expiring.1)),
             is(silent),
             is(silent),
             is(failing),
