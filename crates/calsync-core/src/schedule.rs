@@ -139,7 +139,9 @@ fn poll_due_at(
     let by_method = match method(calendar, active, now) {
         Method::Webhook => {
             // When it falls silent for too long, somebody must look whether it is quiet or dead (spec §6).
-            let heard_at = active.map(|s| s.last_notification_at.unwrap_or(s.created_at).max(last));
+            // A stamp from the future was made by a clock that was wrong.
+            let heard = |s: &Subscription| s.last_notification_at.unwrap_or(s.created_at).max(last).min(now);
+            let heard_at = active.map(heard);
             heard_at.map(|at| at.plus(probe_after(active.map_or(1.0, |s| s.delivery.ratio()), intervals)))
         }
         Method::PollingAndRepair if !calendar.fallback_polling_enabled => None,
@@ -182,7 +184,7 @@ pub fn next_due(
         return None;
     }
     // A provider that hands out no cursor is read in full each time, but not all the time.
-    let unread = calendar.cursor.is_none() && calendar.last_full_sync.is_none();
+    let unread = full_due_at(calendar, intervals, now).is_none();
     let not_before = read_not_before(calendar, now).unwrap_or(now);
     if calendar.is_dirty() || calendar.full_due || unread {
         return Some(not_before.max(now));

@@ -54,7 +54,8 @@ macro_rules! store_contract {
         $crate::store_contract! { @$what $make;
             people: a_user_is_unique, removing_a_user_takes_everything, an_account_reconnected_keeps_its_id,
                 credentials_are_replaced_only_from_the_version_read, an_account_status_tells_what_to_do,
-                removing_an_account_replans_the_others, settings_are_initialised_once, a_user_state_is_whole;
+                removing_an_account_replans_the_others, settings_are_initialised_once,
+                a_setting_is_changed_only_from_what_was_read, a_user_state_is_whole;
             calendars: a_calendar_list_never_deletes, a_calendar_that_comes_back_is_read_in_full,
                 a_calendar_switched_off_is_forgotten, a_listed_calendar_keeps_what_is_ours,
                 raising_counts_and_brings_forward, switching_sync_replans_everybody,
@@ -84,7 +85,7 @@ macro_rules! store_contract {
                 polling_and_success_are_dated, the_run_log_is_newest_first, a_replaced_channel_is_served_too;
             subscriptions: one_active_per_calendar_and_provider, a_refused_replacement_reinstates_the_old,
                 confirming_renews, the_silent_ones_are_found_even_if_never_heard, those_to_renew_longest_due_first,
-                what_is_out_of_use_is_to_be_closed, an_orphan_is_learnt_once_and_closed,
+                what_is_out_of_use_is_to_be_closed, switching_off_retires_its_channels, an_orphan_is_learnt_once_and_closed,
                 the_next_deed_at_a_channel_is_known, deliveries_are_measured, rollout_is_taken_over,
                 failing_ones_worst_first, unwatched_calendars_are_those_that_could, expiry_is_swept,
                 a_channel_id_is_unique;

@@ -1,5 +1,6 @@
 //! When calendars are looked at, and how.
 
+use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
@@ -322,4 +323,91 @@ fn stamps_of_a_clock_that_was_ahead_stop_no_safety_net() {
     let polled = Calendar { last_full_sync: Some(at(10)), ..read_at(24 * 30) };
     let due = next_due(&polled, None, &INTERVALS(), at(11)).unwrap();
     assert!(due <= at(12), "{due}");
+}
+
+/// Found by the property below.
+#[test]
+fn nobody_is_left_to_themselves() {
+    let unread = Calendar { last_full_sync: None, fallback_polling_enabled: false, ..read_at(10) };
+    let failing = Subscription { failure_count: 5, ..heard(10) };
+    assert_eq!(next_due(&unread, Some(&failing), &INTERVALS(), at(11)), Some(at(11)), "never read in full");
+    let ahead = next_due(&read_at(10), Some(&heard(90)), &INTERVALS(), at(11));
+    assert_eq!(ahead, Some(at(17)), "heard of by a clock that was ahead");
+}
+
+/// Any row that a database may hold, its times within a month around now.
+fn any_state() -> impl Strategy<Value = (Calendar, Option<Subscription>, i64)> {
+    let time = || prop::option::of(-720i64..720);
+    let calendar = (any::<[bool; 5]>(), time(), time(), prop::option::of(0u32..6), time(), 0i64..3).prop_map(
+        |([webhook, fallback, cursor, full_due, unsupported], synced, full, streak, failed, ahead)| {
+            let clean = read_at(0);
+            Calendar {
+                webhook_enabled: webhook,
+                fallback_polling_enabled: fallback,
+                cursor: clean.cursor.clone().filter(|_| cursor),
+                full_due,
+                push_unsupported: unsupported,
+                last_synced_at: synced.map(at),
+                last_full_sync: full.map(at),
+                webhook_failure_streak: streak.unwrap_or(0),
+                last_webhook_failure: failed.map(at),
+                dirty_generation: 4 + ahead,
+                ..clean
+            }
+        },
+    );
+    let channel = (
+        prop::sample::select(vec![
+            SubscriptionStatus::Active,
+            SubscriptionStatus::Expired,
+            SubscriptionStatus::Failed,
+            SubscriptionStatus::Suspended,
+        ]),
+        time(),
+        time(),
+        -720i64..720,
+        0u32..20,
+        (0u32..70, 0u32..70, 0u32..12),
+        time(),
+    )
+        .prop_map(|(status, heard, verified, ends, failures, (heard_of, missed, streak), found)| {
+            Subscription {
+                status,
+                last_notification_at: heard.map(at),
+                verified_at: verified.map(at),
+                expires_at: at(ends),
+                failure_count: failures,
+                delivery: Delivery {
+                    heard: heard_of,
+                    missed,
+                    missed_streak: streak,
+                    unannounced: found.map(|hour| Unannounced { found_at: at(hour), changes: 1 }),
+                },
+                ..channel()
+            }
+        });
+    (calendar, prop::option::of(channel), -720i64..720)
+}
+
+proptest! {
+    /// goals.md §4 row 1: there is a decision for every state, and it is one; and whoever takes part is looked at again, within
+    /// a day whatever the clocks said, so that none is ever left to itself.
+    #[test]
+    fn every_state_is_decided_and_covered((calendar, channel, hour) in any_state()) {
+        let (now, intervals) = (at(hour), INTERVALS());
+        let channel = channel.as_ref();
+        let method = method(&calendar, channel, now);
+        prop_assert_eq!(method == Method::Polling, channel.is_none());
+        let unusable = |s: &Subscription| s.status != SubscriptionStatus::Active || s.is_expired(now);
+        prop_assert!(method != Method::Webhook || !channel.is_some_and(unusable));
+        let reading = reading(&calendar, channel, &intervals, now);
+        let due = next_due(&calendar, channel, &intervals, now);
+        prop_assert!(due.is_some_and(|due| due <= now.plus(hours(25))), "{:?}", due);
+        if let Some(due) = due.filter(|_| calendar.fallback_polling_enabled) {
+            let longest = match method { Method::Webhook => hours(7), _ => hours(2) };
+            prop_assert!(due <= now.plus(longest), "{:?} {}", method, due);
+        }
+        // Whatever is due now is read now: no loop that wakes and does nothing.
+        prop_assert!(due.is_none_or(|due| due > now) || reading.is_some(), "{:?} {:?}", due, reading);
+    }
 }

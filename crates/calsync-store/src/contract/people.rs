@@ -117,6 +117,19 @@ pub async fn settings_are_initialised_once(store: Arc<dyn Store>) {
     assert_eq!(store.init_setting("rollout", &json!(0)).await.unwrap(), json!([1, "zwei", null]));
 }
 
+/// Of two who read the same value and change it, one is told to read again.
+pub async fn a_setting_is_changed_only_from_what_was_read(store: Arc<dyn Store>) {
+    let (old, new) = (json!({"percent": 10, "by": "ada"}), json!({"percent": 75, "by": null}));
+    assert!(!store.change_setting("rollout", Some(&old), &new).await.unwrap(), "there is none");
+    assert!(store.change_setting("rollout", None, &old).await.unwrap());
+    assert!(!store.change_setting("rollout", None, &new).await.unwrap(), "there is one");
+    assert!(!store.change_setting("rollout", Some(&new), &new).await.unwrap(), "another one");
+    assert_eq!(store.setting("rollout").await.unwrap(), Some(old.clone()));
+    let read = store.setting("rollout").await.unwrap();
+    assert!(store.change_setting("rollout", read.as_ref(), &new).await.unwrap());
+    assert_eq!(store.setting("rollout").await.unwrap(), Some(new));
+}
+
 /// Everything about one user, and nothing about another.
 pub async fn a_user_state_is_whole(store: Arc<dyn Store>) {
     let w = World::new(store).await;

@@ -161,6 +161,28 @@ pub async fn what_is_out_of_use_is_to_be_closed(store: Arc<dyn Store>) {
     assert_eq!(w.subscription(&new).await.close_at, None, "it goes on");
 }
 
+/// In the same transaction: a crash after it leaves no channel that stands for ever.
+pub async fn switching_off_retires_its_channels(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let (a, b, c) = (w.watch(20, w.a).await, w.watch(21, w.b).await, w.watch(22, w.c).await);
+    w.store.change_calendar(w.a, CalendarChange::WebhookEnabled(Switch::Off), t(50)).await.unwrap();
+    w.store.change_calendar(w.b, CalendarChange::SyncEnabled(Switch::Off), t(60)).await.unwrap();
+    for (channel, at) in [(&a, 50), (&b, 60)] {
+        let known = w.subscription(channel).await;
+        assert_eq!((known.status, known.close_at), (SubscriptionStatus::Suspended, Some(t(at))));
+    }
+    assert_eq!(w.subscription(&c).await, c, "another calendar's");
+    w.store.change_calendar(w.c, CalendarChange::PushUnsupported, t(70)).await.unwrap();
+    w.store.postpone_opening(w.a, t(9_000)).await.unwrap();
+    w.store.change_calendar(w.a, CalendarChange::WebhookEnabled(Switch::On), t(80)).await.unwrap();
+    let unwatched = w.store.unwatched_calendars(t(80), 10).await.unwrap();
+    assert_eq!(
+        unwatched.iter().map(|c| c.id).collect::<Vec<_>>(),
+        [w.a],
+        "whoever asks for it need not wait"
+    );
+}
+
 /// We never heard the answer, but its deliveries name it.
 pub async fn an_orphan_is_learnt_once_and_closed(store: Arc<dyn Store>) {
     let w = World::new(store).await;

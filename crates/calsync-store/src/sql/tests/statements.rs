@@ -2,7 +2,7 @@
 //! must go by.
 
 use super::super::db::Bulk;
-use super::super::{calendars, leases, lite, lookups, notifications, pg, receipts, runs, settle};
+use super::super::{calendars, leases, lite, lookups, notifications, pg, receipts, rollout, runs, settle};
 use super::super::{subscriptions, walk};
 
 /// Its text.
@@ -82,6 +82,15 @@ pub(super) const OFTEN: &[Often] = &[
         &["webhook_subscriptions_renew_at"],
     ),
     often("closing", Text::Both(subscriptions::TO_CLOSE), &[NOW, LIMIT], &["webhook_subscriptions_close_at"]),
+    often(
+        "next at a channel",
+        Text::Both(subscriptions::NEXT_DUE),
+        &[],
+        &["webhook_subscriptions_renew_at", "webhook_subscriptions_close_at", "calendars_unwatched"],
+    ),
+    often("admissions", Text::Both(rollout::AFTER), &[LIMIT, CALENDAR], &[]),
+    often("admit", Text::InOrder(&rollout::ADMIT, "calendars"), &[CALENDAR, COUNT, NOW], &[]),
+    often("retire", Text::Rows(&rollout::RETIRE), &[CALENDAR, NOW], &[]),
     often("silent", Text::Both(subscriptions::SILENT), &[NOW, LIMIT], &["webhook_subscriptions_alive_at"]),
     often("failing", Text::Both(subscriptions::FAILING), &[COUNT, LIMIT], &["webhook_subscriptions_failing"]),
     often("unwatched", Text::Both(subscriptions::UNWATCHED), &[NOW, LIMIT], &["calendars_unwatched"]),
