@@ -16,6 +16,7 @@ pub mod notification;
 pub mod plan;
 pub mod ports;
 pub mod recurrence;
+pub mod retention;
 pub mod rollout;
 pub mod rule;
 pub mod run;

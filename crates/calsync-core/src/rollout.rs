@@ -11,6 +11,10 @@ use uuid::Uuid;
 use crate::calendar::User;
 use crate::ids::CalendarId;
 
+mod change;
+
+pub use change::{Change, Typed};
+
 /// Buckets over which ids are spread: a hundredth of a per cent each.
 const BUCKETS: u64 = 10_000;
 /// Addresses that can be named; each is looked for in every decision.
@@ -109,6 +113,28 @@ impl Phase {
             Phase::Most => 4,
             Phase::Everybody => 5,
         }
+    }
+
+    /// Its name, to be typed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Off => "off",
+            Phase::EarlyAdopters => "early-adopters",
+            Phase::Tenth => "tenth",
+            Phase::Most => "most",
+            Phase::Everybody => "everybody",
+        }
+    }
+
+    /// The phase of this number or name.
+    pub fn parse(text: &str) -> Result<Phase, String> {
+        let text = text.trim().to_lowercase();
+        let asked = |phase: &Phase| phase.name() == text || phase.number().to_string() == text;
+        Phase::ALL.into_iter().find(asked).ok_or_else(|| {
+            let known: Vec<String> =
+                Phase::ALL.iter().map(|p| format!("{} {}", p.number(), p.name())).collect();
+            format!("{text:?} is no phase: there are {}", known.join(", "))
+        })
     }
 
     /// What it means, for people.

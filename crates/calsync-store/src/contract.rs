@@ -87,12 +87,12 @@ macro_rules! store_contract {
                 confirming_renews, the_silent_ones_are_found_even_if_never_heard, those_to_renew_longest_due_first,
                 what_is_out_of_use_is_to_be_closed, switching_off_retires_its_channels, an_orphan_is_learnt_once_and_closed,
                 the_next_deed_at_a_channel_is_known, deliveries_are_measured, rollout_is_taken_over,
-                failing_ones_worst_first, unwatched_calendars_are_those_that_could, expiry_is_swept,
+                failing_ones_worst_first, unwatched_calendars_are_those_that_could, expiry_is_swept, the_ended_are_named_and_all_are_counted,
                 a_channel_id_is_unique;
             figures: no_notifications_are_no_problem, notification_figures_add_up, subscription_figures_add_up,
                 active_subscriptions_are_counted, a_reading_verifies_the_silence, the_backlog_is_what_nobody_finished,
                 due_retries_are_found, call_stats_add_up, an_alert_is_open_once, a_ping_is_answered;
-            prune: only_what_is_over_is_pruned, a_gone_block_is_forgotten_in_the_end;
+            prune: only_what_is_over_is_pruned, what_would_go_is_counted_exactly, a_gone_block_is_forgotten_in_the_end;
             concurrency: each_due_user_goes_to_one_of_many, one_of_many_equal_deliveries_is_new,
                 failures_are_counted_exactly, deliveries_are_counted_exactly, a_job_goes_to_one_of_many;
             model: agrees_with_the_reference;

@@ -12,7 +12,7 @@ use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
     Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue, Lease,
     NewNotification, NextDue, NotificationMetrics, Prunable, PullApply, Recorded, RunBegun, RunEnd,
-    SealedCredentials, Store, StoreError, SubscriptionMetrics, UserState, Wish,
+    SealedCredentials, Store, StoreError, SubscriptionCount, SubscriptionMetrics, UserState, Wish,
 };
 use calsync_core::rule::Rule;
 use calsync_core::run::{Alert, CallStats, Run};
@@ -247,6 +247,8 @@ store_methods! {
     unwatched_calendars(now: Ts, limit: u32) -> Vec<Calendar>;
     postpone_opening(calendar: CalendarId, until: Ts) -> ();
     next_channel_due() -> Option<Ts>;
+    subscriptions_ended(now: Ts, limit: u32) -> Vec<Subscription>;
+    subscription_counts() -> Vec<SubscriptionCount>;
     expire_subscriptions(now: Ts) -> u64;
     admissions(after: Option<CalendarId>, limit: u32) -> Vec<Admission>;
     admit(calendars: &[Admit], now: Ts) -> ();
@@ -262,6 +264,7 @@ store_methods! {
     resolve_alert(kind: &str, subject: &str, now: Ts) -> bool;
     open_alerts() -> Vec<Alert>;
     prune(what: Prunable, before: Ts, limit: u32) -> u64;
+    prunable(what: Prunable, before: Ts) -> u64;
     audit(who: &str, what: &str, at: Ts) -> ();
     audited(about: &str, limit: u32) -> Vec<AuditLine>;
     ping() -> ();

@@ -384,6 +384,21 @@ pub struct SubscriptionMetrics {
     pub failing: u64,
 }
 
+/// Subscriptions of one provider and status.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SubscriptionCount {
+    /// Which provider.
+    pub provider: ProviderKind,
+    /// Which status.
+    pub status: SubscriptionStatus,
+    /// How many.
+    pub count: u64,
+    /// Changes that they told of, lately.
+    pub heard: u64,
+    /// Changes that were found first, lately.
+    pub missed: u64,
+}
+
 /// The store. See `calsync_store::contract` for the suite that every implementation passes.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -599,6 +614,10 @@ pub trait Store: Send + Sync {
     async fn postpone_opening(&self, calendar: CalendarId, until: Ts) -> Result<(), StoreError>;
     /// When a channel is next to be seen to: opened, renewed, closed or found to have ended.
     async fn next_channel_due(&self) -> Result<Option<Ts>, StoreError>;
+    /// Active ones whose end has come, the longest ended first.
+    async fn subscriptions_ended(&self, now: Ts, limit: u32) -> Result<Vec<Subscription>, StoreError>;
+    /// How many there are of each provider and status, and what they told of and missed. It reads them all.
+    async fn subscription_counts(&self) -> Result<Vec<SubscriptionCount>, StoreError>;
     /// Makes every active subscription past its end `expired`; how many.
     async fn expire_subscriptions(&self, now: Ts) -> Result<u64, StoreError>;
     /// Calendars by id, from the one after `after` on.
@@ -638,6 +657,8 @@ pub trait Store: Send + Sync {
     async fn open_alerts(&self) -> Result<Vec<Alert>, StoreError>;
     /// Deletes rows that ended before `before`, the oldest first, at most `limit`; how many. Never what is still in use.
     async fn prune(&self, what: Prunable, before: Ts, limit: u32) -> Result<u64, StoreError>;
+    /// How many rows `prune` would delete before `before`, where all that precede `what` in `Prunable::ALL` have gone first.
+    async fn prunable(&self, what: Prunable, before: Ts) -> Result<u64, StoreError>;
     /// Adds a line to the audit log.
     async fn audit(&self, who: &str, what: &str, at: Ts) -> Result<(), StoreError>;
     /// The newest lines of the audit log, newest first; those that begin with `about`.

@@ -7,6 +7,7 @@ use calsync_core::ledger::LedgerState;
 use calsync_core::notification::{ProcessingStatus, Served};
 use calsync_core::ports::{NotificationMetrics, NotificationsEnd, Prunable, Recorded, Store};
 use calsync_core::run::{Alert, AlertLevel, CallStats, RunKind, RunStatus};
+use calsync_core::subscription::SubscriptionStatus;
 use serde_json::json;
 
 use super::world::*;
@@ -99,4 +100,61 @@ pub async fn a_gone_block_is_forgotten_in_the_end(store: Arc<dyn Store>) {
     w.store.enqueue(&lease, &plan(w.b, rows, vec![])).await.unwrap();
     assert_eq!(w.store.prune(Prunable::Ledger, t(20), 10).await.unwrap(), 1);
     assert_eq!(w.store.ledger(w.b).await.unwrap().len(), 2);
+}
+
+/// What is said beforehand is what goes, whatever precedes what; and nothing of it was in use.
+pub async fn what_would_go_is_counted_exactly(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let s = w.watch(20, w.a).await;
+    let lease = w.lease(20).await;
+    for n in 30..36 {
+        w.store.record_notification(delivery(n, &s, i64::try_from(n).unwrap())).await.unwrap();
+    }
+    let done = run(50, w.a, RunKind::Webhook, 40);
+    w.store.begin_run(&lease, &done).await.unwrap();
+    let served = NotificationsEnd::Completed(Served::default());
+    w.store.end_run(&lease, &end(&done, 41, RunStatus::Succeeded, served)).await.unwrap();
+    // Out of use: one whose notifications are all finished, one with an open one, and a bare one.
+    let second = subscription(21, w.a);
+    w.store.begin_subscription(&second, Some(s.id)).await.unwrap();
+    w.store.record_notification(delivery(36, &second, 42)).await.unwrap();
+    let third = subscription(22, w.a);
+    w.store.begin_subscription(&third, Some(second.id)).await.unwrap();
+    let bare = subscription(23, w.b);
+    w.store.begin_subscription(&bare, None).await.unwrap();
+    w.store.set_subscription_status(bare.id, SubscriptionStatus::Failed, None).await.unwrap();
+    let mut rows: Vec<_> = (60..62).map(|n| ledger_row(n, w.b, Some("block"))).collect();
+    for (row, state) in rows.iter_mut().zip([LedgerState::Gone, LedgerState::Live]) {
+        (row.written_at, row.state) = (Some(t(10)), state);
+    }
+    w.store.enqueue(&lease, &plan(w.b, rows, vec![])).await.unwrap();
+    w.store.audit("somebody", "did something", t(10)).await.unwrap();
+    let (early, late) = (t(33), t(8 * 86_400));
+    let counted = async |before| {
+        let mut all = Vec::new();
+        for what in Prunable::ALL {
+            all.push(w.store.prunable(what, before).await.unwrap());
+        }
+        all
+    };
+    assert_eq!(counted(early).await[..4], [3, 0, 0, 1], "the others ended or came later");
+    let expected = counted(late).await;
+    assert_eq!(expected[..4], [6, 2, 1, 1], "one has a notification that nobody finished, one is in use");
+    let mut gone = Vec::new();
+    for what in Prunable::ALL {
+        let mut rows = 0;
+        // In batches, as it is done.
+        loop {
+            match w.store.prune(what, late, 2).await.unwrap() {
+                0 => break,
+                some => rows += some,
+            }
+        }
+        gone.push(rows);
+    }
+    assert_eq!(gone, expected);
+    assert_eq!(counted(late).await, [0; 7]);
+    let left: Vec<_> = w.store.subscriptions(w.a).await.unwrap().into_iter().map(|s| s.id).collect();
+    assert_eq!(left, [third.id, second.id], "what is in use, and what has an unfinished notification");
+    assert_eq!(w.store.notifications(ProcessingStatus::Pending, 10).await.unwrap().len(), 1);
 }

@@ -6,7 +6,8 @@ use calsync_core::calendar::{AccountStatus, ProviderKind};
 use calsync_core::delivery::{Delivery, Unannounced};
 use calsync_core::ids::{CalendarId, SubscriptionId};
 use calsync_core::ports::{
-    Admit, CalendarChange, ChannelOpened, DeliveryEnd, NextDue, RunEnd, Store, StoreError, Switch,
+    Admit, CalendarChange, ChannelOpened, DeliveryEnd, NextDue, RunEnd, Store, StoreError, SubscriptionCount,
+    Switch,
 };
 use calsync_core::run::RunKind;
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
@@ -358,4 +359,38 @@ pub async fn a_channel_id_is_unique(store: Arc<dyn Store>) {
     assert!(conflict(w.store.confirm_subscription(&opened(other.id, &s.remote_id, 99, 1)).await));
     assert!(conflict(w.store.confirm_subscription(&opened(other.id, &"x".repeat(256), 99, 1)).await));
     assert_eq!(w.subscription(&other).await, other);
+}
+
+/// Those that `expire_subscriptions` takes; and all that there are, by provider and status.
+pub async fn the_ended_are_named_and_all_are_counted(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let delivery = |heard, missed| Delivery { heard, missed, ..Delivery::default() };
+    for (n, calendar, ends, told) in [(20, w.a, 300, delivery(5, 1)), (21, w.b, 200, delivery(7, 0))] {
+        let s = Subscription { expires_at: t(ends), delivery: told, ..subscription(n, calendar) };
+        w.store.begin_subscription(&s, None).await.unwrap();
+    }
+    let elsewhere = Subscription {
+        provider: ProviderKind::Microsoft,
+        status: SubscriptionStatus::Suspended,
+        expires_at: t(100),
+        delivery: delivery(0, 3),
+        ..subscription(22, w.c)
+    };
+    w.store.begin_subscription(&elsewhere, None).await.unwrap();
+    let ended = async |now, limit| ids(&w.store.subscriptions_ended(t(now), limit).await.unwrap());
+    assert_eq!(ended(199, 10).await, [] as [u64; 0]);
+    assert_eq!(ended(300, 10).await, [21, 20], "only what is in use");
+    assert_eq!(ended(300, 1).await, [21]);
+    let of =
+        |provider, status, count, heard, missed| SubscriptionCount { provider, status, count, heard, missed };
+    use ProviderKind::{Google, Microsoft};
+    use SubscriptionStatus::{Active, Expired, Suspended};
+    assert_eq!(
+        w.store.subscription_counts().await.unwrap(),
+        [of(Google, Active, 2, 12, 1), of(Microsoft, Suspended, 1, 0, 3)]
+    );
+    assert_eq!(w.store.expire_subscriptions(t(200)).await.unwrap(), 1);
+    let counts = w.store.subscription_counts().await.unwrap();
+    assert_eq!(counts[..2], [of(Google, Active, 1, 5, 1), of(Google, Expired, 1, 7, 0)]);
+    assert_eq!(ended(300, 10).await, [20]);
 }

@@ -56,6 +56,15 @@ impl State {
         } as u64)
     }
 
+    /// What would go, if everything before it in `Prunable::ALL` went first: a copy of it shows.
+    pub(super) fn prunable(&self, what: Prunable, before: Ts) -> Result<u64, StoreError> {
+        let mut copy = self.clone();
+        for earlier in Prunable::ALL.into_iter().take_while(|one| *one != what) {
+            copy.prune(earlier, before, u32::MAX)?;
+        }
+        copy.prune(what, before, u32::MAX)
+    }
+
     fn prune_notifications(&mut self, before: Ts, limit: usize) -> usize {
         let finished = self.notifications.values().filter(|n| n.processing_completed_at.is_some());
         let old = finished.filter(|n| n.received_at < before).map(|n| (n.received_at, n.id));

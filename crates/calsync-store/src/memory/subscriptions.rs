@@ -1,10 +1,11 @@
 //! Subscriptions in memory: one active per calendar and provider, older ones as history.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use calsync_core::calendar::{AccountStatus, Calendar};
 use calsync_core::ids::{CalendarId, SubscriptionId};
-use calsync_core::ports::{ChannelOpened, StoreError};
+use calsync_core::ports::{ChannelOpened, StoreError, SubscriptionCount};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 
@@ -215,6 +216,28 @@ impl State {
         let of_active = active.flat_map(|s| [s.renew_at, s.expires_at]);
         let closings = self.subscriptions.values().filter_map(|s| s.close_at);
         Ok(of_active.chain(closings).chain(self.unwatched().map(|c| c.watch_after)).min())
+    }
+
+    pub(super) fn subscriptions_ended(&self, now: Ts, limit: u32) -> Result<Vec<Subscription>, StoreError> {
+        Ok(self.active_by(limit, |s| s.is_expired(now).then_some(s.expires_at)))
+    }
+
+    pub(super) fn subscription_counts(&self) -> Result<Vec<SubscriptionCount>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for s in self.subscriptions.values() {
+            let (provider, status) = (s.provider, s.status);
+            let count = counts.entry((provider.as_str(), status.as_str())).or_insert(SubscriptionCount {
+                provider,
+                status,
+                count: 0,
+                heard: 0,
+                missed: 0,
+            });
+            count.count += 1;
+            count.heard += u64::from(s.delivery.heard);
+            count.missed += u64::from(s.delivery.missed);
+        }
+        Ok(counts.into_values().collect())
     }
 
     pub(super) fn expire_subscriptions(&mut self, now: Ts) -> Result<u64, StoreError> {

@@ -45,7 +45,39 @@ pub(super) const fn statements(what: Prunable) -> &'static [&'static str] {
     }
 }
 
+/// What these delete before `$1`, all of it. What has notifications goes after them, if all of them go.
+const fn counts(what: Prunable) -> &'static [&'static str] {
+    match what {
+        Prunable::Notifications => &["SELECT count(*) FROM webhook_notifications \
+             WHERE received_at < $1 AND processing_completed_at IS NOT NULL"],
+        Prunable::Subscriptions => &["SELECT count(*) FROM webhook_subscriptions s \
+             WHERE s.status <> 'active' AND s.expires_at < $1 AND NOT EXISTS \
+             (SELECT 1 FROM webhook_notifications n WHERE n.subscription_id = s.id \
+              AND (n.received_at >= $1 OR n.processing_completed_at IS NULL))"],
+        Prunable::Runs => {
+            &["SELECT count(*) FROM sync_runs WHERE started_at < $1 AND finished_at IS NOT NULL"]
+        }
+        Prunable::Ledger => &["SELECT count(*) FROM ledger WHERE state = 'gone' AND written_at < $1"],
+        Prunable::Figures => &[
+            "SELECT count(*) FROM notification_figures WHERE minute < $1",
+            "SELECT count(*) FROM provider_call_errors WHERE minute < $1",
+            "SELECT count(*) FROM provider_call_stats WHERE minute < $1",
+        ],
+        Prunable::Audit => &["SELECT count(*) FROM audit_log WHERE at < $1"],
+        Prunable::Alerts => &["SELECT count(*) FROM alerts WHERE resolved_at < $1"],
+    }
+}
+
 impl SqlStore {
+    pub(super) async fn prunable(&self, what: Prunable, before: Ts) -> Result<u64, StoreError> {
+        let mut there = 0;
+        for sql in counts(what) {
+            let rows: u64 = self.db.figure(sql, vals![before]).await?.num()?;
+            there += rows;
+        }
+        Ok(there)
+    }
+
     pub(super) async fn prune(&self, what: Prunable, before: Ts, limit: u32) -> Result<u64, StoreError> {
         let mut gone = 0;
         for sql in statements(what) {

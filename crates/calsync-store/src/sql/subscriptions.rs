@@ -1,8 +1,8 @@
 //! Subscriptions in SQL: one active per calendar and provider, older ones as history.
 
-use calsync_core::calendar::Calendar;
+use calsync_core::calendar::{Calendar, ProviderKind};
 use calsync_core::ids::{CalendarId, SubscriptionId};
-use calsync_core::ports::{ChannelOpened, StoreError, SubscriptionMetrics};
+use calsync_core::ports::{ChannelOpened, StoreError, SubscriptionCount, SubscriptionMetrics};
 use calsync_core::subscription::{
     FAILING_FROM, RENEWAL_BUFFER, SILENCE_LIMIT, Subscription, SubscriptionStatus,
 };
@@ -12,7 +12,7 @@ use super::SqlStore;
 use super::columns::{self, select, subscription_columns};
 use super::db::Tx;
 use super::people::say;
-use super::value::{Val, vals};
+use super::value::{Row, Val, vals};
 use crate::rows::missing;
 
 const OF_CALENDAR: &str = select!(
@@ -85,6 +85,15 @@ const REINSTATE: &str = "UPDATE webhook_subscriptions SET status = 'active', clo
 
 pub(super) const EXPIRE: &str =
     "UPDATE webhook_subscriptions SET status = 'expired' WHERE status = 'active' AND expires_at <= $1";
+
+pub(super) const ENDED: &str = select!(
+    subscription_columns,
+    "FROM webhook_subscriptions s WHERE s.status = 'active' AND s.expires_at <= $1 ORDER BY s.expires_at, s.id LIMIT $2"
+);
+/// A walk through the whole table, for a person who asks.
+const COUNTS: &str = "SELECT provider, status, count(*), CAST(coalesce(sum(heard), 0) AS BIGINT), \
+    CAST(coalesce(sum(missed), 0) AS BIGINT) FROM webhook_subscriptions GROUP BY provider, status \
+    ORDER BY provider, status";
 
 /// Calendars whose subscriptions expire.
 pub(super) const EXPIRING: &str = "SELECT id FROM calendars WHERE id IN \
@@ -244,6 +253,26 @@ impl SqlStore {
     pub(super) async fn next_channel_due(&self) -> Result<Option<Ts>, StoreError> {
         let row = self.db.one(NEXT_DUE, vals![]).await?;
         row.map_or(Ok(None), |mut row| row.opt_ts())
+    }
+
+    pub(super) async fn subscriptions_ended(
+        &self,
+        now: Ts,
+        limit: u32,
+    ) -> Result<Vec<Subscription>, StoreError> {
+        self.read(ENDED, vals![now, limit]).await
+    }
+
+    pub(super) async fn subscription_counts(&self) -> Result<Vec<SubscriptionCount>, StoreError> {
+        let unreadable =
+            || StoreError::Corrupt("a subscription has an unknown provider or status".to_owned());
+        let count = |mut row: Row| {
+            let provider = ProviderKind::parse(&row.text()?).ok_or_else(unreadable)?;
+            let status = SubscriptionStatus::parse(&row.text()?).ok_or_else(unreadable)?;
+            let (count, heard, missed) = (row.num()?, row.num()?, row.num()?);
+            Ok(SubscriptionCount { provider, status, count, heard, missed })
+        };
+        self.db.all(COUNTS, vals![]).await?.into_iter().map(count).collect()
     }
 
     pub(super) async fn expire_subscriptions(&self, now: Ts) -> Result<u64, StoreError> {

@@ -113,6 +113,7 @@ pub(super) const OFTEN: &[Often] = &[
         &["webhook_notifications_next_retry_at"],
     ),
     often("expiring", Text::Both(subscriptions::EXPIRING), &[NOW], &["webhook_subscriptions_active_end"]),
+    often("ended", Text::Both(subscriptions::ENDED), &[NOW, LIMIT], &["webhook_subscriptions_active_end"]),
     often("expire", Text::Both(subscriptions::EXPIRE), &[NOW], &["webhook_subscriptions_active_end"]),
     often(
         "backlog",
