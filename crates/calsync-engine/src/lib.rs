@@ -31,13 +31,15 @@ use calsync_core::rollout::Rollout;
 use calsync_core::schedule::Intervals;
 use jiff::SignedDuration;
 
-pub use channels::Maintenance;
+pub use channels::{
+    Asked, ByHand, ChannelHealth, Cleaned, Deed, Maintenance, MaintenanceDue, Obstacle, Verdict,
+};
 pub use error::{EngineError, Refusal};
 pub use inspect::{Explanation, Line, Question};
 pub use leaving::Left;
 pub use receive::{Accepted, Followup};
 pub use report::{BlockChange, CalendarReport, StepReport};
-pub use rollout::RolloutReport;
+pub use rollout::{Preview, Reach, RolloutReport};
 
 /// What the engine may be told.
 #[derive(Clone, Debug)]

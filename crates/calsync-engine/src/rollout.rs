@@ -1,6 +1,7 @@
 //! Rollout flags at work: read by every instance every few seconds, changed by whoever may, and gone through for all
 //! calendars when they changed. Who is in is decided by `core::rollout`.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use calsync_core::calendar::{Calendar, User};
@@ -45,6 +46,34 @@ pub struct RolloutReport {
     pub applied: bool,
     /// The last changes, newest first.
     pub history: Vec<AuditLine>,
+}
+
+/// How many the flags let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Reach {
+    /// All calendars, enabled or not.
+    pub calendars: u64,
+    /// Those that may push.
+    pub calendars_admitted: u64,
+    /// Users with calendars.
+    pub users: u64,
+    /// Those of them with a calendar that may push.
+    pub users_admitted: u64,
+}
+
+/// What a change would do.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Preview {
+    /// The flags in force.
+    pub before: Rollout,
+    /// The flags after it.
+    pub after: Rollout,
+    /// Calendars that would be let in.
+    pub let_in: u64,
+    /// Calendars that would be let out.
+    pub let_out: u64,
+    /// How many would be in then.
+    pub reach: Reach,
 }
 
 /// The flags as they were read a moment ago.
@@ -108,6 +137,39 @@ impl Engine {
         Err(StoreError::Contended("the rollout flags are being changed by somebody else".to_owned()).into())
     }
 
+    /// What a change to the flags would do to whom, as far as it goes now. `told` hears of every calendar looked at.
+    pub async fn preview_rollout(
+        &self,
+        change: impl Fn(&Rollout) -> Rollout,
+        told: impl Fn(u64) + Send,
+    ) -> Result<Preview, EngineError> {
+        let before = self.stored_flags().await?.map_or_else(|| self.config.rollout.clone(), |s| s.flags);
+        let after = change(&before);
+        let mut preview = Preview { let_in: 0, let_out: 0, reach: Reach::default(), before, after };
+        let (mut seen, mut users, mut admitted) = (None, BTreeSet::new(), BTreeSet::new());
+        loop {
+            let page = self.store.admissions(seen, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            seen = Some(last.calendar);
+            for one in &page {
+                let was = preview.before.admits(one.calendar, &one.user);
+                let is = preview.after.admits(one.calendar, &one.user);
+                preview.let_in += u64::from(is && !was);
+                preview.let_out += u64::from(was && !is);
+                preview.reach.calendars += 1;
+                preview.reach.calendars_admitted += u64::from(is);
+                users.insert(one.user.id);
+                if is {
+                    admitted.insert(one.user.id);
+                }
+            }
+            told(page.len() as u64);
+        }
+        preview.reach.users = users.len() as u64;
+        preview.reach.users_admitted = admitted.len() as u64;
+        Ok(preview)
+    }
+
     /// Whether calendars have yet to be gone through with the flags in force.
     pub async fn rollout_is_due(&self) -> Result<bool, EngineError> {
         Ok(self.applied().await? != self.rollout().await?)
@@ -116,6 +178,11 @@ impl Engine {
     /// Goes through all calendars if the flags have changed: whoever is out now is polled within the polling interval, each at
     /// its own moment, and its channel is to be closed. Broken off, it begins again.
     pub async fn apply_rollout(&self) -> Result<u64, EngineError> {
+        self.apply_rollout_telling(|_| ()).await
+    }
+
+    /// The same; `told` hears of every calendar gone through.
+    pub async fn apply_rollout_telling(&self, told: impl Fn(u64) + Send) -> Result<u64, EngineError> {
         let flags = self.rollout().await?;
         if self.applied().await? == flags {
             return Ok(0);
@@ -131,6 +198,7 @@ impl Engine {
                 self.store.admit(&admits, self.clock.now()).await?;
                 admits.iter().for_each(|one| self.known.forget(one.calendar));
             }
+            told(page.len() as u64);
         }
         self.store.put_setting(APPLIED, &serde_json::json!(flags)).await?;
         Ok(changed)

@@ -34,7 +34,7 @@ impl Engine {
     }
 
     /// Closes one; whether that was done now.
-    async fn close_one(&self, channel: &Subscription) -> Result<bool, EngineError> {
+    pub(super) async fn close_one(&self, channel: &Subscription) -> Result<bool, EngineError> {
         let now = self.clock.now();
         // It has ended by itself, or nobody knows what to close: should it deliver, its ids are learnt.
         if channel.is_expired(now) || channel.resource_id.is_empty() {

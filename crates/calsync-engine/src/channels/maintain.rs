@@ -113,7 +113,7 @@ impl Engine {
         }
     }
 
-    async fn renew_one(&self, channel: &Subscription) -> Result<Opened, EngineError> {
+    pub(super) async fn renew_one(&self, channel: &Subscription) -> Result<Opened, EngineError> {
         let Some(calendar) = self.store.calendar(channel.calendar).await? else {
             return Ok(Opened::NotWanted);
         };
@@ -146,7 +146,7 @@ impl Engine {
         }
     }
 
-    async fn open_one(&self, calendar: &Calendar) -> Result<Opened, EngineError> {
+    pub(super) async fn open_one(&self, calendar: &Calendar) -> Result<Opened, EngineError> {
         let opened = self.open_channel(calendar, None).await?;
         let now = self.clock.now();
         let again = match &opened {
