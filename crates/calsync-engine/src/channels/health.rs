@@ -115,8 +115,8 @@ fn verdict(
 const BY_HAND: &str = "manage-subscriptions create";
 
 fn verdict_of_active(calendar: &Calendar, channel: &Subscription, now: Ts) -> (Verdict, String) {
-    let is_quiet = channel.failure_count == 0
-        && channel.is_alive_since(calendar.last_synced_at, now, SILENCE_LIMIT);
+    let is_quiet =
+        channel.failure_count == 0 && channel.is_alive_since(calendar.last_synced_at, now, SILENCE_LIMIT);
     let why = if channel.is_expired(now) {
         "it has ended: the next round replaces it".to_owned()
     } else if channel.resource_id.is_empty() {

@@ -43,7 +43,9 @@ pub enum Command {
     /// Run the simulated calendar cloud alone, for testing any calendar client
     Simulate(super::simulate::SimulateArgs),
     /// Look at calendars now, and bring the others in step
-    #[command(after_help = "Example:\n  calendar-sync sync-calendars --mode full --calendar Work")]
+    #[command(
+        after_help = "Example:\n  calendar-sync sync-calendars --mode full --calendar Work\n  calendar-sync sync-calendars --dry-run"
+    )]
     SyncCalendars(SyncArgs),
     /// Show what would be done right now, and do nothing
     #[command(after_help = "Example:\n  calendar-sync plan --user ada@example.com")]
@@ -119,6 +121,37 @@ pub enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
+    /// Who uses push: the rollout flags
+    ///
+    /// A calendar uses push if the global switch is on and its user is an early adopter, or both percentages let it in.
+    /// Whoever is out is polled.
+    #[command(after_help = "Example:\n  calendar-sync rollout phase 3")]
+    Rollout {
+        /// What to do.
+        #[command(subcommand)]
+        command: super::rollout::args::RolloutCommand,
+    },
+    /// Open, renew, clean up and look at push channels by hand
+    ///
+    /// A running service does all of it by itself; this is for whoever does not want to wait, or wants to know.
+    #[command(after_help = "Example:\n  calendar-sync manage-subscriptions health --user ada@example.com")]
+    ManageSubscriptions {
+        /// What to do.
+        #[command(subcommand)]
+        command: super::subscriptions::args::SubscriptionsCommand,
+    },
+    /// Do one round of maintenance on all push channels
+    ///
+    /// The scheduler of `serve` does it every 30 minutes and whenever something is due; from cron, this does the same. Where
+    /// another instance is at it, it says so and exits with 0.
+    #[command(after_help = "Example:\n  calendar-sync subscription-maintenance --dry-run")]
+    SubscriptionMaintenance(super::maintenance::MaintenanceArgs),
+    /// Delete what is over and old: finished notifications, subscriptions out of use, runs, figures
+    ///
+    /// The scheduler of `serve` does it every week. Nothing that is in use or unfinished ever goes; the audit log and
+    /// resolved alerts are kept for a year at least.
+    #[command(after_help = "Example:\n  calendar-sync cleanup-webhook-data --days 30 --dry-run")]
+    CleanupWebhookData(super::cleanup::CleanupArgs),
     /// Measure speed, calls and memory on this machine, against what the machine can do
     #[command(subcommand, after_help = "Example:\n  calendar-sync bench receipt --seconds 2 --rounds 3")]
     Bench(super::bench::BenchCommand),
@@ -346,6 +379,9 @@ pub struct SyncArgs {
     /// Only this calendar (id, or name if only one is called so)
     #[arg(long, value_name = "CALENDAR")]
     pub calendar: Option<String>,
+    /// Only tell which calendars, and how each is kept up to date now
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// How thoroughly to look.

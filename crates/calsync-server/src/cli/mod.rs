@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod args;
 pub mod bench;
 pub mod calendars;
+pub mod cleanup;
 pub mod config;
 pub mod connect;
 pub mod context;
@@ -15,12 +16,15 @@ pub mod exit;
 pub mod inspect;
 pub mod leaving;
 pub mod lookup;
+pub mod maintenance;
 pub mod migrate;
 pub mod reset;
+pub mod rollout;
 pub mod rules;
 pub mod secrets;
 pub mod serve;
 pub mod simulate;
+pub mod subscriptions;
 pub mod sync;
 pub mod users;
 pub mod verify_domain;
@@ -91,6 +95,20 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
             serve::on_service(config, out, async |context, service| {
                 connect::run(args, &context, &service).await
             })
+        }
+        Command::Rollout { command } => serve::on_service(config, out, async |context, service| {
+            rollout::run(command, &context, &service).await
+        }),
+        Command::ManageSubscriptions { command } => {
+            serve::on_service(config, out, async |context, service| {
+                subscriptions::run(command, &context, &service).await
+            })
+        }
+        Command::SubscriptionMaintenance(args) => serve::on_service(config, out, async |context, service| {
+            maintenance::run(args, &context, &service).await
+        }),
+        Command::CleanupWebhookData(args) => {
+            on_store(config, out, async |context| cleanup::run(args, &context).await)
         }
         Command::Bench(command) => bench::run(command, out),
         Command::Config { command } => config::run(command, config, out),

@@ -10,12 +10,14 @@ use calsync_core::ports::{UserState, Wish};
 use calsync_core::run::RunStatus;
 use calsync_core::schedule::Method;
 use calsync_engine::{EngineError, StepReport};
+use serde::Serialize;
 use serde_json::json;
 
 use super::args::{SyncArgs, SyncMode};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lookup;
+use super::subscriptions::health;
 use crate::out::Progress;
 use crate::service::Service;
 
@@ -53,10 +55,13 @@ pub async fn run(args: &SyncArgs, context: &Context, service: &Service) -> Resul
         let methods = service.engine.methods(state).await.map_err(EngineError::from)?;
         chosen.extend(choose(state, args.mode, only.as_ref().map(|c| c.id), &methods));
     }
-    let ids: Vec<CalendarId> = chosen.iter().map(|(_, id)| *id).collect();
+    if args.dry_run {
+        return Ok(would(context, &chosen));
+    }
+    let ids: Vec<CalendarId> = chosen.iter().map(|one| one.id).collect();
     let wish = if args.mode == SyncMode::Full { Wish::Full } else { Wish::Changes };
     service.engine.sync_now(&ids, wish).await?;
-    let users: BTreeSet<UserId> = chosen.iter().map(|(user, _)| *user).collect();
+    let users: BTreeSet<UserId> = chosen.iter().map(|one| one.user).collect();
     let progress = Progress::start(context.out, "People looked after", users.len() as u64);
     let mut reports = Vec::new();
     for user in users {
@@ -65,7 +70,7 @@ pub async fn run(args: &SyncArgs, context: &Context, service: &Service) -> Resul
     }
     drop(progress);
     let elsewhere = failed_elsewhere(context, &ids, &reports).await?;
-    Ok(tell(context, ids.len(), &reports, &elsewhere))
+    Ok(tell(context, &chosen, &reports, &elsewhere))
 }
 
 /// What went wrong where the running service was faster: it hears of what is asked for at once, and then the reading is
@@ -86,19 +91,47 @@ async fn failed_elsewhere(
     Ok(errors)
 }
 
+/// A calendar to be looked at, and how it is kept up to date.
+#[derive(Serialize)]
+struct Chosen {
+    id: CalendarId,
+    name: String,
+    #[serde(skip)]
+    user: UserId,
+    #[serde(rename = "user")]
+    email: String,
+    method: &'static str,
+}
+
+/// Which calendars would be looked at.
+fn would(context: &Context, chosen: &[Chosen]) -> Exit {
+    let cells =
+        |one: &Chosen| vec![one.id.to_string(), one.email.clone(), one.name.clone(), one.method.to_owned()];
+    let empty = "no calendar would be looked at";
+    context.out.rows(&["CALENDAR", "USER", "NAME", "KEPT UP BY"], chosen, cells, empty);
+    Exit::Ok
+}
+
 /// The calendars that this mode looks at.
 fn choose(
     state: &UserState,
     mode: SyncMode,
     only: Option<CalendarId>,
     methods: &BTreeMap<CalendarId, Method>,
-) -> Vec<(UserId, CalendarId)> {
+) -> Vec<Chosen> {
     let wanted = |calendar: &Calendar| {
         mode != SyncMode::WebhookFallback || methods.get(&calendar.id) != Some(&Method::Webhook)
     };
     let asked = |calendar: &Calendar| only.map_or_else(|| wanted(calendar), |only| only == calendar.id);
     let calendars = state.calendars.iter().filter(|c| c.sync_enabled && !c.missing && asked(c));
-    calendars.map(|c| (state.user.id, c.id)).collect()
+    let of = |c: &Calendar| Chosen {
+        id: c.id,
+        name: c.name.clone(),
+        user: state.user.id,
+        email: state.user.email.clone(),
+        method: health::method(methods.get(&c.id).copied().unwrap_or(Method::Polling)),
+    };
+    calendars.map(of).collect()
 }
 
 async fn work(service: &Service, user: UserId) -> Result<Vec<StepReport>, Failure> {
@@ -123,10 +156,11 @@ async fn work(service: &Service, user: UserId) -> Result<Vec<StepReport>, Failur
     Ok(reports)
 }
 
-fn tell(context: &Context, calendars: usize, reports: &[StepReport], elsewhere: &[String]) -> Exit {
+fn tell(context: &Context, chosen: &[Chosen], reports: &[StepReport], elsewhere: &[String]) -> Exit {
     let blocks: usize = reports.iter().map(|r| r.blocks.len()).sum();
     let errors: Vec<&String> = reports.iter().flat_map(|r| &r.errors).chain(elsewhere).collect();
     let held: Vec<String> = reports.iter().flat_map(|r| &r.held).map(ToString::to_string).collect();
+    let calendars = chosen.len();
     let mut text = format!("{calendars} calendars looked at, {blocks} blocks written\n");
     for error in &errors {
         text.push_str(&format!("failed: {error}\n"));
@@ -137,7 +171,9 @@ fn tell(context: &Context, calendars: usize, reports: &[StepReport], elsewhere: 
              then `calendar-sync approve {target}`\n"
         ));
     }
-    let value = json!({"calendars": calendars, "blocks_written": blocks, "errors": errors, "held": held});
+    let value = json!({
+        "calendars": calendars, "blocks_written": blocks, "errors": errors, "held": held, "looked_at": chosen,
+    });
     context.out.result(&text, &value);
     if errors.is_empty() { Exit::Ok } else { Exit::Provider }
 }

@@ -1,6 +1,7 @@
 //! The running service: workers that step the engine, jobs that keep it going, and the web server in front. It starts
 //! and stops things; it decides nothing about a calendar.
 
+pub mod cleanup;
 pub mod connect;
 pub mod directory;
 mod elsewhere;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use calsync_core::block::Identity;
 use calsync_core::ports::{Clock, IdGen, Store};
 use calsync_core::schedule::Intervals;
-use calsync_engine::{Engine, EngineConfig, StepReport};
+use calsync_engine::{Engine, EngineConfig, EngineError, StepReport};
 use calsync_providers::stats::CallRecorder;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ use crate::redis::Link;
 use crate::secrets::Keyring;
 use crate::system::{Random, SystemClock, SystemRandom};
 use directory::Directory;
+pub use jobs::Round;
 pub use providers::NoClient;
 pub use roles::{Role, Roles};
 use running::kept_alive;
@@ -135,6 +137,11 @@ impl Service {
     /// Stores what was counted of provider calls.
     pub async fn flush_statistics(&self) {
         jobs::flush_statistics(self).await;
+    }
+
+    /// Does a round of maintenance now, under the lease that the scheduler's has.
+    pub async fn maintain_now(&self) -> Result<Round, EngineError> {
+        jobs::maintain_now(self).await
     }
 
     /// Keeps the connection to Redis, where one is configured. Its keeper tells the log whether it is there.

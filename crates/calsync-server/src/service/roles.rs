@@ -12,7 +12,7 @@ pub enum Role {
     Web,
     /// Reads calendars and writes blocks
     Worker,
-    /// Does the jobs by the clock: push channels, lists of calendars
+    /// Does the jobs by the clock: push channels, lists of calendars, cleaning up
     Scheduler,
 }
 

@@ -42,6 +42,7 @@ impl Service {
         if roles.has(Role::Scheduler) {
             self.keep(&tasks, &stopping, "maintenance", jobs::maintain);
             self.keep(&tasks, &stopping, "discovery", jobs::discover);
+            self.keep(&tasks, &stopping, "cleanup", jobs::clean_up);
         }
         if roles.has(Role::Web) {
             self.keep(&tasks, &stopping, "reach", reach::watch);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod busy_only;
+mod by_hand;
 mod channels;
 mod copy;
 mod doctor;
@@ -29,7 +30,9 @@ mod place;
 mod receipt;
 mod redis;
 mod redis_troubles;
+mod rollout;
 mod secret;
+mod upkeep;
 mod verification;
 mod web;
 mod wire;

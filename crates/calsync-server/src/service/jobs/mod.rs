@@ -1,12 +1,14 @@
-//! Jobs by the clock: push channels are kept alive, calendars that appeared or went are noticed. Each is done once in the
-//! fleet (`once`). Beside them each process stores what it counted of calls.
+//! Jobs by the clock: push channels are kept alive, calendars that appeared or went are noticed, what is over is forgotten.
+//! Each is done once in the fleet (`once`). Beside them each process stores what it counted of calls.
 
 mod once;
 mod work;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use calsync_core::ports::StoreError;
+use calsync_engine::{EngineError, Maintenance};
 use jiff::SignedDuration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +33,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const MAINTENANCE: Job = Job { name: "maintenance", every: SignedDuration::from_mins(30) };
 /// Accounts are asked for their calendars.
 const DISCOVERY: Job = Job { name: "discovery", every: SignedDuration::from_hours(6) };
+/// What is over is forgotten (spec §9).
+const CLEANUP: Job = Job { name: "cleanup", every: SignedDuration::from_hours(7 * 24) };
+/// The longest wait before it is looked again whether a job is due: clocks are set right, and machines sleep.
+const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
 /// Looks after push channels until told to stop: by the clock, when one is due, and when somebody asks.
 pub(super) async fn maintain(service: Arc<Service>, stopping: CancellationToken) {
@@ -86,6 +92,66 @@ pub(super) async fn discover(service: Arc<Service>, stopping: CancellationToken)
     }
 }
 
+/// Forgets what is over, by the clock, until told to stop.
+pub(super) async fn clean_up(service: Arc<Service>, stopping: CancellationToken) {
+    let mut next = Instant::now() + SOON;
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep_until(next) => {}
+        }
+        let work = async {
+            tokio::select! {
+                () = stopping.cancelled() => Err(work::broken_off()),
+                done = work::clean_up(&service) => done,
+            }
+        };
+        let outcome = fleet(&service).once(&CLEANUP, Why::Scheduled, work).await;
+        next = Instant::now() + wait(&service, &CLEANUP, &outcome);
+    }
+}
+
+/// What came of a round that a person asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Round {
+    /// It was done.
+    Done(Maintenance),
+    /// Another instance is at it.
+    Taken,
+}
+
+/// A round of maintenance now: not while another instance is at it, but whenever it was last done.
+pub(super) async fn maintain_now(service: &Service) -> Result<Round, EngineError> {
+    let (done, broke) = (Mutex::new(None), Mutex::new(None));
+    let work = async {
+        match service.engine.maintain_subscriptions().await {
+            Ok(counts) => put(&done, counts),
+            Err(error) => {
+                put(&broke, error.clone());
+                return Err(error);
+            }
+        }
+        Ok(())
+    };
+    let outcome = fleet(service).once(&MAINTENANCE, Why::ByHand, work).await;
+    match (outcome, taken(&done), taken(&broke)) {
+        (Outcome::Done, Some(counts), _) => Ok(Round::Done(counts)),
+        (Outcome::Failed, _, Some(error)) => Err(error),
+        (Outcome::Failed | Outcome::Done, ..) => {
+            Err(StoreError::Unavailable("the round could not be written down: see the log".to_owned()).into())
+        }
+        (Outcome::Taken | Outcome::NotBefore(_), ..) => Ok(Round::Taken),
+    }
+}
+
+fn put<T>(place: &Mutex<Option<T>>, value: T) {
+    *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+}
+
+fn taken<T>(place: &Mutex<Option<T>>) -> Option<T> {
+    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
 /// Stores what was counted of calls, until told to stop.
 pub(super) async fn count(service: Arc<Service>, stopping: CancellationToken) {
     let mut ticks = tokio::time::interval(STATISTICS);
@@ -121,7 +187,7 @@ fn fleet(service: &Service) -> Fleet<'_> {
 }
 
 fn wait(service: &Service, job: &Job, outcome: &Outcome) -> Duration {
-    let long = Duration::try_from(job.every).unwrap_or(SHORTEST);
+    let long = Duration::try_from(job.every.min(LONGEST)).unwrap_or(SHORTEST);
     match outcome {
         Outcome::Done => long,
         Outcome::NotBefore(at) => {

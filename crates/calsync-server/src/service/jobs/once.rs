@@ -39,6 +39,8 @@ pub(super) enum Why {
     Scheduled,
     /// There is something for it to do.
     Asked,
+    /// A person says so.
+    ByHand,
 }
 
 /// What came of it.
@@ -69,7 +71,12 @@ struct Book {
 impl Book {
     /// When it may run next.
     fn due(&self, why: Why, job: &Job) -> Ts {
-        let apart = if why == Why::Asked { SPACING } else { job.every };
+        let apart = match why {
+            Why::Scheduled => job.every,
+            Why::Asked => SPACING,
+            // Whoever says so has waited long enough.
+            Why::ByHand => return Ts::MIN,
+        };
         let after_success = self.ran_at.map_or(Ts::MIN, |at| at.plus(apart));
         // A success forgets the failures before it.
         let failed = self.failed_at.filter(|failed| self.ran_at.is_none_or(|ran| *failed > ran));

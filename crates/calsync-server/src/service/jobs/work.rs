@@ -1,9 +1,11 @@
 //! What the jobs do. Each can be broken off at any point and done again; neither knows when it runs.
 
 use calsync_core::calendar::AccountStatus;
+use calsync_core::ports::StoreError;
+use calsync_core::retention::RETENTION_DAYS;
 use calsync_engine::EngineError;
 
-use crate::service::Service;
+use crate::service::{Service, cleanup};
 
 /// Opens push channels, replaces those that end soon.
 pub(super) async fn maintain(service: &Service) -> Result<(), EngineError> {
@@ -25,4 +27,19 @@ pub(super) async fn discover(service: &Service) -> Result<(), EngineError> {
         }
     }
     Ok(())
+}
+
+/// Forgets what is over.
+pub(super) async fn clean_up(service: &Service) -> Result<(), EngineError> {
+    let store = service.store.as_ref();
+    let gone = cleanup::clean(store, RETENTION_DAYS, service.clock.now(), |_| ()).await?;
+    if gone.total() > 0 {
+        tracing::info!(?gone, days = RETENTION_DAYS, "what was over was forgotten");
+    }
+    Ok(())
+}
+
+/// The process stops: the next one goes on.
+pub(super) fn broken_off() -> EngineError {
+    StoreError::Contended("this instance is about to stop".to_owned()).into()
 }

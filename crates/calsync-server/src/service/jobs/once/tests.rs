@@ -54,6 +54,7 @@ fn when_it_may_run_next() {
         let book = book(ran.map(at), failed.map(at));
         assert_eq!(book.due(Why::Scheduled, &JOB), scheduled, "{book:?}");
         assert_eq!(book.due(Why::Asked, &JOB), asked, "{book:?}");
+        assert_eq!(book.due(Why::ByHand, &JOB), Ts::MIN, "{book:?}");
     }
 }
 
@@ -142,4 +143,51 @@ async fn a_long_round_keeps_its_lease() {
     };
     assert_eq!(fleet("one").once(&JOB, Why::Scheduled, work).await, Outcome::Done);
     assert_eq!(ran.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn by_hand_it_runs_at_once_but_never_beside_another() {
+    let (store, clock, ran) = (MemoryStore::new(), Hands::default(), AtomicU32::new(0));
+    let (one, two) = (fleet(&store, &clock, "one"), fleet(&store, &clock, "two"));
+    let work = async {
+        assert_eq!(two.once(&JOB, Why::ByHand, ok(&ran)).await, Outcome::Taken);
+        Ok(())
+    };
+    assert_eq!(one.once(&JOB, Why::Scheduled, work).await, Outcome::Done);
+    assert_eq!(two.once(&JOB, Why::ByHand, ok(&ran)).await, Outcome::Done);
+    assert_eq!(one.once(&JOB, Why::ByHand, broken()).await, Outcome::Failed);
+    assert_eq!(two.once(&JOB, Why::ByHand, ok(&ran)).await, Outcome::Done, "no failure holds a person up");
+    assert_eq!(ran.load(Ordering::SeqCst), 2);
+}
+
+/// Every job that there is, by a clock that is looked at every five minutes by three instances: once per interval, and
+/// after a pause of ten intervals once, not ten times.
+#[tokio::test]
+async fn each_job_keeps_its_interval_and_catches_up_once() {
+    const LOOK: i64 = 5 * 60;
+    let (hour, day) = (3_600, 24 * 3_600);
+    for (job, every) in [
+        (&super::super::MAINTENANCE, hour / 2),
+        (&super::super::DISCOVERY, 6 * hour),
+        (&super::super::CLEANUP, 7 * day),
+    ] {
+        let (store, clock, ran) = (MemoryStore::new(), Hands::default(), AtomicU32::new(0));
+        let owners = ["one", "two", "three"];
+        let look = async || {
+            for owner in owners {
+                fleet(&store, &clock, owner).once(job, Why::Scheduled, ok(&ran)).await;
+            }
+            clock.forward(LOOK);
+        };
+        let live = async |seconds: i64| {
+            for _ in 0..seconds / LOOK {
+                look().await;
+            }
+            ran.swap(0, Ordering::SeqCst)
+        };
+        assert_eq!(live(4 * every).await, 4, "{}", job.name);
+        clock.forward(10 * every);
+        assert_eq!(live(every).await, 1, "{} after a pause", job.name);
+        assert_eq!(live(2 * every).await, 2, "{} and then as ever", job.name);
+    }
 }
