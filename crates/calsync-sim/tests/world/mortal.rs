@@ -150,7 +150,7 @@ pass_through! {
     fn prunable(&self, what: Prunable, before: Ts) -> u64;
     fn backlog(&self, before: Ts) -> u64;
     fn notification_metrics(&self, since: Ts) -> NotificationMetrics;
-    fn subscription_metrics(&self, now: Ts) -> SubscriptionCount, SubscriptionMetrics;
+    fn subscription_metrics(&self, now: Ts) -> SubscriptionMetrics;
     fn runs(&self, calendar: Option<CalendarId>, limit: u32) -> Vec<Run>;
     fn add_call_stats(&self, stats: &[CallStats]) -> ();
     fn call_stats(&self, since: Ts) -> Vec<CallStats>;

@@ -27,6 +27,7 @@ fn calendar(synced: i64) -> Calendar {
         fallback_polling_enabled: true,
         missing: false,
         push_unsupported: false,
+        leaving: None,
         watch_after: Ts::MIN,
         push_admitted: true,
         webhook_last_activity: None,
