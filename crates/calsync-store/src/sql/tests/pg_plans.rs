@@ -10,7 +10,7 @@ use super::statements::{OFTEN, Often, Text};
 
 /// Pages that a statement may touch: what it changes with the indexes on that, for as many rows as it is asked about.
 /// The tables have thousands.
-const PAGES: u64 = 2_500;
+const PAGES: u64 = 3_000;
 /// Rows of a statement over rows.
 const ROWS: u32 = 64;
 /// What is planned for its values each time, because that is cheaper, as the server finds out by itself: nothing is known
