@@ -4,8 +4,6 @@
 pub mod args;
 mod operator;
 
-use std::io::{BufRead, IsTerminal as _, Write as _};
-
 use calsync_core::ports::Switch;
 use calsync_core::rollout::{Change, Phase, Rollout, Typed};
 use calsync_engine::{Preview, Reach};
@@ -13,7 +11,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::out::{Format, Out, Progress};
+use crate::out::{Answer, Format, Out, Progress};
 use crate::service::Service;
 use args::{How, RolloutCommand, SetArgs};
 
@@ -90,7 +88,7 @@ async fn change(change: &Change, how: &How, context: &Context, service: &Service
         return Ok(tell(context.out, &preview, Told { changed: false, dry_run: how.dry_run, moved: 0 }));
     }
     if is_end(&preview.after) && !how.yes && context.out.format == Format::Text {
-        confirm(preview.let_out)?;
+        confirm(context.out, preview.let_out)?;
     }
     service.engine.change_rollout(&who, &change.words(), |flags| change.apply(flags)).await?;
     let progress = Progress::start(context.out, "Calendars gone through", preview.reach.calendars);
@@ -107,20 +105,13 @@ fn is_end(after: &Rollout) -> bool {
 }
 
 /// Asks a person who sits there. A script has said what it wants.
-fn confirm(let_out: u64) -> Result<(), Failure> {
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Ok(());
+fn confirm(out: Out, let_out: u64) -> Result<(), Failure> {
+    let question =
+        format!("This switches push off for everybody: {let_out} calendars are polled from now on. Go on?");
+    match out.ask(&question) {
+        Answer::Yes | Answer::Nobody => Ok(()),
+        Answer::No => Err(Failure::failed("nothing was changed")),
     }
-    Out::new(Format::Text).note(&format!(
-        "This switches push off for everybody: {let_out} calendars are polled from now on. Go on? [y/N]"
-    ));
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    if read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-        return Ok(());
-    }
-    Err(Failure::failed("nothing was changed"))
 }
 
 struct Told {
