@@ -339,7 +339,7 @@ fn older(a: Option<Ts>, b: Option<Ts>) -> bool {
 }
 
 /// Whether an event can never matter again: it stands for itself alone, and is over. A day's margin covers every zone on earth.
-fn is_over(event: &Event, before: Ts) -> bool {
+pub fn is_over(event: &Event, before: Ts) -> bool {
     const MARGIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(26);
     let (Series::Single | Series::Occurrence { .. }) = event.series else { return false };
     let Some(when) = &event.when else { return false };

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use calsync_core::calendar::{Calendar, Cursor};
 use calsync_core::event::{Event, TextPolicy, When};
 use calsync_core::hold::{DELETIONS_FREE, DELETIONS_PERCENT};
-use calsync_core::ids::CalendarId;
-use calsync_core::mirror::{FoldContext, Listed, Mirror, MirrorDelta};
+use calsync_core::ids::{CalendarId, EventId};
+use calsync_core::mirror::{FoldContext, Listed, Mirror, MirrorDelta, is_over};
 use calsync_core::ports::{
     ErrorClass, FullListing, Lease, ListFrom, ListRequest, Listing, NextPage, ProviderAccount, ProviderError,
     PullApply, RemoteEvent, RemoteItem, Standing,
@@ -113,8 +113,10 @@ impl Engine {
         {
             delta = mirror.fold(&reading.items, reading.listed, &context);
         }
-        let pulled =
-            Pulled { counts: counts(&reading, &delta), changes: changes(work, &mirror, &reading, &delta) };
+        let pulled = Pulled {
+            counts: counts(&reading, &delta),
+            changes: changes(work, &mirror, &reading, &delta, context.forget_before),
+        };
         let apply = apply(work, reading, delta, self.clock.now());
         self.store.apply_pull(lease, &apply).await?;
         Ok(pulled)
@@ -256,18 +258,27 @@ fn loses_much(mirror: &Mirror, reading: &Reading, delta: &MirrorDelta) -> bool {
 }
 
 /// Changes to events since the last reading. A full listing also shows what the window only came to, or what is only kept
-/// from now on: then an event counts if its provider says that it is another version, or where all of time is listed.
-fn changes(work: &PullWork<'_>, mirror: &Mirror, reading: &Reading, delta: &MirrorDelta) -> u32 {
+/// from now on: then an event counts if its provider says that it is another version, or where all of time is listed. What
+/// is merely over is forgotten when all is listed: nobody changed it, and no channel had anything to tell.
+fn changes(
+    work: &PullWork<'_>,
+    mirror: &Mirror,
+    reading: &Reading,
+    delta: &MirrorDelta,
+    forget_before: Ts,
+) -> u32 {
     let known_before = work.calendar.cursor.is_some() && work.calendar.last_full_sync.is_some();
     let moved_on = |event: &&Event| {
         let known = mirror.events.get(&event.id);
         known.is_some_and(|known| known.version.is_none() || known.version != event.version)
     };
+    let mattered = |id: &&EventId| mirror.events.get(*id).is_none_or(|event| !is_over(event, forget_before));
     let found = match reading.listed {
         Listed::Changes => delta.created.len() + delta.updated.len() + delta.gone.len(),
         Listed::Everything(_) if !known_before || work.calendar.full_due => 0,
         Listed::Everything(Window::ALL) => {
-            delta.created.len() + delta.gone.len() + delta.updated.iter().filter(moved_on).count()
+            let gone = delta.gone.iter().filter(mattered).count();
+            delta.created.len() + gone + delta.updated.iter().filter(moved_on).count()
         }
         Listed::Everything(_) => delta.updated.iter().filter(moved_on).count(),
     };
