@@ -21,27 +21,32 @@ impl Life {
     pub fn act(&mut self, cloud: &mut Cloud, now: Ts) -> Option<Deed> {
         let people = self.people.clone();
         let person = self.pick(&people)?.clone();
+        self.act_as(cloud, &person, now)
+    }
+
+    /// This person does something. `None` when the chosen deed was not possible just now.
+    pub fn act_as(&mut self, cloud: &mut Cloud, person: &Somebody, now: Ts) -> Option<Deed> {
         let calendar = self.pick(&person.calendars)?.clone();
         let deed = self.range(0, 20);
         let touches = if deed == 19 { Touches::Nothing } else { Touches::Event };
         let done = match deed {
-            0..4 => self.create(cloud, &person, &calendar, now),
-            4 => self.create_series(cloud, &person, &calendar, now),
+            0..4 => self.create(cloud, person, &calendar, now),
+            4 => self.create_series(cloud, person, &calendar, now),
             5 => self.create_all_day(cloud, &calendar, now),
-            6 => self.invite(cloud, &person, &calendar, now),
-            7 | 8 => self.answer(cloud, &person, now),
-            9..13 => self.shift(cloud, &person, &calendar, now),
+            6 => self.invite(cloud, person, &calendar, now),
+            7 | 8 => self.answer(cloud, person, now),
+            9..13 => self.shift(cloud, person, &calendar, now),
             13 => self.cancel(cloud, &calendar, now),
-            14 => self.one_occurrence(cloud, &person, &calendar, now),
-            15 => self.one_occurrence_off(cloud, &person, &calendar, now),
-            16 => self.edit_series(cloud, &person, &calendar, now),
-            17 => self.following(cloud, &person, &calendar, now),
+            14 => self.one_occurrence(cloud, person, &calendar, now),
+            15 => self.one_occurrence_off(cloud, person, &calendar, now),
+            16 => self.edit_series(cloud, person, &calendar, now),
+            17 => self.following(cloud, person, &calendar, now),
             18 => self.turn(cloud, &calendar, now),
             _ => self.rename(cloud, &calendar, now),
         };
         let (event, what) = done.ok()?;
         let words = format!("{} {what}", person.name);
-        Some(Deed { person: person.email, calendar, event: event.id.clone(), words, touches })
+        Some(Deed { person: person.email.clone(), calendar, event: event.id.clone(), words, touches })
     }
 
     /// Somebody lays hands on a block of `client`: moves it, or throws it away. Each block only once.

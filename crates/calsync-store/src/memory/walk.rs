@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use calsync_core::hold::Hold;
-use calsync_core::ids::CalendarId;
+use calsync_core::ids::{CalendarId, CorrelationId};
 use calsync_core::ledger::{LedgerRow, LedgerState, Outcome, Settlement, Write};
 use calsync_core::mirror::Mirror;
 use calsync_core::ports::{Enqueue, Lease, PullApply, StoreError};
@@ -18,7 +18,9 @@ impl State {
     }
 
     pub(super) fn ledger(&self, target: CalendarId) -> Result<Vec<LedgerRow>, StoreError> {
-        Ok(self.ledger.values().filter(|row| row.target == target).cloned().collect())
+        let least = CorrelationId(uuid::Uuid::nil());
+        let theirs = self.ledger.range((target, least)..).take_while(|((of, _), _)| *of == target);
+        Ok(theirs.map(|(_, row)| row.clone()).collect())
     }
 
     pub(super) fn apply_pull(&mut self, lease: &Lease, pull: &PullApply) -> Result<(), StoreError> {

@@ -8,15 +8,14 @@ use clap::Args;
 use serde::Serialize;
 
 use super::figures::{grouped, number, ratio, rounded};
+use super::world::{Post, Shape, shapes};
 use crate::cli::args::Providers;
 use crate::cli::exit::{Exit, Failure};
 use crate::out::Out;
 use counted::Calls;
 
-/// People of one simulated cloud; more people live in more clouds.
-const PEOPLE_MAX: u32 = 6;
 /// Polls of one calendar in a day: one each 15 minutes (spec §10).
-const POLLS_PER_DAY: u64 = 24 * 4;
+pub(super) const POLLS_PER_DAY: u64 = 24 * 4;
 
 /// Calls to the provider for a day of changes, against polling
 ///
@@ -27,7 +26,7 @@ const POLLS_PER_DAY: u64 = 24 * 4;
 #[command(after_help = "Example:\n  calendar-sync bench calls --people 30 --changes 8")]
 pub struct CallsArgs {
     /// People
-    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=600))]
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub people: u32,
     /// Calendars of each
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=4))]
@@ -56,6 +55,18 @@ struct Day {
     upkeep: Calls,
 }
 
+impl Day {
+    fn plus(self, other: Day) -> Day {
+        Day {
+            calendars: self.calendars + other.calendars,
+            changes: self.changes + other.changes,
+            changed_calendars: self.changed_calendars + other.changed_calendars,
+            after_changes: self.after_changes.plus(other.after_changes),
+            upkeep: self.upkeep.plus(other.upkeep),
+        }
+    }
+}
+
 /// The result.
 #[derive(Serialize)]
 struct Report {
@@ -74,22 +85,14 @@ struct Report {
 }
 
 /// Lives and tells.
-pub(super) async fn run(args: &CallsArgs, out: Out) -> Result<Exit, Failure> {
-    let mut all = Day::default();
-    let (mut left, mut seed) = (args.people, args.seed);
-    while left > 0 {
-        let people = left.min(PEOPLE_MAX);
-        let (calendars, changes, homes) = (args.calendars, args.changes, args.provider.into());
-        let shape = day::Shape { people, calendars, changes, seed, homes };
-        let day = day::live(shape).await?;
-        all.calendars += day.calendars;
-        all.changes += day.changes;
-        all.changed_calendars += day.changed_calendars;
-        all.after_changes = all.after_changes.plus(day.after_changes);
-        all.upkeep = all.upkeep.plus(day.upkeep);
-        left -= people;
-        seed = seed.wrapping_add(1);
-    }
+pub(super) fn run(args: &CallsArgs, out: Out) -> Result<Exit, Failure> {
+    let crowds = shapes::of_people(args.people, args.calendars);
+    let days = shapes::all(&crowds, |at, crowd| {
+        let (seed, homes) = (args.seed.wrapping_add(at as u64), args.provider.into());
+        let shape = Shape { crowd, seed, homes, post: Post::AtOnce, dropped: 0 };
+        crate::cli::block_on(day::live(shape, args.changes))?
+    })?;
+    let all = days.into_iter().fold(Day::default(), Day::plus);
     let report = report(args.people, &all);
     out.result(&report.tell(), &report);
     Ok(Exit::Ok)

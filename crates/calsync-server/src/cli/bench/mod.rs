@@ -3,6 +3,7 @@
 //! loopback only, everything stands in temporary directories, and every measurement is bounded in time and number.
 
 mod calls;
+mod days;
 mod figures;
 mod ground;
 mod load;
@@ -15,6 +16,7 @@ mod processing;
 mod prune;
 mod receipt;
 mod scale;
+mod world;
 
 use clap::Subcommand;
 
@@ -36,6 +38,8 @@ pub enum BenchCommand {
     Processing(processing::ProcessingArgs),
     /// Calls to the provider for a day of changes, against polling
     Calls(calls::CallsArgs),
+    /// Weeks of people's lives in an hour's fraction: whether calendars are always watched, by push or by looks, at which cost
+    Days(days::DaysArgs),
     /// Memory of the running service, idle and with many calendars
     Memory(memory::MemoryArgs),
 }
@@ -48,7 +52,8 @@ pub fn run(command: &BenchCommand, out: Out) -> Result<Exit, Failure> {
         BenchCommand::Prune(args) => threaded(prune::run(args, out)),
         BenchCommand::Plan(args) => plan::run(args, out),
         BenchCommand::Processing(args) => threaded(processing::run(args, out)),
-        BenchCommand::Calls(args) => super::block_on(calls::run(args, out))?,
+        BenchCommand::Calls(args) => calls::run(args, out),
+        BenchCommand::Days(args) => days::run(args, out),
         BenchCommand::Memory(args) => threaded(memory::run(args, out)),
     }
 }

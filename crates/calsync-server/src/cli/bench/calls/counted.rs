@@ -22,8 +22,12 @@ pub(in crate::cli::bench) struct Calls {
     pub(in crate::cli::bench) writes: u64,
     /// Blocks looked at.
     pub(in crate::cli::bench) looks: u64,
-    /// Channels opened, prolonged and closed.
-    pub(in crate::cli::bench) channels: u64,
+    /// Channels opened.
+    pub(in crate::cli::bench) opened: u64,
+    /// Channels prolonged in place.
+    pub(in crate::cli::bench) prolonged: u64,
+    /// Channels closed.
+    pub(in crate::cli::bench) closed: u64,
     /// Listings of calendars.
     pub(in crate::cli::bench) calendar_lists: u64,
 }
@@ -31,7 +35,12 @@ pub(in crate::cli::bench) struct Calls {
 impl Calls {
     /// All of them.
     pub(in crate::cli::bench) fn total(self) -> u64 {
-        self.listings + self.writes + self.looks + self.channels + self.calendar_lists
+        self.listings + self.writes + self.looks + self.channels() + self.calendar_lists
+    }
+
+    /// Those about channels.
+    pub(in crate::cli::bench) fn channels(self) -> u64 {
+        self.opened + self.prolonged + self.closed
     }
 
     /// Both.
@@ -40,14 +49,16 @@ impl Calls {
             listings: self.listings + other.listings,
             writes: self.writes + other.writes,
             looks: self.looks + other.looks,
-            channels: self.channels + other.channels,
+            opened: self.opened + other.opened,
+            prolonged: self.prolonged + other.prolonged,
+            closed: self.closed + other.closed,
             calendar_lists: self.calendar_lists + other.calendar_lists,
         }
     }
 
     /// In words.
     pub(in crate::cli::bench) fn tell(self) -> String {
-        let rest = self.looks + self.channels + self.calendar_lists;
+        let rest = self.looks + self.channels() + self.calendar_lists;
         format!("{} listings, {} blocks written, {rest} other", self.listings, self.writes)
     }
 }
@@ -116,14 +127,14 @@ impl ProviderAccount for Counted<Arc<dyn ProviderAccount>> {
     }
 
     async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError> {
-        self.count(|c| &mut c.channels).watch(request).await
+        self.count(|c| &mut c.opened).watch(request).await
     }
 
     async fn renew(&self, request: &RenewRequest) -> Result<Watching, ProviderError> {
-        self.count(|c| &mut c.channels).renew(request).await
+        self.count(|c| &mut c.prolonged).renew(request).await
     }
 
     async fn stop(&self, channel: &str, resource: &str) -> Result<(), ProviderError> {
-        self.count(|c| &mut c.channels).stop(channel, resource).await
+        self.count(|c| &mut c.closed).stop(channel, resource).await
     }
 }

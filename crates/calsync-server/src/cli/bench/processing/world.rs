@@ -18,7 +18,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::SignedDuration;
 
 use super::super::calls::counted::{Calls, Counted};
-use super::super::{failed, notices, people};
+use super::super::notices::{self, Came};
+use super::super::{failed, people};
 use super::ProcessingArgs;
 use crate::cli::exit::Failure;
 use crate::system::{SystemClock, SystemRandom};
@@ -158,7 +159,10 @@ impl World {
         let notices = notices::waiting(&self.cloud);
         let delivering =
             stream::iter(&notices).map(|notice| notices::deliver(&self.engine, &self.direct, notice));
-        delivering.buffer_unordered(DELIVERING).try_collect::<()>().await?;
+        let came: Vec<Came> = delivering.buffer_unordered(DELIVERING).try_collect().await?;
+        if came.contains(&Came::Refused) {
+            return Err(failed("a notice was refused"));
+        }
         Ok(notices.len())
     }
 
