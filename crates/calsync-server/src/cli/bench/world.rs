@@ -1,11 +1,12 @@
 //! A simulated world for measurements: people, their cloud, and the real engine on the memory store, in virtual time. It
 //! does what is due when it is due, as the service would, and tells what was done. Everything follows from the seed.
 
+mod deeds;
 mod dice;
 mod hours;
 pub(super) mod shapes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use calsync_core::block::Identity;
@@ -14,12 +15,11 @@ use calsync_core::ports::Store;
 use calsync_core::time::Ts;
 use calsync_engine::{Engine, EngineConfig, Maintenance, StepReport};
 use calsync_sim::clock::SimClock;
-use calsync_sim::cloud::names::CalendarId;
 use calsync_sim::cloud::watch::{Notice, Provider};
 use calsync_sim::cloud::{Limits, SharedCloud};
 use calsync_sim::direct::Direct;
 use calsync_sim::faults::{Fault, FaultPlan, Rates};
-use calsync_sim::life::{Deed, Homes, Life};
+use calsync_sim::life::{Homes, Life};
 use calsync_sim::rng::Rng;
 use calsync_store::MemoryStore;
 use jiff::SignedDuration;
@@ -39,8 +39,6 @@ const MAINTENANCE: SignedDuration = SignedDuration::from_mins(30);
 const MAINTENANCE_APART: SignedDuration = SignedDuration::from_secs(5);
 /// Steps of one burst of work, or bursts at one moment; more means that something goes round in circles.
 const STEPS_MAX: u32 = 10_000;
-/// Attempts at one deed: not every one that is chosen is possible just then.
-const ATTEMPTS_MAX: u32 = 1_000;
 /// A notice takes so many milliseconds: Google's seconds, Microsoft's up to three minutes (microsoft.md §8.6).
 const GOOGLE_TAKES: (u64, u64) = (1_000, 10_000);
 const MICROSOFT_TAKES: (u64, u64) = (5_000, 180_000);
@@ -255,50 +253,4 @@ impl World {
         let millis = least + self.chance.below(most - least);
         SignedDuration::from_millis(i64::try_from(millis).unwrap_or(0))
     }
-
-    /// So many moments of the time from now, for each person alike, the last one first; and who acts.
-    pub(super) fn any_moments(&mut self, each: u32, within: SignedDuration) -> Vec<(Ts, usize)> {
-        let (now, seconds) = (self.clock.now(), u64::try_from(within.as_secs()).unwrap_or(0));
-        let who = (0..self.life.people.len()).flat_map(|who| std::iter::repeat_n(who, each as usize));
-        let moment = |chance: &mut Rng| {
-            now.plus(SignedDuration::from_secs(i64::try_from(chance.below(seconds)).unwrap_or(0)))
-        };
-        sorted(who.map(|who| (moment(&mut self.chance), who)).collect())
-    }
-
-    /// When people act who make so many changes on a weekday, until then, the last one first; and who.
-    pub(super) fn waking_moments(&mut self, changes: u32, until: Ts) -> Vec<(Ts, usize)> {
-        let now = self.clock.now();
-        let mut all = Vec::new();
-        for (who, person) in self.life.people.iter().enumerate() {
-            for day in hours::days(person.zone, now, until) {
-                let moments = hours::of_a_day(person.zone, day, changes, &mut self.chance);
-                all.extend(moments.into_iter().filter(|at| *at > now && *at < until).map(|at| (at, who)));
-            }
-        }
-        sorted(all)
-    }
-
-    /// Somebody does something; and which calendars it changed.
-    pub(super) fn act(&mut self, who: usize) -> Result<(Deed, BTreeSet<CalendarId>), Failure> {
-        let now = self.clock.now();
-        let (person, life) = (self.life.people[who].clone(), &mut self.life);
-        let done = self.cloud.with(|cloud| {
-            let stand = |cloud: &calsync_sim::cloud::Cloud| -> BTreeMap<CalendarId, u64> {
-                cloud.calendars().map(|c| (c.id.clone(), c.log().last())).collect()
-            };
-            let before = stand(cloud);
-            let deed = (0..ATTEMPTS_MAX).find_map(|_| life.act_as(cloud, &person, now));
-            let deed = deed.ok_or_else(|| failed("nobody finds anything to do"))?;
-            let changed = stand(cloud).into_iter().filter(|(id, last)| before.get(id) != Some(last));
-            Ok((deed, changed.map(|(id, _)| id).collect()))
-        });
-        self.post();
-        done
-    }
-}
-
-fn sorted(mut moments: Vec<(Ts, usize)>) -> Vec<(Ts, usize)> {
-    moments.sort_unstable_by_key(|moment| std::cmp::Reverse(*moment));
-    moments
 }
