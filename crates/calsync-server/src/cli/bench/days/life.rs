@@ -117,9 +117,9 @@ impl Living {
                 self.tally.runs += self.watch.sort(run, next);
             }
             self.tally.failed += step.errors.len() as u64;
-            self.read(step, next);
         }
         self.look(&passed).await?;
+        passed.steps.iter().for_each(|step| self.read(step, next));
         self.tally.guard += self.watch.check(&self.world, next);
         self.tally.notices.told += passed.told;
         self.tally.notices.lost += passed.lost;
@@ -142,12 +142,14 @@ impl Living {
     /// A reading of a changed calendar after which nothing waits has set its blocks right: reading and writing take no time
     /// here, so that all of the wait is until somebody looked.
     fn read(&mut self, step: &StepReport, now: Ts) {
-        let done = step.waiting == 0 && step.errors.is_empty() && step.held.is_empty();
+        // A held plan is not made again each time: that it is held stands with the person.
+        let is_held = self.watch.held().contains(&step.user);
+        let done = step.waiting == 0 && step.errors.is_empty() && !is_held;
         let read = |open: &Open| step.read.iter().any(|r| r.calendar == open.calendar);
         let Tally { waits, held, .. } = &mut self.tally;
         self.open.retain_mut(|open| {
             if read(open) && !done {
-                open.held |= !step.held.is_empty();
+                open.held |= is_held;
             }
             let over = read(open) && done;
             if over && open.held {
@@ -175,7 +177,7 @@ impl Living {
             self.world.store.prune(what, now.minus(KEPT), FORGOTTEN).await.map_err(failed)?;
         }
         // Nothing is open: then all must be right, or the waits counted here are none.
-        if self.open.is_empty() {
+        if self.open.is_empty() && self.watch.held().is_empty() {
             self.judge();
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Watches over the watching: what is known of each calendar and its channel, whether it is covered at this moment, and what
 //! became of its channel since the last look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use calsync_core::calendar::Calendar;
 use calsync_core::ids::{CalendarId, UserId};
@@ -26,13 +26,16 @@ struct Seen {
 /// All calendars of a world.
 pub(super) struct Watch {
     seen: BTreeMap<CalendarId, Seen>,
+    /// Whose blocks the brake holds.
+    held: BTreeSet<UserId>,
     intervals: Intervals,
 }
 
 impl Watch {
     /// Everything as it stands.
     pub(super) async fn begin(world: &World) -> Result<Watch, Failure> {
-        let mut watch = Watch { seen: BTreeMap::new(), intervals: Intervals::default() };
+        let mut watch =
+            Watch { seen: BTreeMap::new(), held: BTreeSet::new(), intervals: Intervals::default() };
         for user in &world.users {
             watch.look(world, *user).await?;
         }
@@ -43,6 +46,11 @@ impl Watch {
     pub(super) async fn look(&mut self, world: &World, user: UserId) -> Result<Channels, Failure> {
         let mut all = Channels::default();
         let Some(state) = world.store.user_state(user).await? else { return Ok(all) };
+        if state.holds.is_empty() {
+            self.held.remove(&user)
+        } else {
+            self.held.insert(user)
+        };
         for calendar in state.calendars {
             let confirmed = |s: &&Subscription| s.calendar == calendar.id && !s.resource_id.is_empty();
             let channel = state.subscriptions.iter().find(confirmed).cloned();
@@ -51,6 +59,11 @@ impl Watch {
             self.seen.insert(calendar.id, Seen { calendar, channel });
         }
         Ok(all)
+    }
+
+    /// Whose blocks the brake holds.
+    pub(super) fn held(&self) -> &BTreeSet<UserId> {
+        &self.held
     }
 
     /// Whether each enabled calendar is covered then, by what was last seen.
