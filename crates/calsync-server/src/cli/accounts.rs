@@ -1,5 +1,7 @@
 //! `accounts list`.
 
+pub mod args;
+
 use calsync_core::calendar::{Account, AccountStatus};
 use serde::Serialize;
 

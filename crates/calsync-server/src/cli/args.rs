@@ -2,13 +2,10 @@
 
 use std::path::PathBuf;
 
-use calsync_core::calendar::ProviderKind;
-use calsync_core::ids::RuleId;
 use calsync_sim::life::Homes;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::exit::EXIT_CODES;
-use super::rules::HoursArg;
 use crate::service::Role;
 
 /// Keeps a person's calendars in step: an event in one calendar blocks its time in the others.
@@ -95,7 +92,7 @@ pub enum Command {
     Accounts {
         /// What to do.
         #[command(subcommand)]
-        command: AccountsCommand,
+        command: super::accounts::args::AccountsCommand,
     },
     /// The calendars of their accounts
     #[command(after_help = "Example:\n  calendar-sync calendars enable Work")]
@@ -111,7 +108,7 @@ pub enum Command {
     #[command(
         after_help = "Example:\n  calendar-sync reset --calendar Work\n  calendar-sync reset --complete --user ada@example.com --dry-run"
     )]
-    Reset(ResetArgs),
+    Reset(super::leaving::args::ResetArgs),
     /// Which calendar blocks which, and how
     ///
     /// Without rules of their own, all of a user's enabled calendars block each other.
@@ -119,7 +116,7 @@ pub enum Command {
     Rules {
         /// What to do.
         #[command(subcommand)]
-        command: RulesCommand,
+        command: super::rules::args::RulesCommand,
     },
     /// Who uses push: the rollout flags
     ///
@@ -171,7 +168,7 @@ pub enum Command {
     #[command(
         after_help = "Example:\n  calendar-sync verify-google-domain --domain sync.example.com --verification-file google1234567890abcdef.html\n  calendar-sync verify-google-domain --remove\n\nExit status 0 when every step went well, 1 when one did not."
     )]
-    VerifyGoogleDomain(VerifyDomainArgs),
+    VerifyGoogleDomain(super::verify_domain::VerifyDomainArgs),
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  calendar-sync completions bash > /etc/bash_completion.d/calendar-sync"
@@ -258,97 +255,6 @@ pub enum UsersCommand {
     },
 }
 
-/// `accounts …`
-#[derive(Subcommand, Debug)]
-pub enum AccountsCommand {
-    /// Connect an account at Google or Microsoft, or connect it again
-    ///
-    /// Prints a link to open in a browser on this machine and waits for it to come back to a loopback address. On a
-    /// machine without a browser, give a refresh token in a file instead.
-    #[command(after_help = "Example:\n  calendar-sync accounts connect ada@example.com\n  \
-                             calendar-sync accounts connect ada@example.com --provider microsoft")]
-    Connect(ConnectArgs),
-    /// List the accounts and what their owners must do, if anything
-    #[command(after_help = "Example:\n  calendar-sync accounts list --user ada@example.com")]
-    List(OfUser),
-}
-
-/// Port that sign-ins come back to, unless another one is named.
-pub const CALLBACK_PORT: u16 = 8765;
-
-/// `accounts connect`
-#[derive(Args, Debug)]
-pub struct ConnectArgs {
-    /// Whose account it becomes (e-mail address or id of the user)
-    pub user: String,
-    /// Where the account is
-    #[arg(long, value_name = "PROVIDER", default_value = "google")]
-    pub provider: OauthProvider,
-    /// Port of the loopback address to come back to
-    #[arg(long, default_value_t = CALLBACK_PORT)]
-    pub port: u16,
-    /// Address at the provider to suggest
-    #[arg(long, value_name = "ADDRESS")]
-    pub login_hint: Option<String>,
-    /// Take the refresh token in this file instead of asking in a browser
-    #[arg(long, value_name = "FILE")]
-    pub refresh_token_file: Option<PathBuf>,
-}
-
-/// `verify-google-domain`
-#[derive(Args, Debug)]
-pub struct VerifyDomainArgs {
-    /// The domain under which this service is reached, such as sync.example.com
-    #[arg(long, value_parser = crate::verification::steps::domain, required_unless_present = "remove")]
-    pub domain: Option<String>,
-    /// The file that Google gave you
-    #[arg(long, value_name = "FILE", required_unless_present = "remove")]
-    pub verification_file: Option<PathBuf>,
-    /// Check the file and whether the domain leads here; store nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Stop serving the file that is stored
-    #[arg(long, conflicts_with_all = ["domain", "verification_file"])]
-    pub remove: bool,
-}
-
-/// Where people sign in with OAuth.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum OauthProvider {
-    /// Google Calendar
-    Google,
-    /// Microsoft 365 and Outlook.com
-    Microsoft,
-}
-
-impl OauthProvider {
-    /// Its name to people.
-    pub const fn name(self) -> &'static str {
-        match self {
-            OauthProvider::Google => "Google",
-            OauthProvider::Microsoft => "Microsoft",
-        }
-    }
-
-    /// How this machine is called there: RFC 8252 §8.3 advises against names, and Microsoft's portal takes plain http for
-    /// no other (docs/providers/microsoft.md).
-    pub const fn loopback(self) -> &'static str {
-        match self {
-            OauthProvider::Google => "127.0.0.1",
-            OauthProvider::Microsoft => "localhost",
-        }
-    }
-}
-
-impl From<OauthProvider> for ProviderKind {
-    fn from(provider: OauthProvider) -> ProviderKind {
-        match provider {
-            OauthProvider::Google => ProviderKind::Google,
-            OauthProvider::Microsoft => ProviderKind::Microsoft,
-        }
-    }
-}
-
 /// Where invented people have their calendars.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub enum Providers {
@@ -418,7 +324,7 @@ pub enum CalendarsCommand {
     ///
     /// Shows first what it would remove, and asks. What can't be removed now is removed later, by the running service.
     #[command(after_help = "Example:\n  calendar-sync calendars disable Work --dry-run")]
-    Disable(DisableArgs),
+    Disable(super::leaving::args::DisableArgs),
 }
 
 /// Whose.
@@ -439,131 +345,6 @@ pub struct OneCalendar {
     pub user: Option<String>,
 }
 
-/// `calendars disable`
-#[derive(Args, Debug)]
-pub struct DisableArgs {
-    /// Which one.
-    #[command(flatten)]
-    pub which: OneCalendar,
-    /// How.
-    #[command(flatten)]
-    pub how: LeavingArgs,
-}
-
-/// How calendars are taken out.
-#[derive(Args, Clone, Copy, Debug)]
-pub struct LeavingArgs {
-    /// Really do it, without being asked
-    #[arg(long)]
-    pub yes: bool,
-    /// Only show what would be removed
-    #[arg(long, conflicts_with = "yes")]
-    pub dry_run: bool,
-    /// Leave the removing to the running service
-    #[arg(long)]
-    pub no_wait: bool,
-}
-
-/// `reset`
-#[derive(Args, Debug)]
-#[command(group = clap::ArgGroup::new("reset").required(true))]
-pub struct ResetArgs {
-    /// Stop: nothing is read or written any more, and all blocks stay as they are, until calendars are enabled again
-    #[arg(long, group = "reset")]
-    pub soft: bool,
-    /// Clean this calendar (id, or name if only one is called so): its blocks and those in it go, and it is left disabled
-    #[arg(long, group = "reset", value_name = "CALENDAR")]
-    pub calendar: Option<String>,
-    /// Take back everything: all blocks go, and all that is known of the calendars, which are left disabled
-    #[arg(long, group = "reset")]
-    pub complete: bool,
-    /// Only this user's calendars (e-mail address or id) [default: everybody's]
-    #[arg(long, value_name = "USER")]
-    pub user: Option<String>,
-    /// How.
-    #[command(flatten)]
-    pub how: LeavingArgs,
-}
-
-/// `rules …`
-#[derive(Subcommand, Debug)]
-pub enum RulesCommand {
-    /// List the rules, the implied ones included
-    #[command(after_help = "Example:\n  calendar-sync rules list --user ada@example.com")]
-    List(OfUser),
-    /// Add a rule, or change the one between these calendars
-    ///
-    /// What is not named stays as it is, or as the default is. A user's first rule ends the blocking of all calendars by
-    /// all others: from then on only rules count.
-    #[command(
-        after_help = "Example:\n  calendar-sync rules set Work Private --copy-title on --title \"Work: {title}\" --working-hours \"Europe/Vienna mon-fri 08:00-18:00\""
-    )]
-    Set(Box<SetRule>),
-    /// Remove a rule
-    #[command(after_help = "Example:\n  calendar-sync rules remove 01920000-0000-7000-8000-000000000000")]
-    Remove {
-        /// The rule's id
-        rule: RuleId,
-        /// Also if it is the user's last one, after which all enabled calendars block each other again
-        #[arg(long)]
-        yes: bool,
-    },
-}
-
-/// `rules set`
-#[derive(Args, Debug)]
-pub struct SetRule {
-    /// Calendar whose events block: id, or name if only one is called so
-    pub source: String,
-    /// Calendar that gets the blocks: id, or name if only one is called so
-    pub target: String,
-    /// Look only among this user's calendars (e-mail address or id)
-    #[arg(long, value_name = "USER")]
-    pub user: Option<String>,
-    /// Off: its blocks are removed, the rule stays
-    #[arg(long, value_name = "ON|OFF")]
-    pub enabled: Option<Toggle>,
-    /// Title of the blocks; {title} stands for the event's, with --copy-title on
-    #[arg(long)]
-    pub title: Option<String>,
-    /// The event's title may be copied
-    #[arg(long, value_name = "ON|OFF")]
-    pub copy_title: Option<Toggle>,
-    /// The event's description is copied
-    #[arg(long, value_name = "ON|OFF")]
-    pub copy_description: Option<Toggle>,
-    /// The event's location is copied
-    #[arg(long, value_name = "ON|OFF")]
-    pub copy_location: Option<Toggle>,
-    /// Who may see a block's details
-    #[arg(long)]
-    pub visibility: Option<VisibilityArg>,
-    /// The provider's colour or category of the blocks; `none` for the calendar's own
-    #[arg(long)]
-    pub colour: Option<String>,
-    /// All-day events make no block
-    #[arg(long, value_name = "ON|OFF")]
-    pub skip_all_day: Option<Toggle>,
-    /// Shorter events make no block
-    #[arg(long, value_name = "MINUTES")]
-    pub min_minutes: Option<u32>,
-    /// Only events that touch these hours make a block: "ZONE DAYS FROM-TO", or `off`
-    #[arg(long, value_name = "HOURS")]
-    pub working_hours: Option<HoursArg>,
-    /// Minutes blocked before an event as well
-    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u16).range(0..=1440))]
-    pub buffer_before: Option<u16>,
-    /// Minutes blocked after an event as well
-    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u16).range(0..=1440))]
-    pub buffer_after: Option<u16>,
-    /// What a tentative event becomes
-    #[arg(long)]
-    pub tentative: Option<TentativeArg>,
-    /// What happens to a block that a person moved or deleted
-    #[arg(long)]
-    pub tampered: Option<TamperedArg>,
-}
-
 /// On or off.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 #[allow(missing_docs, reason = "the words say it")]
@@ -577,33 +358,4 @@ impl Toggle {
     pub const fn is_on(self) -> bool {
         matches!(self, Toggle::On)
     }
-}
-
-/// Who may see a block's details.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum VisibilityArg {
-    /// Only the owner
-    Private,
-    /// Whoever the calendar is shared with
-    Calendar,
-}
-
-/// What a tentative event becomes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum TentativeArg {
-    /// A tentative block where the target can show one
-    AsTentative,
-    /// A busy block
-    AsBusy,
-    /// No block
-    Skip,
-}
-
-/// What happens to a block that a person changed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum TamperedArg {
-    /// It is put back, a few times
-    PutBack,
-    /// It stays as the person made it
-    Leave,
 }

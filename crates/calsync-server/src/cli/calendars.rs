@@ -6,9 +6,10 @@ use calsync_core::time::Ts;
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{DisableArgs, OfUser, OneCalendar};
+use super::args::{OfUser, OneCalendar};
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::leaving::args::DisableArgs;
 use super::{leaving, lookup};
 use crate::service::Service;
 

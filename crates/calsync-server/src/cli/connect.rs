@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::args::ConnectArgs;
+use super::accounts::args::ConnectArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lookup;

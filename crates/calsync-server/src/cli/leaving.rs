@@ -11,12 +11,13 @@ use calsync_core::ports::{StoreError, UserState};
 use calsync_engine::{EngineError, Left};
 
 use self::words::{Names, Outcome};
-use super::args::LeavingArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::out::{Answer, Progress};
 use crate::service::Service;
+use args::LeavingArgs;
 
+pub mod args;
 mod words;
 
 /// Steps for one user: enough to remove many thousands of blocks, and an end to a quarrel.

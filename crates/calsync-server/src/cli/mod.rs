@@ -91,7 +91,7 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Approve(which) => {
             on_store(config, out, async |context| inspect::approve(which, &context).await)
         }
-        Command::Accounts { command: args::AccountsCommand::Connect(args) } => {
+        Command::Accounts { command: accounts::args::AccountsCommand::Connect(args) } => {
             serve::on_service(config, out, async |context, service| {
                 connect::run(args, &context, &service).await
             })
@@ -128,7 +128,7 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Users { command } => {
             on_store(config, out, async |context| users::run(command, &context).await)
         }
-        Command::Accounts { command: args::AccountsCommand::List(of) } => {
+        Command::Accounts { command: accounts::args::AccountsCommand::List(of) } => {
             on_store(config, out, async |context| accounts::list(of, &context).await)
         }
         Command::Calendars { command: args::CalendarsCommand::List(of) } => {

@@ -3,9 +3,9 @@
 use calsync_core::calendar::{Calendar, Leaving};
 use serde_json::json;
 
-use super::args::ResetArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::leaving::args::ResetArgs;
 use super::leaving::{self, Party};
 use super::lookup;
 use crate::service::Service;

@@ -1,5 +1,6 @@
 //! `rules list`, `rules set`, `rules remove`. A rule's problems come from the rule itself, all at once.
 
+pub mod args;
 mod hours;
 mod options;
 
@@ -10,10 +11,10 @@ use calsync_core::rule::{Rule, RuleOptions, effective};
 use serde::Serialize;
 use serde_json::json;
 
-use super::args::{RulesCommand, SetRule};
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lookup;
+use args::{RulesCommand, SetRule};
 
 pub use hours::HoursArg;
 

@@ -1,9 +1,11 @@
 //! `verify-google-domain`: takes in the file by which Google lets somebody prove that a domain is theirs, and looks at it
 //! from outside, step by step.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use serde_json::json;
 
-use super::args::VerifyDomainArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::checks::{Check, Findings, Outcome};
@@ -12,6 +14,23 @@ use crate::verification::{self, File, steps};
 
 /// Who does it, in the audit log.
 const WHO: &str = "command line";
+
+/// `verify-google-domain`
+#[derive(Args, Debug)]
+pub struct VerifyDomainArgs {
+    /// The domain under which this service is reached, such as sync.example.com
+    #[arg(long, value_parser = crate::verification::steps::domain, required_unless_present = "remove")]
+    pub domain: Option<String>,
+    /// The file that Google gave you
+    #[arg(long, value_name = "FILE", required_unless_present = "remove")]
+    pub verification_file: Option<PathBuf>,
+    /// Check the file and whether the domain leads here; store nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Stop serving the file that is stored
+    #[arg(long, conflicts_with_all = ["domain", "verification_file"])]
+    pub remove: bool,
+}
 
 /// Runs it.
 pub async fn run(args: &VerifyDomainArgs, context: &Context) -> Result<Exit, Failure> {

@@ -9,7 +9,7 @@ use calsync_core::time::Ts;
 use jiff::SignedDuration;
 
 use crate::checks::{Check, Outcome};
-use crate::cli::args::{CALLBACK_PORT, OauthProvider};
+use crate::cli::accounts::args::{CALLBACK_PORT, OauthProvider};
 use crate::config::{DatabaseUrl, Loaded, Problem, Settings};
 use crate::reach::{Answer, Unreached};
 use crate::redis::Trouble;

@@ -17,7 +17,7 @@ use clap::Args;
 use super::ground::{self, Ground};
 use super::load::{Load, Loaded, Until};
 use super::{failed, process};
-use crate::cli::args::OauthProvider;
+use crate::cli::accounts::args::OauthProvider;
 use crate::cli::exit::{Exit, Failure};
 use crate::out::Out;
 use bed::{Bed, Used};

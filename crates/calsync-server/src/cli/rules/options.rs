@@ -3,7 +3,8 @@
 use calsync_core::block::Visibility;
 use calsync_core::rule::{RuleOptions, Tampered, Tentative};
 
-use super::super::args::{SetRule, TamperedArg, TentativeArg, Toggle, VisibilityArg};
+use super::args::{SetRule, TamperedArg, TentativeArg, VisibilityArg};
+use crate::cli::args::Toggle;
 
 /// Takes over what was named.
 pub(super) fn apply(options: &mut RuleOptions, set: &SetRule) {
