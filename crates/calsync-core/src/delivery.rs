@@ -41,11 +41,15 @@ pub struct Unannounced {
 
 /// What a look at a calendar says of its channel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Look {
+pub struct Look<'a> {
     /// When it began.
     pub began_at: Ts,
-    /// The latest delivery by then, if there was any lately.
-    pub told_at: Option<Ts>,
+    /// When the calendar had last been read.
+    pub since: Option<Ts>,
+    /// The deliveries that asked for it, by when they were received: however long ago, nobody has answered them yet.
+    pub told: &'a [Ts],
+    /// When the channel last delivered anything.
+    pub heard_at: Option<Ts>,
     /// Changes that it found.
     pub changes: u32,
 }
@@ -64,10 +68,13 @@ impl Delivery {
 
     /// What is known after a look.
     #[must_use]
-    pub fn after(self, look: Look) -> Delivery {
+    pub fn after(self, look: Look<'_>) -> Delivery {
         let mut now = self;
+        // A stamp from the future was made by a clock that was wrong.
+        let heard_at = look.heard_at.filter(|at| *at <= look.began_at.plus(GRACE));
         if let Some(open) = self.unannounced {
-            let told = look.told_at.is_some_and(|at| at >= open.found_at && at <= open.found_at.plus(GRACE));
+            let in_time = |at: &Ts| *at >= open.found_at && *at <= open.found_at.plus(GRACE);
+            let told = look.told.iter().chain(&heard_at).any(in_time);
             // From the future: the clock that wrote it was wrong, and it will never come true.
             let absurd = open.found_at > look.began_at.plus(GRACE);
             if told || absurd {
@@ -76,16 +83,19 @@ impl Delivery {
                 now = Delivery { unannounced: None, ..now }.missed(open.changes);
             }
         }
-        match look.told_at.filter(|at| look.began_at.since(*at) <= GRACE) {
+        let unanswered = |at: Ts| look.since.is_some_and(|since| at > since);
+        let told = !look.told.is_empty()
+            || heard_at.is_some_and(|at| unanswered(at) || look.began_at.since(at) <= GRACE);
+        if told {
             // Whatever it told of (perhaps of what we did ourselves): it lives.
-            Some(_) => Delivery { missed_streak: 0, ..now }.heard(look.changes),
-            None if look.changes == 0 => now,
-            None => {
-                let open = now.unannounced.unwrap_or(Unannounced { found_at: look.began_at, changes: 0 });
-                let changes = open.changes.saturating_add(look.changes);
-                Delivery { unannounced: Some(Unannounced { changes, ..open }), ..now }
-            }
+            return Delivery { missed_streak: 0, ..now }.heard(look.changes);
         }
+        if look.changes == 0 {
+            return now;
+        }
+        let open = now.unannounced.unwrap_or(Unannounced { found_at: look.began_at, changes: 0 });
+        let changes = open.changes.saturating_add(look.changes);
+        Delivery { unannounced: Some(Unannounced { changes, ..open }), ..now }
     }
 
     /// What a channel starts with that takes the place of this one.
@@ -124,11 +134,13 @@ mod tests {
         Ts::from_secs(minute * 60)
     }
 
-    fn look(minute: i64, told: Option<i64>, changes: u32) -> Look {
-        Look { began_at: at(minute), told_at: told.map(at), changes }
+    /// A look at `minute` in a calendar that is read every minute.
+    fn look(minute: i64, heard: Option<i64>, changes: u32) -> Look<'static> {
+        let since = Some(at(minute - 1));
+        Look { began_at: at(minute), since, told: &[], heard_at: heard.map(at), changes }
     }
 
-    fn after(looks: &[Look]) -> Delivery {
+    fn after(looks: &[Look<'_>]) -> Delivery {
         looks.iter().fold(Delivery::default(), |d, l| d.after(*l))
     }
 
@@ -141,7 +153,7 @@ mod tests {
             missed_streak,
             unannounced,
         };
-        let table: [(&[Look], Delivery, &str); 12] = [
+        let table: [(&[Look<'_>], Delivery, &str); 12] = [
             (&[look(10, None, 0)], of(0, 0, 0, None), "nothing happened"),
             (&[look(10, Some(10), 2)], of(2, 0, 0, None), "told of"),
             (&[look(10, Some(5), 1)], of(0, 0, 0, open(10, 1)), "that delivery was of something else"),
@@ -166,6 +178,28 @@ mod tests {
         for (looks, expected, what) in table {
             assert_eq!(after(looks), expected, "{what}");
         }
+    }
+
+    /// Workers that were stopped, readings that failed: what waited for them was told of all the same.
+    #[test]
+    fn a_delivery_that_had_to_wait_is_none_that_was_missed() {
+        let late = [at(10), at(16)];
+        let waited = Look { since: Some(at(5)), told: &late, ..look(40, Some(16), 3) };
+        assert_eq!(after(&[waited]).heard, 3, "half an hour in the queue");
+        let failed = Look { since: Some(at(5)), ..look(40, Some(10), 3) };
+        assert_eq!(after(&[failed]).heard, 3, "picked up by a reading that failed");
+        let open = look(12, None, 1);
+        let early = [at(13), at(30)];
+        let both = Look { told: &early, ..look(40, Some(30), 0) };
+        assert_eq!(
+            after(&[open, both]),
+            Delivery { heard: 1, ..Delivery::default() },
+            "the first of them came in time"
+        );
+        let answered = Look { since: Some(at(11)), ..look(40, Some(10), 3) };
+        assert!(after(&[answered]).unannounced.is_some(), "that one was answered long ago");
+        let ahead = look(40, Some(9_000), 3);
+        assert!(after(&[ahead]).unannounced.is_some(), "heard of by a clock that was ahead");
     }
 
     #[test]

@@ -110,8 +110,11 @@ pub fn reading(
     if now < poll_due_at(calendar, active, intervals, now)? {
         return None;
     }
-    // A look that comes when the full listing is near might as well be it.
-    let full_near = calendar.last_full_sync.is_none_or(|last| now >= last.plus(intervals.full / 4 * 3));
+    // A look might as well be the full listing that is due before the next look.
+    let next =
+        poll_due_at(&Calendar { last_synced_at: Some(now), ..calendar.clone() }, active, intervals, now);
+    let full_near =
+        full_due_at(calendar, intervals, now).is_none_or(|full| next.is_none_or(|next| full <= next));
     Some(if full_near && !is_second_look(active) { RunKind::Full } else { RunKind::Polling })
 }
 
@@ -135,13 +138,16 @@ fn poll_due_at(
     intervals: &Intervals,
     now: Ts,
 ) -> Option<Ts> {
-    let last = calendar.last_synced_at.map_or(Ts::MIN, |last| last.min(now));
+    let last = calendar.last_synced_at.filter(|last| *last <= now.plus(CLOCK_SLACK)).unwrap_or(Ts::MIN);
     let by_method = match method(calendar, active, now) {
         Method::Webhook => {
             // When it falls silent for too long, somebody must look whether it is quiet or dead (spec §6).
-            // A stamp from the future was made by a clock that was wrong.
-            let heard = |s: &Subscription| s.last_notification_at.unwrap_or(s.created_at).max(last).min(now);
-            let heard_at = active.map(heard);
+            // A stamp from the future was made by a clock that was wrong: then it is as if there were none.
+            let known = |at: &Ts| *at <= now;
+            let signs =
+                |s: &Subscription| [s.last_notification_at, Some(s.created_at), calendar.last_synced_at];
+            let heard_at =
+                active.map(|s| signs(s).into_iter().flatten().filter(known).max().unwrap_or(Ts::MIN));
             heard_at.map(|at| at.plus(probe_after(active.map_or(1.0, |s| s.delivery.ratio()), intervals)))
         }
         Method::PollingAndRepair if !calendar.fallback_polling_enabled => None,

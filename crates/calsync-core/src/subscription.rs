@@ -219,14 +219,9 @@ pub const fn failure_step(failures: u32) -> FailureStep {
 
 /// What a run on a calendar showed of its channel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Showed {
-    /// It read the calendar, which had last been read at `since`.
-    Look {
-        /// What it saw.
-        look: Look,
-        /// Changes since then are those that it found.
-        since: Option<Ts>,
-    },
+pub enum Showed<'a> {
+    /// It read the calendar.
+    Look(Look<'a>),
     /// It could not read the calendar, and neither its owner nor the operator is to blame.
     Failure,
 }
@@ -245,11 +240,11 @@ pub struct Verdict {
 impl Subscription {
     /// What is known after a run. A miss is repaired soon, and so is whatever failed five times; what failed ten times is
     /// taken out of use at once (spec §4).
-    pub fn after_run(&self, showed: Showed, now: Ts) -> Verdict {
+    pub fn after_run(&self, showed: Showed<'_>, now: Ts) -> Verdict {
         let (delivery, failures) = match showed {
-            Showed::Look { look, since } => {
+            Showed::Look(look) => {
                 // What happened before there was a channel it could not tell.
-                let could_tell = since.is_some_and(|since| since >= self.created_at);
+                let could_tell = look.since.is_some_and(|since| since >= self.created_at);
                 let changes = if could_tell { look.changes } else { 0 };
                 let delivery = self.delivery.after(Look { changes, ..look });
                 // Success clears the counter; what the channel did not tell stays counted.

@@ -146,14 +146,22 @@ impl Engine {
         }
     }
 
-    /// A channel may be well again without a run that saw it (it was renewed, or confirmed): what is open about it is over.
+    /// A channel may be well again without a run that saw it (it was renewed, or confirmed), or nobody wants one any more: what
+    /// is open about it is over.
     pub(crate) async fn resolve_recovered(&self) -> Result<(), StoreError> {
-        for alert in self.store.open_alerts().await?.into_iter().filter(|alert| alert.kind == FAILING) {
-            let Ok(calendar) = alert.subject.parse::<CalendarId>() else { continue };
-            let all = self.store.subscriptions(calendar).await?;
+        for alert in self.store.open_alerts().await? {
+            let about_channel = alert.kind == FAILING || alert.kind == SUSPENDED;
+            let Some(id) = alert.subject.parse::<CalendarId>().ok().filter(|_| about_channel) else {
+                continue;
+            };
+            let wants_one =
+                |c: &Calendar| c.sync_enabled && c.webhook_enabled && c.push_admitted && !c.missing;
+            let wanted = self.store.calendar(id).await?.as_ref().is_some_and(wants_one);
+            let all = if wanted { self.store.subscriptions(id).await? } else { Vec::new() };
             let active = all.iter().find(|s| s.status == SubscriptionStatus::Active);
-            if active.is_some_and(|channel| !fails(channel.failure_count)) {
-                self.resolve(FAILING, calendar).await?;
+            let well = active.is_some_and(|s| alert.kind == SUSPENDED || !fails(s.failure_count));
+            if well || !wanted {
+                self.resolve(&alert.kind, id).await?;
             }
         }
         Ok(())

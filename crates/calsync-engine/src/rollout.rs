@@ -110,7 +110,7 @@ impl Engine {
         let stored = self.stored_flags().await?;
         let changed = stored.as_ref().map(|s| (s.changed_at, s.changed_by.clone()));
         let flags = stored.map_or_else(|| self.config.rollout.clone(), |s| s.flags);
-        let applied = self.applied().await? == flags;
+        let applied = self.applied().await?.is_of(&flags);
         let history = self.store.audited(ABOUT, lines).await?;
         Ok(RolloutReport { flags, changed, applied, history })
     }
@@ -128,6 +128,9 @@ impl Engine {
             let flags = change(&before);
             let now = self.clock.now();
             let stored = Stored { flags: flags.clone(), changed_at: now, changed_by: who.to_owned() };
+            // First of all: should the change be taken back before all were gone through, they are gone through again.
+            let pending = Applied::Pending { since: self.ids.uuid(now) };
+            self.store.put_setting(APPLIED, &serde_json::json!(pending)).await?;
             if self.store.change_setting(FLAGS, old.as_ref(), &serde_json::json!(stored)).await? {
                 self.store.audit(who, &format!("{ABOUT}{what}"), now).await?;
                 self.flags.put(now, &flags);
@@ -172,7 +175,8 @@ impl Engine {
 
     /// Whether calendars have yet to be gone through with the flags in force.
     pub async fn rollout_is_due(&self) -> Result<bool, EngineError> {
-        Ok(self.applied().await? != self.rollout().await?)
+        let flags = self.flags_now().await?;
+        Ok(!self.applied().await?.is_of(&flags))
     }
 
     /// Goes through all calendars if the flags have changed: whoever is out now is polled within the polling interval, each at
@@ -183,25 +187,41 @@ impl Engine {
 
     /// The same; `told` hears of every calendar gone through.
     pub async fn apply_rollout_telling(&self, told: impl Fn(u64) + Send) -> Result<u64, EngineError> {
-        let flags = self.rollout().await?;
-        if self.applied().await? == flags {
-            return Ok(0);
+        let mut changed = 0;
+        for _ in 0..TRIES {
+            let mark = self.store.setting(APPLIED).await?;
+            let flags = self.flags_now().await?;
+            if Applied::read(mark.as_ref()).is_of(&flags) {
+                return Ok(changed);
+            }
+            changed += self.go_through(&flags, &told).await?;
+            let done = serde_json::json!(Applied::Flags(flags));
+            // Changed meanwhile: once more, with what is in force now.
+            if self.store.change_setting(APPLIED, mark.as_ref(), &done).await? {
+                return Ok(changed);
+            }
         }
+        Ok(changed)
+    }
+
+    /// Writes down what the flags say of each calendar; ends early when they are changed.
+    async fn go_through(&self, flags: &Rollout, told: &(impl Fn(u64) + Send)) -> Result<u64, EngineError> {
         let (mut after, mut changed) = (None, 0);
         loop {
             let page = self.store.admissions(after, PAGE).await?;
-            let Some(last) = page.last() else { break };
+            let Some(last) = page.last() else { return Ok(changed) };
             after = Some(last.calendar);
-            let admits: Vec<Admit> = page.iter().filter_map(|one| self.readmit(&flags, one)).collect();
+            let admits: Vec<Admit> = page.iter().filter_map(|one| self.readmit(flags, one)).collect();
             if !admits.is_empty() {
+                if self.flags_now().await? != *flags {
+                    return Ok(changed);
+                }
                 changed += admits.len() as u64;
                 self.store.admit(&admits, self.clock.now()).await?;
                 admits.iter().for_each(|one| self.known.forget(one.calendar));
             }
             told(page.len() as u64);
         }
-        self.store.put_setting(APPLIED, &serde_json::json!(flags)).await?;
-        Ok(changed)
     }
 
     /// The flags do not let this calendar push: that is written down, wherever it was overlooked.
@@ -236,10 +256,37 @@ impl Engine {
         read(self.store.setting(FLAGS).await?.as_ref())
     }
 
-    /// Calendars are made as if everybody was let in.
-    async fn applied(&self) -> Result<Rollout, StoreError> {
-        let value = self.store.setting(APPLIED).await?;
-        Ok(value.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default())
+    /// The flags in force this very moment.
+    async fn flags_now(&self) -> Result<Rollout, StoreError> {
+        let flags = self.stored_flags().await?.map_or_else(|| self.config.rollout.clone(), |s| s.flags);
+        self.flags.put(self.clock.now(), &flags);
+        Ok(flags)
+    }
+
+    async fn applied(&self) -> Result<Applied, StoreError> {
+        Ok(Applied::read(self.store.setting(APPLIED).await?.as_ref()))
+    }
+}
+
+/// How far calendars are gone through.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Applied {
+    /// All of them, with these flags.
+    Flags(Rollout),
+    /// The flags were changed since; each change leaves another mark.
+    Pending { since: uuid::Uuid },
+}
+
+impl Applied {
+    /// Calendars are made as if everybody was let in. What nobody can read says nothing.
+    fn read(value: Option<&serde_json::Value>) -> Applied {
+        let Some(value) = value else { return Applied::Flags(Rollout::default()) };
+        Applied::deserialize(value).unwrap_or(Applied::Pending { since: uuid::Uuid::nil() })
+    }
+
+    fn is_of(&self, flags: &Rollout) -> bool {
+        matches!(self, Applied::Flags(applied) if applied == flags)
     }
 }
 

@@ -334,7 +334,10 @@ impl Engine {
                     }
                     Some(error) => {
                         let items = failures(Worth::Retrying);
-                        let retry = items.iter().filter_map(|(_, after)| retry_at(*after)).min();
+                        // Whoever is polled has no notification to be tried again: it waits as long as between two polls.
+                        let later = now.plus(self.config.intervals.poll);
+                        let again = items.iter().filter_map(|(_, after)| retry_at(*after)).min();
+                        let retry = Some(again.unwrap_or(later));
                         let end = NotificationsEnd::Failed { items, blame: Blame::Target };
                         (RunStatus::Failed { error: error.clone() }, end, retry.map(Some))
                     }
@@ -368,9 +371,7 @@ impl Engine {
         let served = one.result.is_ok() && retry.is_none();
         let served_generation = served.then_some(one.begun.seen_generation);
         let showed = match (&one.result, &notifications) {
-            (Ok(read), _) => {
-                Some(Showed::Look { look: look(one, read, channel), since: one.calendar.last_synced_at })
-            }
+            (Ok(read), _) => Some(Showed::Look(look(one, read, channel))),
             (Err(_), NotificationsEnd::Failed { blame: Blame::Calendar, .. }) => Some(Showed::Failure),
             (Err(_), _) => None,
         };
@@ -394,9 +395,14 @@ impl Engine {
 }
 
 /// What a reading saw that a channel should have told of.
-fn look(one: &ReadCalendar, read: &Pulled, channel: Option<&Subscription>) -> Look {
-    let told_at = one.begun.told_at.max(channel.and_then(|s| s.last_notification_at));
-    Look { began_at: one.began_at, told_at, changes: read.changes }
+fn look<'a>(one: &'a ReadCalendar, read: &Pulled, channel: Option<&Subscription>) -> Look<'a> {
+    Look {
+        began_at: one.began_at,
+        since: one.calendar.last_synced_at,
+        told: &one.begun.told,
+        heard_at: channel.and_then(|s| s.last_notification_at),
+        changes: read.changes,
+    }
 }
 
 /// What is to be stored of a verdict; `None`: nothing new.

@@ -70,7 +70,7 @@ macro_rules! store_contract {
                 release_respects_what_was_raised_meanwhile, any_other_thing_can_be_leased, nobody_claims_a_stranger;
             leaving: leaving_has_a_reason_until_it_is_over, coming_back_starts_anew,
                 a_disabling_ends_without_a_trace_of_events, a_reset_forgets_all_but_what_stands,
-                an_end_that_nobody_waits_for_changes_nothing;
+                an_end_that_nobody_waits_for_changes_nothing, what_came_for_a_calendar_that_left_is_finished;
             fences: a_stale_worker_is_refused_everywhere, a_released_lease_is_refused_everywhere,
                 a_refused_worker_changes_nothing;
             walk: a_pull_is_taken_over_whole, a_full_listing_clears_its_wish, targets_become_due,
@@ -85,7 +85,8 @@ macro_rules! store_contract {
                 polling_and_success_are_dated, the_run_log_is_newest_first, a_replaced_channel_is_served_too;
             subscriptions: one_active_per_calendar_and_provider, a_refused_replacement_reinstates_the_old,
                 confirming_renews, the_silent_ones_are_found_even_if_never_heard, those_to_renew_longest_due_first,
-                what_is_out_of_use_is_to_be_closed, switching_off_retires_its_channels, an_orphan_is_learnt_once_and_closed,
+                what_is_out_of_use_is_to_be_closed, switching_off_retires_its_channels,
+                whoever_left_meanwhile_is_not_watched, an_orphan_is_learnt_once_and_closed,
                 the_next_deed_at_a_channel_is_known, deliveries_are_measured, rollout_is_taken_over,
                 failing_ones_worst_first, unwatched_calendars_are_those_that_could, expiry_is_swept, the_ended_are_named_and_all_are_counted,
                 a_channel_id_is_unique;

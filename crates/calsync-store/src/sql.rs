@@ -230,6 +230,7 @@ store_methods! {
     waiting_writes(target: CalendarId) -> u64;
     settle(lease: &Lease, settlements: &[Settlement]) -> ();
     end_run(lease: &Lease, end: &RunEnd) -> ();
+    complete_unwanted(before: Ts, now: Ts) -> u64;
     finish_leaving(lease: &Lease, calendar: CalendarId, why: Leaving) -> ();
     approve_hold(target: CalendarId, now: Ts) -> bool;
     begin_subscription(new: &Subscription, replaces: Option<SubscriptionId>) -> ();

@@ -179,8 +179,8 @@ pub struct RunBegun {
     pub seen_generation: i64,
     /// The notifications that it serves, with their failures so far.
     pub notifications: Vec<(NotificationId, u32)>,
-    /// When the last of them was received.
-    pub told_at: Option<Ts>,
+    /// When each of them was received, the earliest first.
+    pub told: Vec<Ts>,
 }
 
 /// A run ends.
@@ -544,6 +544,9 @@ pub trait Store: Send + Sync {
     async fn settle(&self, lease: &Lease, settlements: &[Settlement]) -> Result<(), StoreError>;
     /// A run ends.
     async fn end_run(&self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError>;
+    /// Finishes notifications received before `before` on calendars that take no part and that nobody reads any more: nothing
+    /// will ever come of them. How many.
+    async fn complete_unwanted(&self, before: Ts, now: Ts) -> Result<u64, StoreError>;
     /// A calendar's way out has come to its end: what its last look showed is forgotten, and nothing is under way any more.
     /// After a reset, all else that is known of it is forgotten too: blocks, ledger rows (but never one that stands, in it or
     /// of it), writes, hold, runs, notifications. Nothing happens if it left for another reason than this, or is back.

@@ -189,8 +189,14 @@ fn opening_is_tried_again_as_soon_as_it_makes_sense() {
 #[test]
 fn a_run_says_what_to_do_about_the_channel() {
     let failing = |n| Subscription { failure_count: n, ..channel() };
-    let look = |changes, told: Option<i64>| Look { began_at: at(50), told_at: told.map(at), changes };
-    let seen = |changes, told| Showed::Look { look: look(changes, told), since: Some(at(49)) };
+    let look = |changes, heard: Option<i64>| Look {
+        began_at: at(50),
+        since: Some(at(49)),
+        told: &[],
+        heard_at: heard.map(at),
+        changes,
+    };
+    let seen = |changes, heard| Showed::Look(look(changes, heard));
     let open = Delivery {
         unannounced: Some(crate::delivery::Unannounced { found_at: at(49), changes: 1 }),
         missed_streak: 9,
@@ -218,6 +224,6 @@ fn a_run_says_what_to_do_about_the_channel() {
         let verdict = channel.after_run(showed, at(50));
         assert_eq!((verdict.failures, verdict.renew_at), (failures, renew_at), "{what}");
     }
-    let before = Showed::Look { look: look(2, None), since: Some(Ts::from_secs(-1)) };
+    let before = Showed::Look(Look { since: Some(Ts::from_secs(-1)), ..look(2, None) });
     assert_eq!(channel().after_run(before, at(50)).delivery, Delivery::default(), "older than the channel");
 }

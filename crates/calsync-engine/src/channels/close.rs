@@ -9,6 +9,7 @@ use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
 
 use super::Maintenance;
+use super::maintain::alone;
 use crate::{Engine, EngineError};
 
 /// Channels that are looked for at a time.
@@ -23,9 +24,15 @@ impl Engine {
             let due = self.store.subscriptions_to_close(self.clock.now(), PAGE).await?;
             let full = due.len() == PAGE as usize;
             let work = due.iter().map(|channel| self.close_one(channel)).collect::<Vec<_>>();
-            let mut results = stream::iter(work).buffered(AT_ONCE);
-            while let Some(closed) = results.next().await {
-                done.closed += u32::from(closed?);
+            let results: Vec<_> = stream::iter(work).buffered(AT_ONCE).collect().await;
+            for (channel, result) in due.iter().zip(results) {
+                match alone(result)? {
+                    Some(closed) => done.closed += u32::from(closed),
+                    None => {
+                        done.failed += 1;
+                        self.close_later(channel).await?;
+                    }
+                }
             }
             if !full || self.round_is_over(until) {
                 return Ok(());

@@ -3,7 +3,8 @@
 
 use calsync_core::calendar::Calendar;
 use calsync_core::ids::CalendarId;
-use calsync_core::subscription::{REVIVE_AFTER, SUSPEND_FROM, Subscription, SubscriptionStatus};
+use calsync_core::ports::StoreError;
+use calsync_core::subscription::{REVIVE_AFTER, SUSPEND_FROM, Subscription, SubscriptionStatus, renew_again};
 use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
@@ -46,13 +47,15 @@ impl Engine {
         let readmitted = self.apply_rollout().await?;
         let expired = self.store.expire_subscriptions(self.clock.now()).await?;
         let mut done = Maintenance { readmitted, expired, ..Maintenance::default() };
-        self.suspend_failing(&mut done).await?;
+        self.suspend_failing(until, &mut done).await?;
         if self.config.public_url.is_some() {
             self.renew_due(until, &mut done).await?;
             self.open_missing(until, &mut done).await?;
         }
         self.close_due(until, &mut done).await?;
         self.resolve_recovered().await?;
+        let now = self.clock.now();
+        self.store.complete_unwanted(now.minus(UNWANTED_AFTER), now).await?;
         Ok(done)
     }
 
@@ -66,14 +69,17 @@ impl Engine {
 
     /// Spec §4: who failed ten times in a row is taken out of use. (Five times: the step that saw it made its renewal due, and
     /// told of it.)
-    async fn suspend_failing(&self, done: &mut Maintenance) -> Result<(), EngineError> {
+    async fn suspend_failing(&self, until: Ts, done: &mut Maintenance) -> Result<(), EngineError> {
         loop {
             let hopeless = self.store.subscriptions_failing(SUSPEND_FROM, PAGE).await?;
             for channel in &hopeless {
-                self.suspend(channel).await?;
-                done.suspended += 1;
+                // One that went meanwhile needs no more.
+                match alone(self.suspend(channel).await)? {
+                    Some(()) => done.suspended += 1,
+                    None => done.failed += 1,
+                }
             }
-            if hopeless.len() < PAGE as usize {
+            if hopeless.len() < PAGE as usize || self.round_is_over(until) {
                 return Ok(());
             }
         }
@@ -99,18 +105,38 @@ impl Engine {
         loop {
             let due = self.store.subscriptions_to_renew(self.clock.now(), PAGE).await?;
             let full = due.len() == PAGE as usize;
-            let work = due.iter().map(|channel| self.renew_one(channel)).collect::<Vec<_>>();
-            let mut results = stream::iter(work).buffered(AT_ONCE);
-            while let Some(result) = results.next().await {
+            let work = due.iter().map(|channel| self.renew_alone(channel)).collect::<Vec<_>>();
+            // To the end, whatever comes of some: what a provider has opened must not be dropped before it is written down.
+            let results: Vec<_> = stream::iter(work).buffered(AT_ONCE).collect().await;
+            for result in results {
                 match result? {
-                    Opened::Yes => done.renewed += 1,
-                    other => note(&other, done),
+                    Some(Opened::Yes) => done.renewed += 1,
+                    other => note(other.as_ref(), done),
                 }
             }
             if !full || self.round_is_over(until) {
                 return Ok(());
             }
         }
+    }
+
+    /// Renews one. What is wrong with it alone delays it alone.
+    async fn renew_alone(&self, channel: &Subscription) -> Result<Option<Opened>, EngineError> {
+        let opened = alone(self.renew_one(channel).await)?;
+        if opened.is_none() {
+            let again = renew_again(self.clock.now(), channel.expires_at, None);
+            alone(self.store.postpone_renewal(channel.id, again).await.map_err(EngineError::from))?;
+        }
+        Ok(opened)
+    }
+
+    /// Opens one, likewise.
+    async fn open_alone(&self, calendar: &Calendar) -> Result<Option<Opened>, EngineError> {
+        let opened = alone(self.open_one(calendar).await)?;
+        if opened.is_none() {
+            self.postpone(calendar.id, self.clock.now().plus(AFTER_TROUBLE)).await?;
+        }
+        Ok(opened)
     }
 
     pub(super) async fn renew_one(&self, channel: &Subscription) -> Result<Opened, EngineError> {
@@ -122,7 +148,7 @@ impl Engine {
             // Whatever came of it, the same row is not tried again at once.
             let retry_after = opened.error().and_then(|e| e.retry_after);
             let now = self.clock.now();
-            let again = calsync_core::subscription::renew_again(now, channel.expires_at, retry_after);
+            let again = renew_again(now, channel.expires_at, retry_after);
             self.store.postpone_renewal(channel.id, again).await?;
         }
         Ok(opened)
@@ -132,12 +158,12 @@ impl Engine {
         loop {
             let due = self.store.unwatched_calendars(self.clock.now(), PAGE).await?;
             let full = due.len() == PAGE as usize;
-            let work = due.iter().map(|calendar| self.open_one(calendar)).collect::<Vec<_>>();
-            let mut results = stream::iter(work).buffered(AT_ONCE);
-            while let Some(result) = results.next().await {
+            let work = due.iter().map(|calendar| self.open_alone(calendar)).collect::<Vec<_>>();
+            let results: Vec<_> = stream::iter(work).buffered(AT_ONCE).collect().await;
+            for result in results {
                 match result? {
-                    Opened::Yes => done.created += 1,
-                    other => note(&other, done),
+                    Some(Opened::Yes) => done.created += 1,
+                    other => note(other.as_ref(), done),
                 }
             }
             if !full || self.round_is_over(until) {
@@ -161,7 +187,7 @@ impl Engine {
     /// A calendar that went meanwhile needs no other time.
     async fn postpone(&self, calendar: CalendarId, until: Ts) -> Result<(), EngineError> {
         match self.store.postpone_opening(calendar, until).await {
-            Err(calsync_core::ports::StoreError::Conflict(_)) => Ok(()),
+            Err(StoreError::Conflict(_)) => Ok(()),
             done => Ok(done?),
         }
     }
@@ -174,10 +200,31 @@ impl Engine {
 /// What is being done by another, or was found not to be wanted, is not looked at again at once.
 const A_MOMENT: SignedDuration = SignedDuration::from_mins(1);
 
-fn note(opened: &Opened, done: &mut Maintenance) {
+/// What arrived for a calendar that takes no part is finished after so long: until then it may be on its way out or in.
+const UNWANTED_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
+/// Nor is what can't be read in the database.
+const AFTER_TROUBLE: SignedDuration = SignedDuration::from_hours(1);
+
+fn note(opened: Option<&Opened>, done: &mut Maintenance) {
     match opened {
-        Opened::Unsupported => done.unsupported += 1,
-        Opened::No(_) => done.failed += 1,
-        Opened::Yes | Opened::ByAnother | Opened::NotWanted => {}
+        Some(Opened::Unsupported) => done.unsupported += 1,
+        None | Some(Opened::No(_)) => done.failed += 1,
+        Some(Opened::Yes | Opened::ByAnother | Opened::NotWanted) => {}
+    }
+}
+
+/// What one piece of work came to. Where the database is away the round ends; anything else is the trouble of that piece
+/// alone (`None`): one person's rows that nobody can read must not let everybody's channels run out.
+pub(super) fn alone<T>(result: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
+    match result {
+        Ok(done) => Ok(Some(done)),
+        Err(EngineError::Store(away @ (StoreError::Unavailable(_) | StoreError::Contended(_)))) => {
+            Err(away.into())
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a push channel could not be seen to; it is tried again later");
+            Ok(None)
+        }
     }
 }

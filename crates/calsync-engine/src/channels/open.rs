@@ -104,8 +104,13 @@ impl Engine {
         let request = RenewRequest { channel, resource, life: push.life, now: self.clock.now() };
         match session.renew(&request).await {
             Ok(watching) => {
-                if let Err(StoreError::Conflict(_)) = self.confirm(old.id, &watching, None).await {
-                    return Ok(Some(Opened::ByAnother));
+                match self.confirm(old.id, &watching, None).await {
+                    // It was taken out of use meanwhile, and lives longer now: it is closed.
+                    Err(StoreError::Conflict(_)) => {
+                        self.store.put_closing(old.id, Some(self.clock.now())).await?;
+                        return Ok(Some(Opened::ByAnother));
+                    }
+                    confirmed => confirmed?,
                 }
                 // Where a renewal came late, deliveries may have been held back.
                 self.store.raise(&[calendar.id], Wish::Changes, self.clock.now()).await?;

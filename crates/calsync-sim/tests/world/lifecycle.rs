@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use calsync_core::calendar::{AccountStatus, Calendar};
 use calsync_core::delivery::GRACE;
 use calsync_core::ids::CalendarId;
-use calsync_core::ports::CalendarChange;
+use calsync_core::ports::{CalendarChange, Switch};
 use calsync_core::run::{AlertLevel, RunKind};
 use calsync_core::schedule::Method;
 use calsync_core::subscription::{
@@ -460,6 +460,43 @@ fn a_channel_whose_answer_was_lost_is_closed_when_it_calls() {
             tend(&world).await;
             world.deliver_and_work().await;
             one_channel_each(&world, "the orphan is gone").await;
+        });
+    }
+}
+
+/// A calendar leaves while its provider is being asked for a channel: none stands in the end, here or there, and nobody is told
+/// of failures any more.
+#[test]
+fn a_calendar_that_leaves_while_its_channel_is_renewed_keeps_none() {
+    for (homes, after) in [(GOOGLE, false), (GOOGLE, true), (MICROSOFT, false), (MICROSOFT, true)] {
+        block_on(async {
+            let mut world = settled(homes, 34).await;
+            world.clock.advance(SignedDuration::from_mins(11));
+            let off = calendar(&world).await;
+            let store = world.store.clone();
+            let (id, now) = (off.id, world.clock.now());
+            let leave = move || {
+                let leaving = store.change_calendar(id, CalendarChange::SyncEnabled(Switch::Off), now);
+                futures_util::FutureExt::now_or_never(leaving).unwrap().unwrap();
+            };
+            if after {
+                world.after_next_call(leave)
+            } else {
+                world.during_next_call(leave)
+            }
+            assert!(!world.engine().renew_channel(off.id).await.unwrap(), "{homes:?}");
+            assert!(channel(&world).await.is_none(), "{homes:?}: out of use");
+            for _ in 0..3 {
+                world.clock.advance(PROVISIONAL_LIFE + SignedDuration::from_secs(1));
+                world.engine().maintain_subscriptions().await.unwrap();
+                world.deliver_and_work().await;
+            }
+            assert_eq!(
+                open_at_provider(&world, &off.remote.calendar),
+                [] as [&str; 0],
+                "{homes:?} {after}: closed"
+            );
+            assert!(channel(&world).await.is_none());
         });
     }
 }

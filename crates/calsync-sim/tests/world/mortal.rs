@@ -122,6 +122,7 @@ pass_through! {
     fn waiting_writes(&self, target: CalendarId) -> u64;
     fn settle(&self, lease: &Lease, settlements: &[Settlement]) -> ();
     fn end_run(&self, lease: &Lease, end: &RunEnd) -> ();
+    fn complete_unwanted(&self, before: Ts, now: Ts) -> u64;
     fn finish_leaving(&self, lease: &Lease, calendar: CalendarId, why: Leaving) -> ();
     fn approve_hold(&self, target: CalendarId, now: Ts) -> bool;
     fn begin_subscription(&self, new: &Subscription, replaces: Option<SubscriptionId>) -> ();

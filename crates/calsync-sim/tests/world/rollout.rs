@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use calsync_core::ids::CalendarId;
+use calsync_core::ports::{Admit, Switch};
 use calsync_core::rollout::{Percent, Phase, Rollout};
 use calsync_core::schedule::Method;
 use calsync_core::subscription::SubscriptionStatus;
@@ -115,8 +116,7 @@ fn a_new_calendar_is_kept_out_as_well() {
         let id = all_calendars(&world).await[0];
         let now = world.clock.now();
         // As a calendar is made: as if everybody was let in.
-        let admit =
-            calsync_core::ports::Admit { calendar: id, push: calsync_core::ports::Switch::On, due_by: now };
+        let admit = Admit { calendar: id, push: Switch::On, due_by: now };
         world.store.admit(&[admit], now).await.unwrap();
         let done = world.engine().maintain_subscriptions().await.unwrap();
         assert_eq!((done.created, live(&world).await), (0, 0));
@@ -146,5 +146,26 @@ fn changes_at_the_same_moment_are_both_kept() {
         assert_eq!(report.flags.early_adopters.len(), 1);
         assert_eq!(report.history.len(), 2);
         assert!(report.history.iter().any(|line| line.who == "bob"), "{report:?}");
+    });
+}
+
+/// Switched off, broken off while going through everybody, and switched on again: nobody stays out.
+#[test]
+fn a_change_taken_back_half_way_leaves_nobody_out() {
+    block_on(async {
+        let mut world = settled(GOOGLE, 45).await;
+        let all = all_calendars(&world).await;
+        phase(&world, Phase::Off).await;
+        // As far as it came: one calendar is written down as out, and its channel is retired.
+        let now = world.clock.now();
+        let out = Admit { calendar: all[0], push: Switch::Off, due_by: now };
+        world.store.admit(&[out], now).await.unwrap();
+        phase(&world, Phase::Everybody).await;
+        assert!(!world.engine().rollout_report(1).await.unwrap().applied);
+        assert!(world.engine().rollout_is_due().await.unwrap());
+        world.engine().maintain_subscriptions().await.unwrap();
+        world.deliver_and_work().await;
+        assert_eq!(live(&world).await, all.len());
+        assert!(world.engine().rollout_report(1).await.unwrap().applied);
     });
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::NotificationId;
 use calsync_core::notification::{AfterFailure, Served};
-use calsync_core::ports::{Blame, NotificationMetrics, NotificationsEnd, Store, SubscriptionMetrics};
+use calsync_core::ports::{
+    Blame, CalendarChange, NotificationMetrics, NotificationsEnd, Store, SubscriptionMetrics, Switch,
+};
 use calsync_core::run::{Alert, AlertLevel, CallStats, RunKind, RunStatus};
 use calsync_core::subscription::{FAILING_FROM, Subscription, SubscriptionStatus};
 use serde_json::json;
@@ -165,6 +167,7 @@ pub async fn subscription_figures_add_up(store: Arc<dyn Store>) {
         .collect();
     w.store.update_calendar_list(w.account, &many).await.unwrap();
     for (n, ((heard, ends, failure_count), (calendar, _))) in table.into_iter().zip(&many).enumerate() {
+        w.store.change_calendar(*calendar, CalendarChange::SyncEnabled(Switch::On), t(1)).await.unwrap();
         let s = Subscription {
             last_notification_at: heard.map(t),
             expires_at: t(ends),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use calsync_core::calendar::{Cursor, Leaving};
 use calsync_core::ids::CalendarId;
 use calsync_core::ledger::{LedgerRow, LedgerState};
+use calsync_core::notification::ProcessingStatus;
 use calsync_core::ports::{CalendarChange, Enqueue, FullListing, PullApply, Store, StoreError, Switch};
 use calsync_core::run::RunKind;
 use calsync_core::time::Window;
@@ -153,4 +154,25 @@ pub async fn an_end_that_nobody_waits_for_changes_nothing(store: Arc<dyn Store>)
     assert_eq!((w.get(w.b).await, w.store.mirror(w.b).await.unwrap()), before, "it is in use");
     let nobody = w.store.finish_leaving(&lease, CalendarId(id(77)), Leaving::Reset).await;
     assert!(matches!(nobody, Err(StoreError::Conflict(_))));
+}
+
+/// Nobody will read it: what was delivered for a calendar that has left does not wait for ever.
+pub async fn what_came_for_a_calendar_that_left_is_finished(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let channels = [w.watch(20, w.a).await, w.watch(21, w.b).await, w.watch(22, w.c).await];
+    for (n, channel) in [30, 31, 32].into_iter().zip(&channels) {
+        w.store.record_notification(delivery(n, channel, 40)).await.unwrap();
+    }
+    w.store.record_notification(delivery(33, &channels[0], 90)).await.unwrap();
+    w.store.change_calendar(w.a, CalendarChange::Leave(Leaving::Stopped), t(50)).await.unwrap();
+    w.store.change_calendar(w.b, CalendarChange::Leave(Leaving::Disabled), t(50)).await.unwrap();
+    let pending = async || {
+        let open = w.store.notifications(ProcessingStatus::Pending, 10).await.unwrap();
+        open.into_iter().map(|n| n.id.0.as_u128()).collect::<Vec<_>>()
+    };
+    assert_eq!(w.store.complete_unwanted(t(80), t(100)).await.unwrap(), 1);
+    assert_eq!(pending().await, [31, 32, 33], "one is read once more, one takes part, one came just now");
+    assert_eq!(w.store.complete_unwanted(t(80), t(100)).await.unwrap(), 0);
+    let done = w.store.notifications(ProcessingStatus::Completed, 10).await.unwrap();
+    assert_eq!((done[0].processing_completed_at, done[0].processing_time_ms), (Some(t(100)), Some(60_000)));
 }

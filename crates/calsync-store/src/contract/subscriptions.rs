@@ -87,8 +87,10 @@ pub async fn confirming_renews(store: Arc<dyn Store>) {
     };
     assert_eq!(w.subscription(&s).await, expected);
     w.store.set_subscription_status(s.id, SubscriptionStatus::Expired, None).await.unwrap();
-    w.store.confirm_subscription(&opened(s.id, "theirs", 999_999, 60)).await.unwrap();
-    assert_eq!(w.subscription(&s).await.status, SubscriptionStatus::Active);
+    assert!(
+        conflict(w.store.confirm_subscription(&opened(s.id, "theirs", 999_999, 60)).await),
+        "given up meanwhile"
+    );
     assert!(conflict(w.store.confirm_subscription(&opened(SubscriptionId(id(77)), "x", 1, 1)).await));
 }
 
@@ -184,6 +186,27 @@ pub async fn switching_off_retires_its_channels(store: Arc<dyn Store>) {
     );
 }
 
+/// A calendar that left while its provider was asked keeps no channel, whatever the provider answers, and gets none.
+pub async fn whoever_left_meanwhile_is_not_watched(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let old = w.watch(20, w.a).await;
+    let new = Subscription { resource_id: String::new(), ..subscription(21, w.a) };
+    w.store.begin_subscription(&new, Some(old.id)).await.unwrap();
+    w.store.change_calendar(w.a, CalendarChange::SyncEnabled(Switch::Off), t(50)).await.unwrap();
+    assert!(conflict(w.store.confirm_subscription(&opened(new.id, "theirs", 900, 60)).await));
+    assert_eq!(w.subscription(&new).await.status, SubscriptionStatus::Suspended);
+    w.store.abandon_subscription(new.id, Some(old.id), t(61)).await.unwrap();
+    let known = w.subscription(&old).await;
+    assert_eq!(known.status, SubscriptionStatus::Expired, "nor does the old one go on");
+    assert!(known.close_at.is_some(), "it is to be closed");
+    assert!(conflict(w.store.begin_subscription(&subscription(22, w.a), None).await));
+    w.store.change_calendar(w.b, CalendarChange::WebhookEnabled(Switch::Off), t(50)).await.unwrap();
+    assert!(conflict(w.store.begin_subscription(&subscription(23, w.b), None).await));
+    let out = Admit { calendar: w.c, push: Switch::Off, due_by: t(99) };
+    w.store.admit(&[out], t(50)).await.unwrap();
+    assert!(conflict(w.store.begin_subscription(&subscription(24, w.c), None).await));
+}
+
 /// We never heard the answer, but its deliveries name it.
 pub async fn an_orphan_is_learnt_once_and_closed(store: Arc<dyn Store>) {
     let w = World::new(store).await;
@@ -241,7 +264,7 @@ pub async fn deliveries_are_measured(store: Arc<dyn Store>) {
     w.store.record_notification(super::world::delivery(30, &s, 65)).await.unwrap();
     w.store.record_notification(super::world::delivery(31, &s, 68)).await.unwrap();
     let begun = w.store.begin_run(&lease, &two).await.unwrap();
-    assert_eq!(begun.told_at, Some(t(68)));
+    assert_eq!(begun.told, [t(65), t(68)]);
     let heard = Delivery { missed_streak: 0, unannounced: None, ..delivery };
     let seen = DeliveryEnd { delivery: heard, ..seen };
     w.store.end_run(&lease, &RunEnd { delivery: Some(seen), ..succeeded(&two, 71) }).await.unwrap();

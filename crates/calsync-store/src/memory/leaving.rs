@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use calsync_core::calendar::Leaving;
 use calsync_core::ids::{CalendarId, SubscriptionId};
 use calsync_core::ledger::{LedgerRow, LedgerState};
+use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{Lease, StoreError};
 use calsync_core::time::Ts;
 
@@ -55,6 +56,28 @@ impl State {
             mirror.events.clear();
         }
         Ok(())
+    }
+
+    pub(super) fn complete_unwanted(&mut self, before: Ts, now: Ts) -> Result<u64, StoreError> {
+        let unread = |id: &CalendarId| {
+            let calendar = self.calendars.get(id);
+            calendar.is_some_and(|c| !c.sync_enabled && matches!(c.leaving, None | Some(Leaving::Stopped)))
+        };
+        let theirs: BTreeSet<SubscriptionId> =
+            self.subscriptions.values().filter(|s| unread(&s.calendar)).map(|s| s.id).collect();
+        let open = |n: &&mut Notification| {
+            theirs.contains(&n.subscription) && n.received_at < before && n.processing_completed_at.is_none()
+        };
+        let mut all = 0;
+        for n in self.notifications.values_mut().filter(open) {
+            n.status = ProcessingStatus::Completed;
+            n.processing_started_at = n.processing_started_at.or(Some(now));
+            n.processing_completed_at = Some(now);
+            n.processing_time_ms = Some((now.micros() - n.received_at.micros()).max(0) / 1_000);
+            n.next_retry_at = None;
+            all += 1;
+        }
+        Ok(all)
     }
 
     pub(super) fn finish_leaving(

@@ -42,9 +42,9 @@ impl State {
             }
         }
         picked.sort_unstable();
-        let told_at = picked.last().map(|(at, ..)| *at);
+        let told = picked.iter().map(|(at, ..)| *at).collect();
         let notifications = picked.into_iter().map(|(_, id, failures)| (id, failures)).collect();
-        Ok(RunBegun { seen_generation, notifications, told_at })
+        Ok(RunBegun { seen_generation, notifications, told })
     }
 
     pub(super) fn end_run(&mut self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError> {

@@ -18,8 +18,10 @@ impl State {
         new: &Subscription,
         replaces: Option<SubscriptionId>,
     ) -> Result<(), StoreError> {
-        if !self.calendars.contains_key(&new.calendar) {
-            return Err(missing("calendar"));
+        let known = self.calendars.get(&new.calendar);
+        if !known.is_some_and(|c| is_wanted(c) || !is_active(new)) {
+            // Whoever asks has read it before it left.
+            return Err(conflict("the calendar is gone, or is not to be watched"));
         }
         let was = replaces.and_then(|id| self.subscriptions.get(&id)).cloned();
         if let Some(old) = &was {
@@ -58,6 +60,9 @@ impl State {
 
     pub(super) fn confirm_subscription(&mut self, opened: &ChannelOpened<'_>) -> Result<(), StoreError> {
         let known = self.subscription(opened.id)?;
+        if !is_active(&known) {
+            return Err(missing("subscription"));
+        }
         self.put_subscription(Subscription {
             remote_id: opened.remote_id.to_owned(),
             resource_id: opened.resource.to_owned(),
@@ -85,7 +90,8 @@ impl State {
         let known = self.subscription(id)?;
         self.put_subscription(Subscription { status: SubscriptionStatus::Failed, ..known })?;
         let Some(old) = replaced.and_then(|id| self.subscriptions.get(&id)).cloned() else { return Ok(()) };
-        if old.status == SubscriptionStatus::Expired && !old.is_expired(now) {
+        let wanted = self.calendars.get(&old.calendar).is_some_and(is_wanted);
+        if wanted && old.status == SubscriptionStatus::Expired && !old.is_expired(now) {
             let again = Subscription { status: SubscriptionStatus::Active, close_at: None, ..old };
             // Refused when another one is active by now, which is as good.
             let _ = self.put_subscription(again);
@@ -248,4 +254,9 @@ impl State {
 
 fn is_active(s: &Subscription) -> bool {
     s.status == SubscriptionStatus::Active
+}
+
+/// Whether a channel is wanted for it.
+fn is_wanted(c: &Calendar) -> bool {
+    c.sync_enabled && c.webhook_enabled && c.push_admitted
 }

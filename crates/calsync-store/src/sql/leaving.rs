@@ -43,7 +43,7 @@ async fn forget_events(tx: &mut Tx, calendar: CalendarId) -> Result<(), StoreErr
 }
 
 /// All that a reset forgets beside the events, one table after the other.
-pub(super) const FORGET: [&str; 8] = [
+pub(super) const FORGET: [&str; 6] = [
     "DELETE FROM mirror_blocks WHERE calendar_id = $1",
     "DELETE FROM outbox WHERE target = $1",
     "DELETE FROM holds WHERE target = $1",
@@ -51,20 +51,50 @@ pub(super) const FORGET: [&str; 8] = [
     // Of its user's calendars there are few: each is looked through along the key.
     "DELETE FROM ledger WHERE source = $1 AND state = 'gone' AND target IN (SELECT id FROM calendars \
      WHERE user_id = (SELECT user_id FROM calendars WHERE id = $1))",
-    "DELETE FROM sync_runs WHERE calendar_id = $1",
-    "DELETE FROM webhook_notifications WHERE subscription_id IN (SELECT id FROM webhook_subscriptions \
-     WHERE calendar_id = $1)",
     "UPDATE calendars SET webhook_last_activity = NULL, webhook_failure_streak = 0, last_webhook_failure = NULL, \
      last_polling_sync = NULL, last_synced_at = NULL WHERE id = $1",
 ];
 
+/// Of these there can be very many: they go in portions, before the rest.
+pub(super) const FORGET_LOGS: [&str; 2] = [
+    "DELETE FROM sync_runs WHERE id IN (SELECT r.id FROM sync_runs r JOIN calendars c ON c.id = r.calendar_id \
+     WHERE r.calendar_id = $1 AND c.leaving = 'reset' LIMIT 500)",
+    "DELETE FROM webhook_notifications WHERE id IN (SELECT n.id FROM webhook_notifications n \
+     WHERE n.subscription_id IN (SELECT s.id FROM webhook_subscriptions s JOIN calendars c ON c.id = s.calendar_id \
+     WHERE s.calendar_id = $1 AND c.leaving = 'reset') LIMIT 500)",
+];
+
+/// What is open and old is mostly nothing, and is found along the index on the state.
+pub(super) const UNWANTED: &str = "UPDATE webhook_notifications SET processing_status = 'completed', \
+    processing_started_at = coalesce(processing_started_at, $2), processing_completed_at = $2, next_retry_at = NULL, \
+    processing_time_ms = CASE WHEN $2 > received_at THEN ($2 - received_at) / 1000 ELSE 0 END \
+    WHERE id IN (SELECT n.id FROM webhook_notifications n \
+     WHERE n.processing_status IN ('pending', 'processing', 'retrying') AND n.received_at < $1 \
+     AND 1 = (SELECT CASE WHEN c.sync_enabled = 0 AND (c.leaving IS NULL OR c.leaving = 'stopped') THEN 1 ELSE 0 END \
+     FROM webhook_subscriptions s JOIN calendars c ON c.id = s.calendar_id WHERE s.id = n.subscription_id) LIMIT 500)";
+
 impl SqlStore {
+    pub(super) async fn complete_unwanted(&self, before: Ts, now: Ts) -> Result<u64, StoreError> {
+        let mut all = 0;
+        loop {
+            match self.db.exec(UNWANTED, vals![before, now]).await? {
+                0 => return Ok(all),
+                some => all += some,
+            }
+        }
+    }
+
     pub(super) async fn finish_leaving(
         &self,
         lease: &Lease,
         calendar: CalendarId,
         why: Leaving,
     ) -> Result<(), StoreError> {
+        if why == Leaving::Reset {
+            for sql in FORGET_LOGS {
+                while self.db.exec(sql, vals![calendar]).await? > 0 {}
+            }
+        }
         let mut tx = self.db.begin().await?;
         fence(&mut tx, lease).await?;
         let known = tx.lock("SELECT id FROM calendars WHERE id = $1", vals![calendar]).await?;

@@ -81,9 +81,9 @@ impl SqlStore {
         mark(&mut tx, picked.iter().map(|(at, .., subscription)| (*subscription, *at))).await?;
         tx.commit().await?;
         picked.sort_unstable();
-        let told_at = picked.last().map(|(at, ..)| *at);
+        let told = picked.iter().map(|(at, ..)| *at).collect();
         let notifications = picked.into_iter().map(|(_, id, failures, _)| (id, failures)).collect();
-        Ok(RunBegun { seen_generation, notifications, told_at })
+        Ok(RunBegun { seen_generation, notifications, told })
     }
 
     pub(super) async fn end_run(&self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError> {

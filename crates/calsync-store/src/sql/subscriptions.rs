@@ -79,13 +79,19 @@ pub(super) const METRICS: &str = concat!(
 
 /// The one that was replaced is active again, unless it ended or another one is active by now.
 const REINSTATE: &str = "UPDATE webhook_subscriptions SET status = 'active', close_at = NULL \
-    WHERE id = $1 AND status = 'expired' AND expires_at > $2 AND NOT EXISTS \
+    WHERE EXISTS (SELECT 1 FROM calendars c WHERE c.id = webhook_subscriptions.calendar_id AND c.sync_enabled = 1 \
+     AND c.webhook_enabled = 1 AND c.push_admitted = 1) AND id = $1 AND status = 'expired' AND expires_at > $2 AND NOT EXISTS \
     (SELECT 1 FROM webhook_subscriptions o WHERE o.calendar_id = webhook_subscriptions.calendar_id \
      AND o.provider = webhook_subscriptions.provider AND o.status = 'active')";
 
-pub(super) const EXPIRE: &str =
-    "UPDATE webhook_subscriptions SET status = 'expired' WHERE status = 'active' AND expires_at <= $1";
+/// In portions: after a week of standstill all channels there are have ended, and nobody must wait for all of them.
+pub(super) const EXPIRE: &str = "UPDATE webhook_subscriptions SET status = 'expired' WHERE id IN \
+    (SELECT id FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1 ORDER BY expires_at, id LIMIT 500)";
 
+/// Calendars whose subscriptions expire.
+pub(super) const EXPIRING: &str = "SELECT id FROM calendars WHERE id IN \
+    (SELECT calendar_id FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1 \
+     ORDER BY expires_at, id LIMIT 500) ORDER BY id";
 pub(super) const ENDED: &str = select!(
     subscription_columns,
     "FROM webhook_subscriptions s WHERE s.status = 'active' AND s.expires_at <= $1 ORDER BY s.expires_at, s.id LIMIT $2"
@@ -95,9 +101,9 @@ const COUNTS: &str = "SELECT provider, status, count(*), CAST(coalesce(sum(heard
     CAST(coalesce(sum(missed), 0) AS BIGINT) FROM webhook_subscriptions GROUP BY provider, status \
     ORDER BY provider, status";
 
-/// Calendars whose subscriptions expire.
-pub(super) const EXPIRING: &str = "SELECT id FROM calendars WHERE id IN \
-    (SELECT calendar_id FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1) ORDER BY id";
+/// A calendar, if a channel is wanted for it.
+const WANTED: &str = "SELECT id FROM calendars \
+    WHERE id = $1 AND sync_enabled = 1 AND webhook_enabled = 1 AND push_admitted = 1";
 /// The calendar of a subscription.
 const ITS_CALENDAR: &str =
     "SELECT id FROM calendars WHERE id = (SELECT calendar_id FROM webhook_subscriptions WHERE id = $1)";
@@ -111,7 +117,11 @@ impl SqlStore {
         replaces: Option<SubscriptionId>,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        tx.lock("SELECT id FROM calendars WHERE id = $1", vals![new.calendar]).await?;
+        let wanted = tx.lock(WANTED, vals![new.calendar]).await?;
+        if wanted.is_none() && new.status == SubscriptionStatus::Active {
+            // Whoever asks has read it before it left.
+            return Err(StoreError::Conflict("the calendar is gone, or is not to be watched".to_owned()));
+        }
         if let Some(old) = replaces {
             let sql = "UPDATE webhook_subscriptions SET status = 'expired', close_at = $2 WHERE id = $1";
             tx.exec(sql, vals![old, new.expires_at]).await?;
@@ -128,16 +138,16 @@ impl SqlStore {
     pub(super) async fn confirm_subscription(&self, opened: &ChannelOpened<'_>) -> Result<(), StoreError> {
         let sql = "UPDATE webhook_subscriptions SET subscription_id = $2, resource_id = $3, expires_at = $4, \
                    last_renewal_at = $5, renew_at = $6, status = 'active', close_at = NULL, \
-                   failure_count = missed_streak WHERE id = $1";
+                   failure_count = missed_streak WHERE id = $1 AND status = 'active'";
         let ChannelOpened { id, remote_id, resource, expires_at, renew_at, replaces, now } = *opened;
         let mut tx = self.db.begin().await?;
         lock_calendar(&mut tx, id).await?;
-        let changed = tx.exec(sql, vals![id, remote_id, resource, expires_at, now, renew_at]).await;
-        found(changed.map_err(|e| say(e, TAKEN))?)?;
         if let Some(old) = replaces {
             let sql = "UPDATE webhook_subscriptions SET close_at = $2 WHERE id = $1 AND close_at IS NOT NULL";
             tx.exec(sql, vals![old, now]).await?;
         }
+        let changed = tx.exec(sql, vals![id, remote_id, resource, expires_at, now, renew_at]).await;
+        found(changed.map_err(|e| say(e, TAKEN))?)?;
         tx.commit().await
     }
 
@@ -276,11 +286,17 @@ impl SqlStore {
     }
 
     pub(super) async fn expire_subscriptions(&self, now: Ts) -> Result<u64, StoreError> {
-        let mut tx = self.db.begin().await?;
-        tx.lock(EXPIRING, vals![now]).await?;
-        let expired = tx.exec(EXPIRE, vals![now]).await?;
-        tx.commit().await?;
-        Ok(expired)
+        let mut all = 0;
+        loop {
+            let mut tx = self.db.begin().await?;
+            tx.lock(EXPIRING, vals![now]).await?;
+            let expired = tx.exec(EXPIRE, vals![now]).await?;
+            tx.commit().await?;
+            all += expired;
+            if expired == 0 {
+                return Ok(all);
+            }
+        }
     }
 
     pub(super) async fn subscription_metrics(&self, now: Ts) -> Result<SubscriptionMetrics, StoreError> {
