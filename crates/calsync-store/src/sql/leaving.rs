@@ -64,14 +64,15 @@ pub(super) const FORGET_LOGS: [&str; 2] = [
      WHERE s.calendar_id = $1 AND c.leaving = 'reset') LIMIT 500)",
 ];
 
-/// What is open and old is mostly nothing, and is found along the index on the state.
-pub(super) const UNWANTED: &str = "UPDATE webhook_notifications SET processing_status = 'completed', \
+/// What is open and old is mostly nothing, and is found along the index on the state. While there is much of it, what is
+/// unwanted among it can wait.
+const UNWANTED: &str = "UPDATE webhook_notifications SET processing_status = 'completed', \
     processing_started_at = coalesce(processing_started_at, $2), processing_completed_at = $2, next_retry_at = NULL, \
     processing_time_ms = CASE WHEN $2 > received_at THEN ($2 - received_at) / 1000 ELSE 0 END \
-    WHERE id IN (SELECT n.id FROM webhook_notifications n \
-     WHERE n.processing_status IN ('pending', 'processing', 'retrying') AND n.received_at < $1 \
-     AND 1 = (SELECT CASE WHEN c.sync_enabled = 0 AND (c.leaving IS NULL OR c.leaving = 'stopped') THEN 1 ELSE 0 END \
-     FROM webhook_subscriptions s JOIN calendars c ON c.id = s.calendar_id WHERE s.id = n.subscription_id) LIMIT 500)";
+    WHERE id IN (SELECT n.id FROM (SELECT id, subscription_id FROM webhook_notifications \
+     WHERE processing_status IN ('pending', 'processing', 'retrying') AND received_at < $1 LIMIT 300) AS n \
+     WHERE 1 = (SELECT CASE WHEN c.sync_enabled = 0 AND (c.leaving IS NULL OR c.leaving = 'stopped') THEN 1 ELSE 0 END \
+     FROM webhook_subscriptions s JOIN calendars c ON c.id = s.calendar_id WHERE s.id = n.subscription_id))";
 
 impl SqlStore {
     pub(super) async fn complete_unwanted(&self, before: Ts, now: Ts) -> Result<u64, StoreError> {

@@ -2,9 +2,7 @@
 //! must go by.
 
 use super::super::db::Bulk;
-use super::super::{
-    calendars, leases, leaving, lite, lookups, notifications, pg, receipts, rollout, runs, settle,
-};
+use super::super::{calendars, leases, lite, lookups, notifications, pg, receipts, rollout, runs, settle};
 use super::super::{subscriptions, walk};
 
 /// Its text.
@@ -93,12 +91,6 @@ pub(super) const OFTEN: &[Often] = &[
     often("admissions", Text::Both(rollout::AFTER), &[LIMIT, CALENDAR], &[]),
     often("admit", Text::InOrder(&rollout::ADMIT, "calendars"), &[CALENDAR, COUNT, NOW], &[]),
     often("retire", Text::Rows(&rollout::RETIRE), &[CALENDAR, NOW], &[]),
-    often(
-        "unwanted",
-        Text::Both(leaving::UNWANTED),
-        &[NOW, NOW],
-        &["webhook_notifications_status_received_at"],
-    ),
     often("silent", Text::Both(subscriptions::SILENT), &[NOW, LIMIT], &["webhook_subscriptions_alive_at"]),
     often("failing", Text::Both(subscriptions::FAILING), &[COUNT, LIMIT], &["webhook_subscriptions_failing"]),
     often("unwatched", Text::Both(subscriptions::UNWATCHED), &[NOW, LIMIT], &["calendars_unwatched"]),
