@@ -14,11 +14,15 @@ const RECORD_DAYS: u16 = 365;
 /// The memory of blocks that are gone is kept for so many days at least: while its event can still lie ahead, a block that
 /// comes back continues the count of its names.
 const MEMORY_DAYS: u16 = 30;
+/// Subscriptions are kept for so many days at least after their end: a channel that was opened without our ever hearing of it
+/// can live for seven, and the row that was made for it is all by which it is recognised and closed when it delivers.
+const CHANNEL_DAYS: u16 = 8;
 
 /// What is over before this goes, where things are kept for `days`.
 pub fn cutoff(what: Prunable, days: u16, now: Ts) -> Ts {
     let days = match what {
-        Prunable::Notifications | Prunable::Subscriptions | Prunable::Runs | Prunable::Figures => days,
+        Prunable::Notifications | Prunable::Runs | Prunable::Figures => days,
+        Prunable::Subscriptions => days.max(CHANNEL_DAYS),
         Prunable::Ledger => days.max(MEMORY_DAYS),
         Prunable::Audit | Prunable::Alerts => days.max(RECORD_DAYS),
     };
@@ -34,7 +38,10 @@ mod tests {
         let now = Ts::from_secs(2_000_000_000);
         for (what, days, kept) in [
             (Prunable::Notifications, 30, 30),
-            (Prunable::Subscriptions, 1, 1),
+            (Prunable::Notifications, 1, 1),
+            (Prunable::Subscriptions, 1, 8),
+            (Prunable::Subscriptions, 7, 8),
+            (Prunable::Subscriptions, 9, 9),
             (Prunable::Runs, 7, 7),
             (Prunable::Figures, 400, 400),
             (Prunable::Ledger, 1, 30),

@@ -13,7 +13,8 @@ use crate::service::cleanup::{self, Cleanup};
 /// `cleanup-webhook-data`
 #[derive(Args, Debug)]
 pub struct CleanupArgs {
-    /// What is over is kept for so many days; the audit log and alerts for a year at least
+    /// What is over is kept for so many days; subscriptions for 8 at least, memories of blocks for 30, the audit log and
+    /// alerts for a year
     #[arg(long, value_name = "N", default_value_t = RETENTION_DAYS,
           value_parser = clap::value_parser!(u16).range(1..=i64::from(RETENTION_DAYS_MAX)))]
     pub days: u16,
