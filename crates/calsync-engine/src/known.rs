@@ -1,7 +1,8 @@
 //! Channels that were believed lately, so that a receipt need not read the database before it writes there (spec §3: one
 //! round trip). Only ever a shortcut to a yes: whoever is not believed by what stands here is looked up. Bounded, and
-//! forgotten after a while; what was changed meanwhile by another instance can at worst cause a needless look at a
-//! calendar.
+//! forgotten after a while. What was changed meanwhile by another instance can at worst have a delivery stored that would
+//! have been refused: it asks for a needless look at the calendar, or, where that has left, waits there until the leaving
+//! completes it or the cleanup deletes it. Where the calendar is gone, the store refuses, and the entry is forgotten.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
