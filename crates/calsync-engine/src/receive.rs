@@ -98,7 +98,8 @@ impl Engine {
     }
 
     /// A channel that was opened without our ever hearing of it says who it is: it is closed by the next round of maintenance.
-    /// The delivery is refused all the same.
+    /// The delivery is refused all the same. Whoever hands in many items at once asks once for those that name the same channel
+    /// with the same token: this reads all that the calendar ever had.
     async fn learn_orphan(&self, claim: &Claim, found: &Subscription, distrust: Distrust) {
         let of = match distrust {
             Distrust::Expired | Distrust::Suspended | Distrust::Failed => vec![found.clone()],

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::CalendarId;
-use calsync_core::notification::Delivery;
+use calsync_core::notification::{Delivery, Distrust, token_hash};
 use calsync_core::ports::StoreError;
 use calsync_engine::{Accepted, Followup, Refusal};
 use calsync_providers::microsoft::notification;
@@ -21,10 +21,26 @@ use super::{named, not_stored, refuse};
 use crate::http::{ApiError, ClientAddr, capped};
 use crate::service::Service;
 
-/// Subscriptions that the items of one body may name: the calendar's own, and some that were replaced.
+/// Subscriptions that the items of one body may name, each with the secret they give for it: the calendar's own, and some
+/// that were replaced.
 const CHANNELS_MAX: usize = 16;
 /// Items stored at the same time: they share their commits, and a body of a thousand is answered in time.
 const AT_ONCE: usize = 256;
+
+/// What an item says of who sent it: the subscription it names, and the hash of the secret it gives. One that gives another
+/// secret for the same subscription is judged for itself.
+type Sender = (String, Vec<u8>);
+/// An item, and who sent it.
+type Sent = (Sender, Delivery);
+
+/// Why the items of a sender are not believed. It is true of all of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stranger {
+    /// Nobody knows the subscription.
+    Unknown,
+    /// It is known, and this is not it, or it is to deliver no more.
+    Distrusted(Distrust),
+}
 
 /// What the items of one body came to.
 #[derive(Default)]
@@ -41,6 +57,13 @@ struct Tally {
 }
 
 impl Tally {
+    fn refuse(&mut self, stranger: Stranger) {
+        match stranger {
+            Stranger::Unknown => self.unknown += 1,
+            Stranger::Distrusted(why) => *self.distrusted.entry(why.to_string()).or_default() += 1,
+        }
+    }
+
     /// Once a body, whatever it holds: whoever sends thousands of forged items fills no log.
     fn say(&self, calendar: CalendarId) {
         if self.unreadable > 0 && self.believed {
@@ -113,7 +136,8 @@ async fn receive(
     let empty = read.items.is_empty() && read.unreadable == 0;
     // Something that is no id of ours names nothing that exists.
     let Ok(calendar) = calendar.parse::<CalendarId>() else { return Err(ApiError::forbidden()) };
-    let mut tally = accept(service, calendar, read.items).await;
+    let judge = |item| service.engine.accept_delivery(ProviderKind::Microsoft, calendar, item);
+    let mut tally = accept(read.items, judge).await;
     tally.unreadable = read.unreadable;
     tally.say(calendar);
     if tally.stored {
@@ -133,63 +157,82 @@ async fn receive(
 }
 
 /// Each item stands for itself: a forged one costs no other its place.
-async fn accept(service: &Service, calendar: CalendarId, items: Vec<Delivery>) -> Tally {
+async fn accept<F>(items: Vec<Delivery>, judge: impl Fn(Delivery) -> F) -> Tally
+where
+    F: Future<Output = Result<(Accepted, Followup), Refusal>>,
+{
     let mut tally = Tally::default();
-    let (first, rest) = by_channel(items, &mut tally);
-    let unknown = take_all(service, calendar, first, &mut tally).await;
-    let rest = rest.into_iter().filter(|item| !unknown.contains(&item.claim.channel)).collect();
-    take_all(service, calendar, rest, &mut tally).await;
+    let (first, rest) = by_sender(items, &mut tally);
+    let strangers = take_all(first, &judge, &mut tally).await;
+    let mut open = Vec::new();
+    for (sender, item) in rest {
+        match strangers.get(&sender) {
+            Some(stranger) => tally.refuse(*stranger),
+            None => open.push((sender, item)),
+        }
+    }
+    take_all(open, &judge, &mut tally).await;
     tally
 }
 
-/// The first item of each subscription, and the rest: of one that nobody knows, no more than one is looked up. Graph posts to
-/// one address what few subscriptions have to tell; what more than that name is nobody's.
-fn by_channel(items: Vec<Delivery>, tally: &mut Tally) -> (Vec<Delivery>, Vec<Delivery>) {
-    let mut channels = BTreeSet::new();
+fn sender(item: &Delivery) -> Sender {
+    (item.claim.channel.clone(), item.claim.token.as_ref().map(token_hash).unwrap_or_default())
+}
+
+/// The first item of each sender, and the rest: of one that is not believed, no more than one is looked up. Graph posts to one
+/// address what few subscriptions have to tell; what more than that name is nobody's.
+fn by_sender(items: Vec<Delivery>, tally: &mut Tally) -> (Vec<Sent>, Vec<Sent>) {
+    let mut senders = BTreeSet::new();
     let (mut first, mut rest) = (Vec::new(), Vec::new());
     for item in items {
-        if channels.contains(&item.claim.channel) {
-            rest.push(item);
-        } else if channels.len() < CHANNELS_MAX {
-            channels.insert(item.claim.channel.clone());
-            first.push(item);
+        let sender = sender(&item);
+        if senders.contains(&sender) {
+            rest.push((sender, item));
+        } else if senders.len() < CHANNELS_MAX {
+            senders.insert(sender.clone());
+            first.push((sender, item));
         } else {
-            tally.unknown += 1;
+            tally.refuse(Stranger::Unknown);
         }
     }
     (first, rest)
 }
 
-/// Which subscriptions nobody knows.
-async fn take_all(
-    service: &Service,
-    calendar: CalendarId,
-    items: Vec<Delivery>,
+/// Which senders need not be asked about again.
+async fn take_all<F>(
+    items: Vec<Sent>,
+    judge: &impl Fn(Delivery) -> F,
     tally: &mut Tally,
-) -> BTreeSet<String> {
-    let accepting = items.into_iter().map(|item| async move {
-        let channel = item.claim.channel.clone();
-        (channel, service.engine.accept_delivery(ProviderKind::Microsoft, calendar, item).await)
+) -> BTreeMap<Sender, Stranger>
+where
+    F: Future<Output = Result<(Accepted, Followup), Refusal>>,
+{
+    let accepting = items.into_iter().map(|(sender, item)| {
+        let judged = judge(item);
+        async move { (sender, judged.await) }
     });
     let mut accepted = stream::iter(accepting).buffered(AT_ONCE);
-    let mut unknown = BTreeSet::new();
-    while let Some((channel, item)) = accepted.next().await {
-        match item {
+    let mut strangers = BTreeMap::new();
+    while let Some((sender, item)) = accepted.next().await {
+        let stranger = match item {
             Ok((accepted, followup)) => {
                 tally.believed = true;
                 tally.stored |= accepted == Accepted::Stored;
                 tally.renew |= followup == Followup::Renew;
                 tally.open |= followup == Followup::Open;
+                continue;
             }
-            Err(Refusal::Unknown) => {
-                tally.unknown += 1;
-                unknown.insert(channel);
+            Err(Refusal::Store(error)) => {
+                tally.failed = Some(error);
+                continue;
             }
-            Err(Refusal::Distrusted(why)) => *tally.distrusted.entry(why.to_string()).or_default() += 1,
-            Err(Refusal::Store(error)) => tally.failed = Some(error),
-        }
+            Err(Refusal::Unknown) => Stranger::Unknown,
+            Err(Refusal::Distrusted(why)) => Stranger::Distrusted(why),
+        };
+        tally.refuse(stranger);
+        strangers.insert(sender, stranger);
     }
-    unknown
+    strangers
 }
 
 /// After the answer: a renewal calls Graph, which waits for us. When too many ask at once, the rest are left to ask again, as
@@ -214,12 +257,16 @@ fn unreadable(refusal: notification::Refusal) -> ApiError {
 mod tests {
     use super::*;
 
+    fn deliveries(items: impl Iterator<Item = (String, String)>) -> Vec<Delivery> {
+        let item = |(channel, token)| serde_json::json!({"subscriptionId": channel, "clientState": token});
+        let body = serde_json::json!({ "value": items.map(item).collect::<Vec<_>>() }).to_string();
+        notification::parse(body.as_bytes(), calsync_core::time::Ts::from_secs(0)).unwrap().items
+    }
+
     fn read(channels: impl Iterator<Item = String>) -> (usize, usize, usize) {
-        let items: Vec<_> = channels.map(|channel| serde_json::json!({"subscriptionId": channel})).collect();
-        let body = serde_json::json!({ "value": items }).to_string();
-        let read = notification::parse(body.as_bytes(), calsync_core::time::Ts::from_secs(0)).unwrap();
         let mut tally = Tally::default();
-        let (first, rest) = by_channel(read.items, &mut tally);
+        let items = deliveries(channels.map(|channel| (channel, "secret".to_owned())));
+        let (first, rest) = by_sender(items, &mut tally);
         (first.len(), rest.len(), tally.unknown)
     }
 
@@ -229,5 +276,41 @@ mod tests {
         assert_eq!(read((0..4_000).map(|_| "one".to_owned())), (1, 3_999, 0));
         // Of those that count, no item is lost.
         assert_eq!(read((0..100).map(|n| format!("channel-{}", n % 2))), (2, 98, 0));
+    }
+
+    /// How often the engine was asked, and what the body came to; who gives the secret "right" is believed.
+    async fn asked(items: impl Iterator<Item = (&str, String)>, refusal: Refusal) -> (usize, Tally) {
+        let count = std::cell::Cell::new(0);
+        let judge = |item: Delivery| {
+            count.set(count.get() + 1);
+            let right = item.claim.token.is_some_and(|token| token.expose() == "right");
+            let answer = if right { Ok((Accepted::Stored, Followup::Nothing)) } else { Err(refusal.clone()) };
+            std::future::ready(answer)
+        };
+        let tally =
+            accept(deliveries(items.map(|(channel, token)| (channel.to_owned(), token))), judge).await;
+        (count.get(), tally)
+    }
+
+    #[tokio::test]
+    async fn whoever_is_not_believed_is_asked_about_once_a_body() {
+        for refusal in [
+            Refusal::Unknown,
+            Refusal::Distrusted(Distrust::Channel),
+            Refusal::Distrusted(Distrust::Token),
+            Refusal::Distrusted(Distrust::Suspended),
+        ] {
+            let refused = |tally: &Tally| tally.unknown + tally.distrusted.values().sum::<usize>();
+            let same = (0..4_000).map(|_| ("one", "wrong".to_owned()));
+            let (count, tally) = asked(same, refusal.clone()).await;
+            assert_eq!((count, refused(&tally), tally.believed), (1, 4_000, false), "{refusal:?}");
+            let guesses = (0..4_000).map(|n| ("one", format!("guess-{n}")));
+            let (count, tally) = asked(guesses, refusal.clone()).await;
+            assert_eq!((count, refused(&tally)), (CHANNELS_MAX, 4_000), "{refusal:?}");
+            // A forged item costs no other its place, not even one of the same subscription that comes after it.
+            let mixed = (0..100).map(|n| ("one", if n % 2 == 0 { "wrong" } else { "right" }.to_owned()));
+            let (count, tally) = asked(mixed, refusal.clone()).await;
+            assert_eq!((count, refused(&tally), tally.believed), (51, 50, true), "{refusal:?}");
+        }
     }
 }
