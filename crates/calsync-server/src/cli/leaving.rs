@@ -11,9 +11,10 @@ use calsync_core::ports::{StoreError, UserState};
 use calsync_engine::{EngineError, Left};
 
 use self::words::{Names, Outcome};
+use super::consent;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::out::{Answer, Progress};
+use crate::out::Progress;
 use crate::service::Service;
 use args::LeavingArgs;
 
@@ -62,7 +63,7 @@ pub async fn run(
         return Ok(Exit::Ok);
     }
     if !args.yes {
-        consent(why, &names, &before, context).await?;
+        consent::ask(context.out, &words::would(why, &names, &before)).await?;
     }
     for calendar in parties.iter().flat_map(|p| &p.calendars).filter(|c| c.leaving != Some(why)) {
         // A reset does what a disabling does, and more: it is not to become less.
@@ -84,24 +85,6 @@ pub async fn run(
     let outcome = Outcome { why, waits, before, left: left(service, &parties).await? };
     context.out.result(&outcome.text(&names), &outcome.value(&names));
     Ok(outcome.exit())
-}
-
-/// Shows what would go, and asks.
-async fn consent(why: Leaving, names: &Names, before: &[Share], context: &Context) -> Result<(), Failure> {
-    let (out, would) = (context.out, words::would(why, names, before));
-    let question = format!("{would}\nGo on?");
-    let answer = tokio::task::spawn_blocking(move || out.ask(&question)).await;
-    match answer.unwrap_or(Answer::No) {
-        Answer::Yes => Ok(()),
-        Answer::No => Err(Failure::failed("nothing was changed")),
-        Answer::Nobody => Err(Failure::new(
-            Exit::Usage,
-            format!(
-                "{would}\nNothing was changed: there is no terminal to ask on. Add --yes if you mean it, or --dry-run \
-                 to look only"
-            ),
-        )),
-    }
 }
 
 async fn shares(service: &Service, parties: &[Party]) -> Result<Vec<Share>, Failure> {

@@ -8,6 +8,7 @@ pub mod calendars;
 pub mod cleanup;
 pub mod config;
 pub mod connect;
+pub mod consent;
 pub mod context;
 pub mod db;
 pub mod demo;

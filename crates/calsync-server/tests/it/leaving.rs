@@ -31,7 +31,7 @@ fn standing(world: &World, main: &CalendarId, work: &CalendarId) -> (usize, usiz
 }
 
 /// The program at a terminal where somebody types this.
-fn typed(place: &Place, args: &[&str], line: &str) -> Ran {
+pub(crate) fn typed(place: &Place, args: &[&str], line: &str) -> Ran {
     let program = place.command_of(PROGRAM.as_ref(), args);
     let words: Vec<_> = std::iter::once(PROGRAM).chain(args.iter().copied()).collect();
     let mut command = Command::new("script");

@@ -4,6 +4,7 @@ use calsync_core::ports::Store;
 use calsync_core::subscription::SubscriptionStatus;
 
 use crate::channels::seed;
+use crate::leaving::typed;
 use crate::place::{Place, until};
 use crate::world::{ADA, SOON, World, hour};
 
@@ -40,7 +41,7 @@ async fn a_change_is_told_beforehand_written_down_and_seen() {
     let dry = place.run(&["rollout", "phase", "off", "--dry-run", "--json"]).expect(0).json();
     assert_eq!((&dry["changed"], &dry["let_out"], &dry["let_in"]), (&false.into(), &3.into(), &0.into()));
     assert_eq!(active().await, 1, "nothing was done");
-    let off = place.run(&["rollout", "phase", "1", "--as", "Grace", "--json"]).expect(0).json();
+    let off = place.run(&["rollout", "phase", "1", "--as", "Grace", "--yes", "--json"]).expect(0).json();
     assert_eq!(
         (&off["let_out"], &off["gone_through"], &off["flags"]["webhooks_enabled"]),
         (&3.into(), &3.into(), &false.into())
@@ -71,6 +72,34 @@ async fn a_change_is_told_beforehand_written_down_and_seen() {
     }
 }
 
+/// Whether all are let out or some, and whether the answer is to be JSON or words.
+#[tokio::test]
+async fn nobody_is_let_out_before_somebody_has_said_yes() {
+    let place = Place::new();
+    seed(&place, 3).await;
+    place.run(&["secrets", "generate", "--out", "calendar-sync.key"]).expect(0);
+    let said = ["let 3 calendars out", "Nothing was changed", "--yes", "--dry-run"];
+    for args in [
+        &["rollout", "phase", "1"][..],
+        &["rollout", "phase", "off", "--json"],
+        &["rollout", "set", "--webhooks", "off"],
+        &["rollout", "set", "--percentage", "0", "--add-early-adopter", "grace@example.com"],
+    ] {
+        place.run(args).expect(2).says(&said);
+        let terminal = typed(&place, args, "n\n").expect(1).out;
+        assert!(terminal.contains("let 3 calendars out") && terminal.contains("[y/N]"), "{terminal}");
+    }
+    let history = |line: &str| place.run(&["rollout", "show", "--json"]).expect(0).json()[line].clone();
+    assert_eq!((history("changed_by"), history("history")), (serde_json::Value::Null, serde_json::json!([])));
+    // Where nobody is let out, nobody is asked.
+    place.run(&["rollout", "set", "--add-early-adopter", "grace@example.com"]).expect(0);
+    place.run(&["rollout", "phase", "2"]).expect(2).says(&said);
+    typed(&place, &["rollout", "phase", "2", "--json"], "y\n").expect(0);
+    place.run(&["rollout", "phase", "1"]).expect(0);
+    place.run(&["rollout", "phase", "5"]).expect(0);
+    place.run(&["rollout", "phase", "1", "--yes"]).expect(0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_service_heeds_a_change_within_seconds() {
     let (mut world, main, work) = World::with_ada(81).await;
@@ -85,7 +114,7 @@ async fn a_running_service_heeds_a_change_within_seconds() {
     let all = sync(&["--mode", "polling-only"]);
     assert_eq!(all.as_array().unwrap().iter().filter(|c| c["method"] == "push").count(), 2, "{all}");
     assert_eq!(sync(&[]), serde_json::json!([]), "nobody needs a fallback");
-    place.run(&["rollout", "phase", "off"]).expect(0);
+    place.run(&["rollout", "phase", "off", "--yes"]).expect(0);
     let open = || world.sim.cloud().with(|cloud| cloud.watch().channels().count());
     until("the channels are closed", SOON, async || (open() == 0).then_some(())).await;
     let id = world.id_of(&main);
@@ -116,6 +145,6 @@ async fn a_running_service_heeds_a_change_within_seconds() {
     world.make(&main, hour("Doctor", 48));
     world.wait_for_blocks(&work, 2, SOON).await;
     // Everybody may, but nobody is an early adopter any more and no per cent is in.
-    place.run(&["rollout", "set", "--remove-early-adopter", ADA]).expect(0);
+    place.run(&["rollout", "set", "--remove-early-adopter", ADA, "--yes"]).expect(0);
     until("closed again", SOON, async || (open() == 0).then_some(())).await;
 }

@@ -13,7 +13,7 @@ pub enum RolloutCommand {
     /// Change flags; what is not named stays as it is
     ///
     /// In effect at once and everywhere: whoever is let out is polled from then on and its push channel is closed, whoever is
-    /// let in gets one. A running service goes on with what this command has begun.
+    /// let in gets one. A running service goes on with what this command has begun. Before anybody is let out, it asks.
     #[command(
         after_help = "Example:\n  calendar-sync rollout set --user-percentage 25 --add-early-adopter ada@example.com\n  \
                       calendar-sync rollout set --webhooks off --dry-run"
@@ -79,7 +79,7 @@ pub struct How {
     /// Who is written into the audit log [default: the name of the system's user]
     #[arg(long = "as", value_name = "NAME")]
     pub who: Option<String>,
-    /// Do not ask before everything is switched off
+    /// Do not ask before calendars are let out
     #[arg(long)]
     pub yes: bool,
 }

@@ -1,5 +1,5 @@
 //! `rollout show`, `rollout set`, `rollout phase`: who uses push. Who is in is decided by `core::rollout`; this reads what
-//! was typed, asks before everything goes off, and tells.
+//! was typed, asks before anybody is let out, and tells.
 
 pub mod args;
 mod operator;
@@ -9,9 +9,10 @@ use calsync_core::rollout::{Change, Phase, Rollout, Typed};
 use calsync_engine::{Preview, Reach};
 use serde_json::json;
 
+use super::consent;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::out::{Answer, Format, Out, Progress};
+use crate::out::{Out, Progress};
 use crate::service::Service;
 use args::{How, RolloutCommand, SetArgs};
 
@@ -87,8 +88,8 @@ async fn change(change: &Change, how: &How, context: &Context, service: &Service
     if how.dry_run || !changes {
         return Ok(tell(context.out, &preview, Told { changed: false, dry_run: how.dry_run, moved: 0 }));
     }
-    if is_end(&preview.after) && !how.yes && context.out.format == Format::Text {
-        confirm(context.out, preview.let_out)?;
+    if preview.let_out > 0 && !how.yes {
+        consent::ask(context.out, &would(&preview)).await?;
     }
     service.engine.change_rollout(&who, &change.words(), |flags| change.apply(flags)).await?;
     let progress = Progress::start(context.out, "Calendars gone through", preview.reach.calendars);
@@ -97,21 +98,16 @@ async fn change(change: &Change, how: &How, context: &Context, service: &Service
     Ok(tell(context.out, &preview, Told { changed: true, dry_run: false, moved }))
 }
 
-/// Nobody pushes any more.
-fn is_end(after: &Rollout) -> bool {
-    let nobody = after.early_adopters.is_empty()
-        && (after.rollout_percentage.get() == 0 || after.user_rollout_percentage.get() == 0);
-    !after.webhooks_enabled || nobody
-}
-
-/// Asks a person who sits there. A script has said what it wants.
-fn confirm(out: Out, let_out: u64) -> Result<(), Failure> {
-    let question =
-        format!("This switches push off for everybody: {let_out} calendars are polled from now on. Go on?");
-    match out.ask(&question) {
-        Answer::Yes | Answer::Nobody => Ok(()),
-        Answer::No => Err(Failure::failed("nothing was changed")),
-    }
+/// What letting somebody out means to them.
+fn would(preview: &Preview) -> String {
+    let rest = match preview.reach.calendars_admitted {
+        0 => "nobody uses push any more".to_owned(),
+        some => format!("{some} use push then"),
+    };
+    format!(
+        "this would let {} calendars out: they are polled, and their channels are closed; {} are let in, {rest}",
+        preview.let_out, preview.let_in
+    )
 }
 
 struct Told {
