@@ -241,7 +241,8 @@ pub enum UsersCommand {
     List,
     /// Remove a user with all accounts, calendars and rules that are kept here
     ///
-    /// Refuses while blocks stand in their calendars: disable the calendars first, and let that be synchronised.
+    /// Refuses while blocks stand in their calendars: disable the calendars first, and let that be synchronised. Push channels
+    /// are closed at the provider first; those that can't be are told, with the time at which they end by themselves.
     #[command(after_help = "Example:\n  calendar-sync users remove ada@example.com --yes")]
     Remove {
         /// E-mail address or id

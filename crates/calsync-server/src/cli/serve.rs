@@ -10,7 +10,7 @@ use calsync_core::ports::{Store, StoreError};
 use super::args::ServeArgs;
 use super::context::{self, Context};
 use super::exit::{Exit, Failure};
-use crate::config::{DatabaseSettings, Loaded};
+use crate::config::{DatabaseSettings, Settings};
 use crate::http;
 use crate::out::Out;
 use crate::secrets::first_run::{self, Missing};
@@ -44,7 +44,7 @@ pub fn run(args: &ServeArgs, config: Option<&Path>, out: Out) -> Result<Exit, Fa
         let listener = http::bind(loaded.settings.server.bind).await?;
         let address = listener.local_addr().map_err(|e| Failure::failed(e.to_string()))?;
         let store = open_patiently(&loaded.settings.database).await?;
-        let service = assemble(&loaded, store, Missing::Create, Arc::new(|_| ()), out).await?;
+        let service = assemble(&loaded.settings, store, Missing::Create, Arc::new(|_| ()), out).await?;
         let public = service.settings.server.public_url.as_ref().map(ToString::to_string);
         let instance = &service.owner;
         tracing::info!(%address, public, %roles, instance, "calendar-sync serves");
@@ -95,7 +95,8 @@ pub fn on_service(
     let _log = logging::start(&super::quiet(&loaded.settings.log), Console::Stderr)?;
     on_threads(async {
         let store = storage::open(&loaded.settings.database, Migrate::Check).await?;
-        let service = assemble(&loaded, store.clone(), Missing::Refuse, Arc::new(|_| ()), out).await?;
+        let service =
+            assemble(&loaded.settings, store.clone(), Missing::Refuse, Arc::new(|_| ()), out).await?;
         let result = command(Context::new(out, loaded, store.clone()), service.clone()).await;
         service.flush_statistics().await;
         store.close().await;
@@ -104,8 +105,8 @@ pub fn on_service(
 }
 
 /// Puts the service together from settings and store.
-async fn assemble(
-    loaded: &Loaded,
+pub(super) async fn assemble(
+    settings: &Settings,
     store: Arc<dyn Store>,
     missing: Missing,
     observer: Observer,
@@ -113,12 +114,12 @@ async fn assemble(
 ) -> Result<Arc<Service>, Failure> {
     let sealed_before = identity::sealed(store.as_ref()).await?.is_some();
     let missing = if sealed_before { Missing::Lost } else { missing };
-    let keys = first_run::keyring(&loaded.settings, missing, &SystemRandom)?;
+    let keys = first_run::keyring(settings, missing, &SystemRandom)?;
     for notice in &keys.notices {
         out.note(notice);
     }
     let identity = identity::load(store.as_ref(), &keys.ring, &SystemRandom).await?;
-    Ok(Service::new(loaded.settings.clone(), store, identity, keys.ring, observer)?)
+    Ok(Service::new(settings.clone(), store, identity, keys.ring, observer)?)
 }
 
 /// Runs something that ends with an exit code of its own.

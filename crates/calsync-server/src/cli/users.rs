@@ -10,6 +10,8 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lookup;
 
+mod channels;
+
 /// Longest address that mail can be sent to (RFC 5321 §4.5.3.1.3).
 const MAX_EMAIL: usize = 254;
 
@@ -81,7 +83,7 @@ async fn remove(context: &Context, user: &str, confirmed: Confirmed, left: Left)
     let user = lookup::user(&*context.store, user).await?;
     let state = context.store.user_state(user.id).await?;
     let (accounts, calendars) = state.as_ref().map_or((0, 0), |s| (s.accounts.len(), s.calendars.len()));
-    let on = state.map_or(0, |s| s.calendars.iter().filter(|c| c.takes_part()).count());
+    let on = state.as_ref().map_or(0, |s| s.calendars.iter().filter(|c| c.takes_part()).count());
     let theirs = format!(
         "{} with {accounts} account(s) and {calendars} calendar(s), {on} of them enabled",
         user.email
@@ -99,11 +101,16 @@ async fn remove(context: &Context, user: &str, confirmed: Confirmed, left: Left)
             user.email
         )));
     }
+    // Afterwards nobody would know them.
+    let ended = match &state {
+        Some(state) => channels::close(context, state).await?,
+        None => channels::Ended::default(),
+    };
     context.store.remove_user(user.id).await?;
     context.store.audit("command line", &format!("removed user {}", user.email), context.now()).await?;
     context.out.result(
-        &format!("removed {theirs}"),
-        &json!({"removed": user.id, "accounts": accounts, "calendars": calendars}),
+        &format!("removed {theirs}{}", ended.words()),
+        &json!({"removed": user.id, "accounts": accounts, "calendars": calendars, "channels": ended}),
     );
     Ok(Exit::Ok)
 }

@@ -30,6 +30,7 @@ mod place;
 mod receipt;
 mod redis;
 mod redis_troubles;
+mod removal;
 mod rollout;
 mod secret;
 mod upkeep;
