@@ -48,6 +48,13 @@ pub(super) async fn one_with(
     Ok(listed.into_iter().map(|(id, _)| id).collect())
 }
 
+/// Puts a channel in use on a calendar that takes no part, so that nobody reads what it asks for.
+pub(super) async fn put_in_use(store: &dyn Store, channel: &Subscription) -> Result<(), StoreError> {
+    let status = SubscriptionStatus::Suspended;
+    store.begin_subscription(&Subscription { status, ..channel.clone() }, None).await?;
+    store.set_subscription_status(channel.id, SubscriptionStatus::Active, None).await
+}
+
 /// Somebody of a simulated cloud becomes a user: their accounts are connected, and all their calendars switched on.
 pub(super) async fn join(
     somebody: &Somebody,

@@ -130,7 +130,7 @@ async fn senders(store: &SqlStore, now: Ts) -> Result<Vec<Sender>, Failure> {
     let mut senders = Vec::new();
     for calendar in people::one_with(SENDERS, ProviderKind::Google, store, now).await? {
         let (subscription, sender) = people::channel(ProviderKind::Google, calendar, now);
-        store.begin_subscription(&subscription, None).await?;
+        people::put_in_use(store, &subscription).await?;
         senders.push(sender);
     }
     Ok(senders)

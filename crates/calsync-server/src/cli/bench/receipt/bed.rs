@@ -65,7 +65,7 @@ impl Bed<'_> {
         for (number, calendar) in (0..).zip(calendars) {
             let (mut subscription, sender) = people::channel(provider, calendar, now);
             subscription.id = subscription_id(number);
-            store.begin_subscription(&subscription, None).await?;
+            people::put_in_use(&store, &subscription).await?;
             senders.push(sender);
             subscriptions.push(subscription);
         }
