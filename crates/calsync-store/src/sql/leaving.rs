@@ -93,7 +93,15 @@ impl SqlStore {
     ) -> Result<(), StoreError> {
         if why == Leaving::Reset {
             for sql in FORGET_LOGS {
-                while self.db.exec(sql, vals![calendar]).await? > 0 {}
+                loop {
+                    let mut tx = self.db.begin().await?;
+                    fence(&mut tx, lease).await?;
+                    let gone = tx.exec(sql, vals![calendar]).await?;
+                    tx.commit().await?;
+                    if gone == 0 {
+                        break;
+                    }
+                }
             }
         }
         let mut tx = self.db.begin().await?;
