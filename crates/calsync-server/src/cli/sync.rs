@@ -9,6 +9,7 @@ use calsync_core::ids::{CalendarId, UserId};
 use calsync_core::ports::{UserState, Wish};
 use calsync_core::run::RunStatus;
 use calsync_core::schedule::Method;
+use calsync_core::time::Ts;
 use calsync_engine::{EngineError, StepReport};
 use serde::Serialize;
 use serde_json::json;
@@ -60,6 +61,7 @@ pub async fn run(args: &SyncArgs, context: &Context, service: &Service) -> Resul
     }
     let ids: Vec<CalendarId> = chosen.iter().map(|one| one.id).collect();
     let wish = if args.mode == SyncMode::Full { Wish::Full } else { Wish::Changes };
+    let asked_at = context.now();
     service.engine.sync_now(&ids, wish).await?;
     let users: BTreeSet<UserId> = chosen.iter().map(|one| one.user).collect();
     let progress = Progress::start(context.out, "People looked after", users.len() as u64);
@@ -69,21 +71,22 @@ pub async fn run(args: &SyncArgs, context: &Context, service: &Service) -> Resul
         progress.step(1);
     }
     drop(progress);
-    let elsewhere = failed_elsewhere(context, &ids, &reports).await?;
+    let elsewhere = failed_elsewhere(context, (&ids, asked_at), &reports).await?;
     Ok(tell(context, &chosen, &reports, &elsewhere))
 }
 
 /// What went wrong where the running service was faster: it hears of what is asked for at once, and then the reading is
-/// its own.
+/// its own. What went wrong before it was asked for is no answer.
 async fn failed_elsewhere(
     context: &Context,
-    asked: &[CalendarId],
+    (asked, asked_at): (&[CalendarId], Ts),
     reports: &[StepReport],
 ) -> Result<Vec<String>, Failure> {
     let ours: BTreeSet<CalendarId> = reports.iter().flat_map(|r| &r.read).map(|r| r.calendar).collect();
     let mut errors = Vec::new();
     for calendar in asked.iter().filter(|id| !ours.contains(id)) {
-        let latest = context.store.runs(Some(*calendar), 1).await?;
+        let mut latest = context.store.runs(Some(*calendar), 1).await?;
+        latest.retain(|run| run.started_at >= asked_at);
         if let Some(RunStatus::Failed { error }) = latest.into_iter().next().map(|run| run.status) {
             errors.push(error);
         }
