@@ -13,9 +13,9 @@ use crate::world::{ADA, SOON, World, calendar, hour};
 
 /// What a next version that only adds does to a database (expand).
 const EXPAND: &str = "BEGIN; \
+    ALTER TABLE leases ADD COLUMN mood TEXT NOT NULL DEFAULT 'fair'; \
     ALTER TABLE calendars ADD COLUMN mood TEXT NOT NULL DEFAULT 'fair'; \
     ALTER TABLE webhook_notifications ADD COLUMN mood TEXT NOT NULL DEFAULT 'fair'; \
-    ALTER TABLE leases ADD COLUMN mood TEXT NOT NULL DEFAULT 'fair'; \
     CREATE TABLE moods (id UUID PRIMARY KEY, words TEXT NOT NULL); \
     INSERT INTO schema_version (version, name, oldest) \
     SELECT max(version) + 1, 'moods', max(version) FROM schema_version; COMMIT";
