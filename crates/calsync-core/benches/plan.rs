@@ -34,38 +34,23 @@ fn now() -> Ts {
 
 fn calendar(n: u128) -> Calendar {
     Calendar {
-        id: CalendarId(Uuid::from_u128(n)),
-        account: AccountId(Uuid::from_u128(n)),
-        user: UserId(Uuid::nil()),
-        remote: CalendarRef {
-            provider: "google".into(),
-            account: format!("{n}"),
-            calendar: format!("c{n}@example.com"),
-        },
         name: format!("Calendar {n}"),
         time_zone: "Europe/Vienna".into(),
-        colour: None,
         access: Access::Owner,
         sync_enabled: true,
-        leaving: None,
-        webhook_enabled: true,
-        fallback_polling_enabled: true,
-        missing: false,
-        push_unsupported: false,
-        watch_after: Ts::from_secs(0),
-        push_admitted: true,
-        webhook_last_activity: None,
-        webhook_failure_streak: 0,
-        last_webhook_failure: None,
-        last_polling_sync: None,
         last_synced_at: Some(now()),
         last_full_sync: Some(now()),
-        cursor: None,
-        dirty_generation: 0,
-        synced_generation: 0,
-        due_at: None,
         plan_due: true,
-        full_due: false,
+        ..Calendar::new(
+            CalendarId(Uuid::from_u128(n)),
+            AccountId(Uuid::from_u128(n)),
+            UserId(Uuid::nil()),
+            CalendarRef {
+                provider: "google".into(),
+                account: format!("{n}"),
+                calendar: format!("c{n}@example.com"),
+            },
+        )
     }
 }
 

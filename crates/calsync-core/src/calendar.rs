@@ -192,6 +192,40 @@ pub struct Calendar {
 }
 
 impl Calendar {
+    /// One that was just heard of: it takes no part, and nothing is known of it but where it is.
+    pub fn new(id: CalendarId, account: AccountId, user: UserId, remote: CalendarRef) -> Calendar {
+        Calendar {
+            id,
+            account,
+            user,
+            name: remote.calendar.clone(),
+            remote,
+            time_zone: "UTC".to_owned(),
+            colour: None,
+            access: Access::default(),
+            sync_enabled: false,
+            leaving: None,
+            webhook_enabled: true,
+            fallback_polling_enabled: true,
+            missing: false,
+            push_unsupported: false,
+            watch_after: Ts::from_secs(0),
+            push_admitted: true,
+            webhook_last_activity: None,
+            webhook_failure_streak: 0,
+            last_webhook_failure: None,
+            last_polling_sync: None,
+            last_synced_at: None,
+            last_full_sync: None,
+            cursor: None,
+            dirty_generation: 0,
+            synced_generation: 0,
+            due_at: None,
+            plan_due: false,
+            full_due: false,
+        }
+    }
+
     /// Whether rules from and to it are in force.
     pub fn takes_part(&self) -> bool {
         self.sync_enabled

@@ -123,6 +123,36 @@ impl SubscriptionStatus {
 }
 
 impl Subscription {
+    /// One that its provider is about to be asked for, under an id that we chose: nobody relies on it before the answer.
+    pub fn provisional(
+        id: SubscriptionId,
+        (calendar, provider): (CalendarId, ProviderKind),
+        remote_id: String,
+        token_hash: Vec<u8>,
+        now: Ts,
+    ) -> Subscription {
+        Subscription {
+            id,
+            calendar,
+            provider,
+            remote_id,
+            webhook_url: String::new(),
+            resource_id: String::new(),
+            token_hash,
+            created_at: now,
+            expires_at: now.plus(PROVISIONAL_LIFE),
+            status: SubscriptionStatus::Active,
+            last_notification_at: None,
+            verified_at: None,
+            last_renewal_at: None,
+            failure_count: 0,
+            renew_at: now.plus(PROVISIONAL_LIFE),
+            close_at: None,
+            delivery: Delivery::default(),
+            provider_metadata: serde_json::json!({}),
+        }
+    }
+
     /// Whether its end has come.
     pub fn is_expired(&self, now: Ts) -> bool {
         now >= self.expires_at

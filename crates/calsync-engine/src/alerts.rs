@@ -6,6 +6,7 @@ use calsync_core::ids::CalendarId;
 use calsync_core::ports::{ProviderError, StoreError};
 use calsync_core::run::{Alert, AlertLevel};
 use calsync_core::subscription::{FailureStep, Subscription, SubscriptionStatus, Verdict, failure_step};
+use calsync_core::time::Ts;
 
 use crate::Engine;
 
@@ -148,8 +149,11 @@ impl Engine {
 
     /// A channel may be well again without a run that saw it (it was renewed, or confirmed), or nobody wants one any more: what
     /// is open about it is over.
-    pub(crate) async fn resolve_recovered(&self) -> Result<(), StoreError> {
+    pub(crate) async fn resolve_recovered(&self, until: Ts) -> Result<(), StoreError> {
         for alert in self.store.open_alerts().await? {
+            if self.round_is_over(until) {
+                return Ok(());
+            }
             let about_channel = alert.kind == FAILING || alert.kind == SUSPENDED;
             let Some(id) = alert.subject.parse::<CalendarId>().ok().filter(|_| about_channel) else {
                 continue;

@@ -97,9 +97,7 @@ impl Halves {
 
 #[cfg(test)]
 mod tests {
-    use calsync_core::delivery::Delivery;
     use calsync_core::ids::SubscriptionId;
-    use calsync_core::subscription::SubscriptionStatus;
     use uuid::Uuid;
 
     use super::*;
@@ -110,24 +108,18 @@ mod tests {
 
     fn channel(n: u128) -> Subscription {
         Subscription {
-            id: SubscriptionId(Uuid::from_u128(n)),
-            calendar: CalendarId(Uuid::from_u128(n)),
-            provider: ProviderKind::Google,
-            remote_id: format!("channel-{n}"),
             webhook_url: "https://sync.example.com/".to_owned(),
             resource_id: "resource".to_owned(),
-            token_hash: vec![7; 32],
-            created_at: at(0),
             expires_at: at(1_000_000),
-            status: SubscriptionStatus::Active,
-            last_notification_at: None,
-            verified_at: None,
-            last_renewal_at: None,
-            failure_count: 0,
             renew_at: at(900_000),
-            close_at: None,
-            delivery: Delivery::default(),
             provider_metadata: serde_json::Value::Null,
+            ..Subscription::provisional(
+                SubscriptionId(Uuid::from_u128(n)),
+                (CalendarId(Uuid::from_u128(n)), ProviderKind::Google),
+                format!("channel-{n}"),
+                vec![7; 32],
+                at(0),
+            )
         }
     }
 

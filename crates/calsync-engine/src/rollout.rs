@@ -100,9 +100,7 @@ impl Engine {
         {
             return Ok(flags.clone());
         }
-        let flags = self.stored_flags().await?.map_or_else(|| self.config.rollout.clone(), |s| s.flags);
-        self.flags.put(now, &flags);
-        Ok(flags)
+        self.flags_now().await
     }
 
     /// The flags, who changed them, and how far they are gone through.
@@ -124,7 +122,9 @@ impl Engine {
     ) -> Result<Rollout, EngineError> {
         for _ in 0..TRIES {
             let old = self.store.setting(FLAGS).await?;
-            let before = read(old.as_ref())?.map_or_else(|| self.config.rollout.clone(), |s| s.flags);
+            // What nobody can read is put right by this.
+            let known = read(old.as_ref()).ok().flatten();
+            let before = known.map_or_else(|| self.config.rollout.clone(), |s| s.flags);
             let flags = change(&before);
             let now = self.clock.now();
             let stored = Stored { flags: flags.clone(), changed_at: now, changed_by: who.to_owned() };
@@ -146,7 +146,7 @@ impl Engine {
         change: impl Fn(&Rollout) -> Rollout,
         told: impl Fn(u64) + Send,
     ) -> Result<Preview, EngineError> {
-        let before = self.stored_flags().await?.map_or_else(|| self.config.rollout.clone(), |s| s.flags);
+        let before = self.flags_now().await?;
         let after = change(&before);
         let mut preview = Preview { let_in: 0, let_out: 0, reach: Reach::default(), before, after };
         let (mut seen, mut users, mut admitted) = (None, BTreeSet::new(), BTreeSet::new());
@@ -256,9 +256,20 @@ impl Engine {
         read(self.store.setting(FLAGS).await?.as_ref())
     }
 
-    /// The flags in force this very moment.
+    /// The flags in force this very moment. Flags that nobody can read must not stop everybody's calendars: then those of the
+    /// configuration are, until somebody changes them.
     async fn flags_now(&self) -> Result<Rollout, StoreError> {
-        let flags = self.stored_flags().await?.map_or_else(|| self.config.rollout.clone(), |s| s.flags);
+        let flags = match self.stored_flags().await {
+            Ok(stored) => stored.map_or_else(|| self.config.rollout.clone(), |s| s.flags),
+            Err(StoreError::Corrupt(why)) => {
+                tracing::error!(
+                    why,
+                    "the flags of the configuration are in force: set them anew with `rollout set`"
+                );
+                self.config.rollout.clone()
+            }
+            Err(error) => return Err(error),
+        };
         self.flags.put(self.clock.now(), &flags);
         Ok(flags)
     }

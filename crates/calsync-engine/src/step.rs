@@ -408,7 +408,8 @@ fn look<'a>(one: &'a ReadCalendar, read: &Pulled, channel: Option<&Subscription>
 /// What is to be stored of a verdict; `None`: nothing new.
 fn delivery_end(channel: &Subscription, verdict: &Verdict) -> Option<DeliveryEnd> {
     let Verdict { delivery, renew_at, .. } = *verdict;
-    let news = (delivery, renew_at) != (channel.delivery, channel.renew_at);
+    let renew_at = Some(renew_at).filter(|at| *at != channel.renew_at);
+    let news = delivery != channel.delivery || renew_at.is_some();
     news.then_some(DeliveryEnd { subscription: channel.id, delivery, renew_at })
 }
 

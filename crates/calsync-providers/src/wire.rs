@@ -97,7 +97,7 @@ pub(crate) async fn exchange(
     Ok(Reply { status, headers, body })
 }
 
-#[allow(clippy::needless_pass_by_value)] // it is the argument of `map_err`
+#[allow(clippy::needless_pass_by_value, reason = "it is the argument of `map_err`")]
 fn broken(error: reqwest::Error) -> Broken {
     // `is_connect` comes first: a connect timeout is both, and nothing was sent.
     if error.is_connect() || error.is_builder() { Broken::NotSent } else { answer_broken(&error) }

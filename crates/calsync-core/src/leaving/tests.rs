@@ -33,34 +33,17 @@ fn row(source: u128, target: u128, state: LedgerState) -> LedgerRow {
 /// A calendar on its way out that was looked at once more.
 fn looked_at(leaving: Leaving) -> Calendar {
     Calendar {
-        id: id(1),
-        account: AccountId(Uuid::nil()),
-        user: UserId(Uuid::nil()),
-        remote: CalendarRef { provider: "google".into(), account: "1".into(), calendar: "a".into() },
         name: "A".into(),
         time_zone: "Europe/Vienna".into(),
-        colour: None,
         access: Access::Owner,
-        sync_enabled: false,
         leaving: Some(leaving),
-        webhook_enabled: true,
-        fallback_polling_enabled: true,
-        missing: false,
-        push_unsupported: false,
-        watch_after: Ts::from_secs(0),
-        push_admitted: true,
-        webhook_last_activity: None,
-        webhook_failure_streak: 0,
-        last_webhook_failure: None,
-        last_polling_sync: None,
-        last_synced_at: None,
         last_full_sync: Some(Ts::from_secs(9)),
-        cursor: None,
-        dirty_generation: 0,
-        synced_generation: 0,
-        due_at: None,
-        plan_due: false,
-        full_due: false,
+        ..Calendar::new(
+            id(1),
+            AccountId(Uuid::nil()),
+            UserId(Uuid::nil()),
+            CalendarRef { provider: "google".into(), account: "1".into(), calendar: "a".into() },
+        )
     }
 }
 

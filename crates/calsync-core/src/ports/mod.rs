@@ -1,8 +1,10 @@
 //! The ports: what the engine asks of the outside. Traits and plain data, nothing else.
 
+mod facts;
 mod provider;
 mod store;
 
+pub use facts::*;
 pub use provider::*;
 pub use store::*;
 

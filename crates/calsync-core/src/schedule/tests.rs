@@ -26,34 +26,21 @@ fn hours(n: i64) -> SignedDuration {
 /// A clean calendar, read in full and synced at `hour`.
 fn read_at(hour: i64) -> Calendar {
     Calendar {
-        id: CalendarId(Uuid::nil()),
-        account: AccountId(Uuid::nil()),
-        user: UserId(Uuid::nil()),
-        remote: CalendarRef { provider: "google".into(), account: "1".into(), calendar: "a".into() },
         name: "A".into(),
         time_zone: "Europe/Vienna".into(),
-        colour: None,
         access: Access::Owner,
         sync_enabled: true,
-        leaving: None,
-        webhook_enabled: true,
-        fallback_polling_enabled: true,
-        missing: false,
-        push_unsupported: false,
-        webhook_last_activity: None,
-        webhook_failure_streak: 0,
-        last_webhook_failure: None,
-        last_polling_sync: None,
         last_synced_at: Some(at(hour)),
         last_full_sync: Some(at(hour)),
         cursor: Some(Cursor { token: "t".into(), params: "p".into(), covers: Window::ALL }),
-        watch_after: Ts::MIN,
-        push_admitted: true,
         dirty_generation: 4,
         synced_generation: 4,
-        due_at: None,
-        plan_due: false,
-        full_due: false,
+        ..Calendar::new(
+            CalendarId(Uuid::nil()),
+            AccountId(Uuid::nil()),
+            UserId(Uuid::nil()),
+            CalendarRef { provider: "google".into(), account: "1".into(), calendar: "a".into() },
+        )
     }
 }
 

@@ -7,24 +7,18 @@ use super::*;
 /// A channel made at second 0 that lives for seven days and never delivered.
 pub(crate) fn channel() -> Subscription {
     Subscription {
-        id: SubscriptionId(Uuid::nil()),
-        calendar: CalendarId(Uuid::nil()),
-        provider: ProviderKind::Google,
-        remote_id: "channel".into(),
         webhook_url: "https://calendar.example.org/webhooks/google/".into(),
         resource_id: "resource".into(),
-        token_hash: Vec::new(),
-        created_at: Ts::from_secs(0),
         expires_at: Ts::from_secs(7 * 86_400),
-        status: SubscriptionStatus::Active,
-        last_notification_at: None,
-        verified_at: None,
-        last_renewal_at: None,
-        failure_count: 0,
         renew_at: Ts::from_secs(6 * 86_400),
-        close_at: None,
-        delivery: Delivery::default(),
         provider_metadata: serde_json::Value::Null,
+        ..Subscription::provisional(
+            SubscriptionId(Uuid::nil()),
+            (CalendarId(Uuid::nil()), ProviderKind::Google),
+            "channel".to_owned(),
+            Vec::new(),
+            Ts::from_secs(0),
+        )
     }
 }
 

@@ -53,7 +53,7 @@ impl Engine {
             self.open_missing(until, &mut done).await?;
         }
         self.close_due(until, &mut done).await?;
-        self.resolve_recovered().await?;
+        self.resolve_recovered(until).await?;
         let now = self.clock.now();
         self.store.complete_unwanted(now.minus(UNWANTED_AFTER), now).await?;
         Ok(done)
@@ -72,14 +72,17 @@ impl Engine {
     async fn suspend_failing(&self, until: Ts, done: &mut Maintenance) -> Result<(), EngineError> {
         loop {
             let hopeless = self.store.subscriptions_failing(SUSPEND_FROM, PAGE).await?;
+            let mut suspended = 0;
             for channel in &hopeless {
                 // One that went meanwhile needs no more.
                 match alone(self.suspend(channel).await)? {
-                    Some(()) => done.suspended += 1,
+                    Some(()) => suspended += 1,
                     None => done.failed += 1,
                 }
             }
-            if hopeless.len() < PAGE as usize || self.round_is_over(until) {
+            done.suspended += suspended;
+            // Those that can't be are found again and again: they are left for the next round.
+            if hopeless.len() < PAGE as usize || suspended == 0 || self.round_is_over(until) {
                 return Ok(());
             }
         }
@@ -192,7 +195,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn round_is_over(&self, until: Ts) -> bool {
+    pub(crate) fn round_is_over(&self, until: Ts) -> bool {
         self.clock.now() >= until || self.ending.load(std::sync::atomic::Ordering::Relaxed)
     }
 }

@@ -9,9 +9,7 @@ use calsync_core::ports::{
     CalendarChange, ChannelOpened, ErrorClass, ProviderAccount, ProviderError, Push, RenewRequest, Renewal,
     StoreError, WatchRequest, Watching, Wish,
 };
-use calsync_core::subscription::{
-    PROBATION, PROVISIONAL_LIFE, Subscription, SubscriptionStatus, renewal_due,
-};
+use calsync_core::subscription::{PROBATION, Subscription, SubscriptionStatus, renewal_due};
 use jiff::SignedDuration;
 
 use crate::{Engine, EngineError};
@@ -138,24 +136,17 @@ impl Engine {
         let token = self.ids.token();
         let delivery = self.delivery_before(calendar, account, old).await?;
         let row = Subscription {
-            id: SubscriptionId(self.ids.uuid(now)),
-            calendar: calendar.id,
-            provider: account.provider,
-            remote_id: self.ids.uuid(now).to_string(),
             webhook_url: format!("{public_url}/webhooks/{}/{}/", account.provider.as_str(), calendar.id),
-            resource_id: String::new(),
-            token_hash: token_hash(&token),
-            created_at: now,
-            expires_at: now.plus(PROVISIONAL_LIFE),
-            status: SubscriptionStatus::Active,
-            last_notification_at: None,
-            verified_at: None,
             last_renewal_at: old.map(|_| now),
             failure_count: delivery.missed_streak,
-            renew_at: now.plus(PROVISIONAL_LIFE),
-            close_at: None,
             delivery,
-            provider_metadata: serde_json::json!({}),
+            ..Subscription::provisional(
+                SubscriptionId(self.ids.uuid(now)),
+                (calendar.id, account.provider),
+                self.ids.uuid(now).to_string(),
+                token_hash(&token),
+                now,
+            )
         };
         match self.store.begin_subscription(&row, old.map(|o| o.id)).await {
             // Somebody else was faster: one channel is enough.

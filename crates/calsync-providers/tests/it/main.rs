@@ -1,8 +1,7 @@
 //! The adapters against a scripted server: what goes over the wire, and what each answer leads to. Google's here,
 //! Microsoft's below.
 
-// A test may unwrap; the lint only knows functions marked as tests, not what they share.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test may; the lint does not know what tests share")]
 
 mod accounts;
 mod budget;

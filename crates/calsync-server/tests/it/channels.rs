@@ -10,7 +10,7 @@ use calsync_core::ports::{
     CalendarChange, ChannelOpened, Clock, ConnectAccount, IdGen, SealedCredentials, Store, StoreError, Switch,
 };
 use calsync_core::secret::Secret;
-use calsync_core::subscription::{Subscription, SubscriptionStatus};
+use calsync_core::subscription::Subscription;
 use calsync_core::time::Ts;
 use calsync_server::system::{SystemClock, SystemRandom};
 use calsync_store::SqlStore;
@@ -103,24 +103,14 @@ pub(crate) async fn open_at(
     replaces: Option<SubscriptionId>,
 ) -> Result<Channel, StoreError> {
     let row = Subscription {
-        id: SubscriptionId(SystemRandom.uuid(now())),
-        calendar,
-        provider,
-        remote_id: SystemRandom.uuid(now()).to_string(),
         webhook_url: format!("https://sync.example.com/webhooks/{}/{calendar}/", provider.as_str()),
-        resource_id: String::new(),
-        token_hash: token_hash(&Secret::new(TOKEN)),
-        created_at: now(),
-        expires_at: now().plus(SignedDuration::from_mins(10)),
-        status: SubscriptionStatus::Active,
-        last_notification_at: None,
-        verified_at: None,
-        last_renewal_at: None,
-        failure_count: 0,
-        renew_at: now().plus(SignedDuration::from_mins(10)),
-        close_at: None,
-        delivery: calsync_core::delivery::Delivery::default(),
-        provider_metadata: serde_json::json!({}),
+        ..Subscription::provisional(
+            SubscriptionId(SystemRandom.uuid(now())),
+            (calendar, provider),
+            SystemRandom.uuid(now()).to_string(),
+            token_hash(&Secret::new(TOKEN)),
+            now(),
+        )
     };
     // Graph has no name of its own for what is watched: there the subscription stands for it.
     let resource = match provider {

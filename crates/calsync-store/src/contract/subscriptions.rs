@@ -255,7 +255,7 @@ pub async fn deliveries_are_measured(store: Arc<dyn Store>) {
     };
     let one = run(50, w.a, RunKind::Polling, 60);
     w.store.begin_run(&lease, &one).await.unwrap();
-    let seen = DeliveryEnd { subscription: s.id, delivery, renew_at: t(77) };
+    let seen = DeliveryEnd { subscription: s.id, delivery, renew_at: Some(t(77)) };
     let end = RunEnd { delivery: Some(seen), ..succeeded(&one, 61) };
     w.store.end_run(&lease, &end).await.unwrap();
     let known = w.subscription(&s).await;
@@ -266,10 +266,12 @@ pub async fn deliveries_are_measured(store: Arc<dyn Store>) {
     let begun = w.store.begin_run(&lease, &two).await.unwrap();
     assert_eq!(begun.told, [t(65), t(68)]);
     let heard = Delivery { missed_streak: 0, unannounced: None, ..delivery };
-    let seen = DeliveryEnd { delivery: heard, ..seen };
+    // Renewed while it was read: that stands.
+    w.store.postpone_renewal(s.id, t(5_000)).await.unwrap();
+    let seen = DeliveryEnd { delivery: heard, renew_at: None, ..seen };
     w.store.end_run(&lease, &RunEnd { delivery: Some(seen), ..succeeded(&two, 71) }).await.unwrap();
     let known = w.subscription(&s).await;
-    assert_eq!((known.delivery, known.failure_count), (heard, 0));
+    assert_eq!((known.delivery, known.failure_count, known.renew_at), (heard, 0, t(5_000)));
 }
 
 /// Whoever is out is polled soon, and its channel is to be closed; whoever is in waits for one.

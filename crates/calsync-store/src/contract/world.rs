@@ -6,7 +6,6 @@ use calsync_core::block::{
     BlockBusy, BlockContent, Fingerprint, Marker, ObservedBlock, OccurrenceKey, Visibility,
 };
 use calsync_core::calendar::{Access, Account, AccountStatus, Calendar, ListedCalendar, ProviderKind, User};
-use calsync_core::delivery::Delivery;
 use calsync_core::event::{Event, EventKind, Series, ShowAs, Status, When};
 use calsync_core::hold::Hold;
 use calsync_core::ids::{
@@ -20,7 +19,7 @@ use calsync_core::ports::{
 };
 use calsync_core::rule::{Rule, RuleOptions};
 use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
-use calsync_core::subscription::{Subscription, SubscriptionStatus};
+use calsync_core::subscription::Subscription;
 use calsync_core::time::{Span, Ts};
 use serde_json::json;
 use uuid::Uuid;
@@ -78,24 +77,18 @@ pub fn listed(name: &str) -> ListedCalendar {
 /// A subscription.
 pub fn subscription(n: u64, calendar: CalendarId) -> Subscription {
     Subscription {
-        id: SubscriptionId(id(n)),
-        calendar,
-        provider: ProviderKind::Google,
-        remote_id: format!("channel-{n}"),
         webhook_url: "https://sync.example.com/webhooks/google/x/".to_owned(),
         resource_id: "resource".to_owned(),
-        token_hash: vec![7; 32],
-        created_at: t(10),
         expires_at: t(7 * 86_400),
-        status: SubscriptionStatus::Active,
-        last_notification_at: None,
-        verified_at: None,
-        last_renewal_at: None,
-        failure_count: 0,
         renew_at: t(6 * 86_400),
-        close_at: None,
-        delivery: Delivery::default(),
         provider_metadata: json!({"kind": "api#channel"}),
+        ..Subscription::provisional(
+            SubscriptionId(id(n)),
+            (calendar, ProviderKind::Google),
+            format!("channel-{n}"),
+            vec![7; 32],
+            t(10),
+        )
     }
 }
 

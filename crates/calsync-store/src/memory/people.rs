@@ -354,37 +354,20 @@ fn take_over(calendar: &mut Calendar, listed: &ListedCalendar) {
 
 fn new_calendar(id: CalendarId, account: &Account, listed: &ListedCalendar) -> Calendar {
     Calendar {
-        id,
-        account: account.id,
-        user: account.user,
-        remote: CalendarRef {
-            provider: account.provider.as_str().to_owned(),
-            account: account.remote_id.clone(),
-            calendar: listed.remote_id.clone(),
-        },
         name: listed.name.clone(),
         time_zone: listed.time_zone.clone(),
         colour: listed.colour.clone(),
         access: listed.access,
-        sync_enabled: false,
-        leaving: None,
-        webhook_enabled: true,
-        fallback_polling_enabled: true,
-        missing: false,
         push_unsupported: listed.push_unsupported,
-        watch_after: Ts::from_secs(0),
-        push_admitted: true,
-        webhook_last_activity: None,
-        webhook_failure_streak: 0,
-        last_webhook_failure: None,
-        last_polling_sync: None,
-        last_synced_at: None,
-        last_full_sync: None,
-        cursor: None,
-        dirty_generation: 0,
-        synced_generation: 0,
-        due_at: None,
-        plan_due: false,
-        full_due: false,
+        ..Calendar::new(
+            id,
+            account.id,
+            account.user,
+            CalendarRef {
+                provider: account.provider.as_str().to_owned(),
+                account: account.remote_id.clone(),
+                calendar: listed.remote_id.clone(),
+            },
+        )
     }
 }

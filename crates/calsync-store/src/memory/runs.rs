@@ -58,7 +58,8 @@ impl State {
         if let Some(DeliveryEnd { subscription, delivery, renew_at }) = end.delivery
             && let Some(known) = self.subscriptions.get_mut(&subscription)
         {
-            (known.delivery, known.renew_at) = (delivery, renew_at);
+            known.delivery = delivery;
+            known.renew_at = renew_at.unwrap_or(known.renew_at);
         }
         match &end.notifications {
             NotificationsEnd::Completed(served) => self.complete(end, began_at, *served)?,

@@ -54,7 +54,7 @@ pub(super) const COUNT: Bulk = Bulk {
 };
 
 /// What a run showed of a channel.
-const DELIVERY: &str = "UPDATE webhook_subscriptions SET renew_at = $2, heard = $3, missed = $4, missed_streak = $5, \
+const DELIVERY: &str = "UPDATE webhook_subscriptions SET renew_at = coalesce($2, renew_at), heard = $3, missed = $4, missed_streak = $5, \
     unannounced_at = $6, unannounced = $7 WHERE id = $1";
 
 /// A reading that worked shows that its channel's silence was no failure, unless it found what the channel had not told.

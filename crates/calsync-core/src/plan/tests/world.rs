@@ -30,34 +30,16 @@ pub(crate) struct World {
 /// A calendar of this number.
 pub(crate) fn calendar(n: u128, zone: &str) -> Calendar {
     Calendar {
-        id: CalendarId(Uuid::from_u128(n)),
-        account: AccountId(Uuid::from_u128(n)),
-        user: UserId(Uuid::nil()),
-        remote: CalendarRef { provider: "google".into(), account: format!("{n}"), calendar: format!("c{n}") },
         name: format!("Calendar {n}"),
         time_zone: zone.into(),
-        colour: None,
         access: Access::Owner,
         sync_enabled: true,
-        leaving: None,
-        webhook_enabled: true,
-        fallback_polling_enabled: true,
-        missing: false,
-        push_unsupported: false,
-        watch_after: Ts::from_secs(0),
-        push_admitted: true,
-        webhook_last_activity: None,
-        webhook_failure_streak: 0,
-        last_webhook_failure: None,
-        last_polling_sync: None,
-        last_synced_at: None,
-        last_full_sync: None,
-        cursor: None,
-        dirty_generation: 0,
-        synced_generation: 0,
-        due_at: None,
-        plan_due: false,
-        full_due: false,
+        ..Calendar::new(
+            CalendarId(Uuid::from_u128(n)),
+            AccountId(Uuid::from_u128(n)),
+            UserId(Uuid::nil()),
+            CalendarRef { provider: "google".into(), account: format!("{n}"), calendar: format!("c{n}") },
+        )
     }
 }
 

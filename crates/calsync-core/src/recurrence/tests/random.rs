@@ -184,7 +184,11 @@ pub(super) fn series() -> impl Strategy<Value = SeriesStart> {
 pub(super) fn split_window() -> impl Strategy<Value = (Window, Ts)> {
     (788_918_400..2_208_988_800_i64, 1..10_000_000_i64, 0.0..1.0_f64).prop_map(|(from, length, cut)| {
         let window = Window { from: Ts::from_secs(from), to: Ts::from_secs(from + length) };
-        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "any moment inside will do"
+        )]
         let middle = Ts::from_secs(from + (length as f64 * cut) as i64);
         (window, middle)
     })

@@ -14,57 +14,33 @@ fn at(hour: i64) -> Ts {
 
 fn calendar(synced: i64) -> Calendar {
     Calendar {
-        id: CalendarId(Uuid::nil()),
-        account: AccountId(Uuid::nil()),
-        user: UserId(Uuid::nil()),
-        remote: CalendarRef { provider: "google".into(), account: "1".into(), calendar: "a".into() },
         name: "A".into(),
         time_zone: "UTC".into(),
-        colour: None,
         access: Access::Owner,
         sync_enabled: true,
-        webhook_enabled: true,
-        fallback_polling_enabled: true,
-        missing: false,
-        push_unsupported: false,
-        leaving: None,
-        watch_after: Ts::MIN,
-        push_admitted: true,
-        webhook_last_activity: None,
-        webhook_failure_streak: 0,
-        last_webhook_failure: None,
-        last_polling_sync: None,
         last_synced_at: Some(at(synced)),
-        last_full_sync: None,
-        cursor: None,
-        dirty_generation: 0,
-        synced_generation: 0,
-        due_at: None,
-        plan_due: false,
-        full_due: false,
+        ..Calendar::new(
+            CalendarId(Uuid::nil()),
+            AccountId(Uuid::nil()),
+            UserId(Uuid::nil()),
+            CalendarRef { provider: "google".into(), account: "1".into(), calendar: "a".into() },
+        )
     }
 }
 
 fn channel() -> Subscription {
     Subscription {
-        id: SubscriptionId(Uuid::nil()),
-        calendar: CalendarId(Uuid::nil()),
-        provider: ProviderKind::Google,
-        remote_id: "channel".into(),
-        webhook_url: String::new(),
         resource_id: "resource".into(),
-        token_hash: vec![],
-        created_at: at(0),
         expires_at: at(100),
-        status: SubscriptionStatus::Active,
         last_notification_at: Some(at(10)),
-        verified_at: None,
-        last_renewal_at: None,
-        failure_count: 0,
         renew_at: at(80),
-        close_at: None,
-        delivery: Delivery::default(),
-        provider_metadata: serde_json::json!({}),
+        ..Subscription::provisional(
+            SubscriptionId(Uuid::nil()),
+            (CalendarId(Uuid::nil()), ProviderKind::Google),
+            "channel".to_owned(),
+            vec![],
+            at(0),
+        )
     }
 }
 

@@ -1,7 +1,6 @@
 //! Invented people, calendars and channels for measurements.
 
 use calsync_core::calendar::{Access, Account, AccountStatus, ListedCalendar, ProviderKind, User};
-use calsync_core::delivery::Delivery;
 use calsync_core::ids::{AccountId, CalendarId, SubscriptionId, UserId};
 use calsync_core::notification::token_hash;
 use calsync_core::ports::{
@@ -119,24 +118,17 @@ pub(super) fn channel(provider: ProviderKind, calendar: CalendarId, now: Ts) -> 
     };
     let sender = Sender { provider, calendar, channel, token: token.expose().to_owned(), resource };
     let subscription = Subscription {
-        id: SubscriptionId(SystemRandom.uuid(now)),
-        calendar,
-        provider,
-        remote_id: sender.channel.clone(),
         webhook_url: format!("https://sync.example.com/webhooks/{}/{calendar}/", provider.as_str()),
         resource_id: sender.resource.clone(),
-        token_hash: token_hash(&token),
-        created_at: now,
         expires_at: now.plus(SignedDuration::from_hours(7 * 24)),
-        status: SubscriptionStatus::Active,
-        last_notification_at: None,
-        verified_at: None,
-        last_renewal_at: None,
-        failure_count: 0,
         renew_at: now.plus(SignedDuration::from_hours(6 * 24)),
-        close_at: None,
-        delivery: Delivery::default(),
-        provider_metadata: serde_json::json!({}),
+        ..Subscription::provisional(
+            SubscriptionId(SystemRandom.uuid(now)),
+            (calendar, provider),
+            sender.channel.clone(),
+            token_hash(&token),
+            now,
+        )
     };
     (subscription, sender)
 }

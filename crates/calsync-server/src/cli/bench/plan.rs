@@ -197,38 +197,23 @@ impl Target {
 fn calendar(number: u8, now: Ts) -> Calendar {
     let id = Uuid::from_u128(u128::from(number) + 1);
     Calendar {
-        id: CalendarId(id),
-        account: AccountId(Uuid::from_u128(1)),
-        user: UserId(Uuid::from_u128(1)),
-        remote: CalendarRef {
-            provider: "google".to_owned(),
-            account: "ada@example.com".to_owned(),
-            calendar: format!("calendar-{number}"),
-        },
         name: format!("Calendar {number}"),
         time_zone: "Europe/Vienna".to_owned(),
-        colour: None,
         access: Access::Owner,
         sync_enabled: true,
-        leaving: None,
-        webhook_enabled: true,
-        fallback_polling_enabled: true,
-        missing: false,
-        push_unsupported: false,
-        watch_after: Ts::from_secs(0),
-        push_admitted: true,
-        webhook_last_activity: None,
-        webhook_failure_streak: 0,
-        last_webhook_failure: None,
-        last_polling_sync: None,
         last_synced_at: Some(now),
         last_full_sync: Some(now),
-        cursor: None,
-        dirty_generation: 0,
-        synced_generation: 0,
-        due_at: None,
         plan_due: true,
-        full_due: false,
+        ..Calendar::new(
+            CalendarId(id),
+            AccountId(Uuid::from_u128(1)),
+            UserId(Uuid::from_u128(1)),
+            CalendarRef {
+                provider: "google".to_owned(),
+                account: "ada@example.com".to_owned(),
+                calendar: format!("calendar-{number}"),
+            },
+        )
     }
 }
 

@@ -4,17 +4,16 @@
 mod once;
 mod work;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use calsync_core::ports::StoreError;
 use calsync_engine::{EngineError, Maintenance};
 use jiff::SignedDuration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Service;
-use once::{AGAIN, Fleet, Job, Outcome, Why};
+use once::{AGAIN, Fleet, Job, Outcome, Tried, Why};
 
 /// The first look of a process, and the wait for more of what somebody asks for.
 const SOON: Duration = Duration::from_secs(2);
@@ -78,36 +77,40 @@ async fn is_due(service: &Service) -> bool {
 
 /// Asks for lists of calendars, by the clock, until told to stop.
 pub(super) async fn discover(service: Arc<Service>, stopping: CancellationToken) {
-    let mut next = Instant::now() + SOON;
-    loop {
-        tokio::select! {
-            () = stopping.cancelled() => return,
-            () = tokio::time::sleep_until(next) => {}
-        }
-        let outcome = fleet(&service).once(&DISCOVERY, Why::Scheduled, work::discover(&service)).await;
-        if matches!(outcome, Outcome::Done) {
-            service.wake_all();
-        }
-        next = Instant::now() + wait(&service, &DISCOVERY, &outcome);
-    }
+    by_the_clock(&service, &stopping, &DISCOVERY, || async {
+        work::discover(&service).await?;
+        service.wake_all();
+        Ok(())
+    })
+    .await;
 }
 
-/// Forgets what is over, by the clock, until told to stop.
+/// Forgets what is over, by the clock, until told to stop: in the middle of it, too, for it may be long.
 pub(super) async fn clean_up(service: Arc<Service>, stopping: CancellationToken) {
+    by_the_clock(&service, &stopping, &CLEANUP, || async {
+        tokio::select! {
+            () = stopping.cancelled() => Err(work::broken_off()),
+            done = work::clean_up(&service) => done,
+        }
+    })
+    .await;
+}
+
+/// Does a job whenever its time has come, until told to stop.
+async fn by_the_clock<F: Future<Output = Result<(), EngineError>>>(
+    service: &Service,
+    stopping: &CancellationToken,
+    job: &Job,
+    work: impl Fn() -> F,
+) {
     let mut next = Instant::now() + SOON;
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
             () = tokio::time::sleep_until(next) => {}
         }
-        let work = async {
-            tokio::select! {
-                () = stopping.cancelled() => Err(work::broken_off()),
-                done = work::clean_up(&service) => done,
-            }
-        };
-        let outcome = fleet(&service).once(&CLEANUP, Why::Scheduled, work).await;
-        next = Instant::now() + wait(&service, &CLEANUP, &outcome);
+        let outcome = fleet(service).once(job, Why::Scheduled, work()).await;
+        next = Instant::now() + wait(service, job, &outcome);
     }
 }
 
@@ -122,34 +125,11 @@ pub enum Round {
 
 /// A round of maintenance now: not while another instance is at it, but whenever it was last done.
 pub(super) async fn maintain_now(service: &Service) -> Result<Round, EngineError> {
-    let (done, broke) = (Mutex::new(None), Mutex::new(None));
-    let work = async {
-        match service.engine.maintain_subscriptions().await {
-            Ok(counts) => put(&done, counts),
-            Err(error) => {
-                put(&broke, error.clone());
-                return Err(error);
-            }
-        }
-        Ok(())
-    };
-    let outcome = fleet(service).once(&MAINTENANCE, Why::ByHand, work).await;
-    match (outcome, taken(&done), taken(&broke)) {
-        (Outcome::Done, Some(counts), _) => Ok(Round::Done(counts)),
-        (Outcome::Failed, _, Some(error)) => Err(error),
-        (Outcome::Failed | Outcome::Done, ..) => {
-            Err(StoreError::Unavailable("the round could not be written down: see the log".to_owned()).into())
-        }
-        (Outcome::Taken | Outcome::NotBefore(_), ..) => Ok(Round::Taken),
-    }
-}
-
-fn put<T>(place: &Mutex<Option<T>>, value: T) {
-    *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
-}
-
-fn taken<T>(place: &Mutex<Option<T>>) -> Option<T> {
-    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+    let work = service.engine.maintain_subscriptions();
+    Ok(match fleet(service).try_once(&MAINTENANCE, Why::ByHand, work).await? {
+        Tried::Done(counts) => Round::Done(counts),
+        Tried::Taken | Tried::NotBefore(_) => Round::Taken,
+    })
 }
 
 /// Stores what was counted of calls, until told to stop.

@@ -56,6 +56,17 @@ pub(super) enum Outcome {
     Failed,
 }
 
+/// What came of trying, with what the work answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Tried<T> {
+    /// It ran.
+    Done(T),
+    /// It ran lately, here or elsewhere.
+    NotBefore(Ts),
+    /// Another instance is at it.
+    Taken,
+}
+
 /// What is kept of a job.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 struct Book {
@@ -95,7 +106,7 @@ pub(super) struct Fleet<'a> {
 }
 
 impl Fleet<'_> {
-    /// Does `work` if its time has come and nobody else is at it.
+    /// Does `work` if its time has come and nobody else is at it. What breaks goes to the log.
     pub(super) async fn once(
         &self,
         job: &Job,
@@ -103,7 +114,9 @@ impl Fleet<'_> {
         work: impl Future<Output = Result<(), EngineError>>,
     ) -> Outcome {
         match self.try_once(job, why, work).await {
-            Ok(outcome) => outcome,
+            Ok(Tried::Done(())) => Outcome::Done,
+            Ok(Tried::NotBefore(at)) => Outcome::NotBefore(at),
+            Ok(Tried::Taken) => Outcome::Taken,
             Err(error) => {
                 tracing::warn!(job = job.name, %error, "a job could not be finished; it is tried again");
                 Outcome::Failed
@@ -111,23 +124,24 @@ impl Fleet<'_> {
         }
     }
 
-    async fn try_once(
+    /// The same, for whoever wants to know what came of it.
+    pub(super) async fn try_once<T>(
         &self,
         job: &Job,
         why: Why,
-        work: impl Future<Output = Result<(), EngineError>>,
-    ) -> Result<Outcome, EngineError> {
+        work: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<Tried<T>, EngineError> {
         // Mostly it is not due, and nobody needs a lease to learn that.
         if let Some(at) = self.not_before(job, why).await? {
-            return Ok(Outcome::NotBefore(at));
+            return Ok(Tried::NotBefore(at));
         }
         let now = self.clock.now();
         let lease = self.store.claim_lease(&job.resource(), self.owner, now, now.plus(self.lease)).await?;
-        let Some(lease) = lease else { return Ok(Outcome::Taken) };
+        let Some(lease) = lease else { return Ok(Tried::Taken) };
         // Whoever held the lease a moment ago may have done it.
         let outcome = match self.not_before(job, why).await {
-            Ok(Some(at)) => Ok(Outcome::NotBefore(at)),
-            Ok(None) => self.run(job, why, &lease, work).await,
+            Ok(Some(at)) => Ok(Tried::NotBefore(at)),
+            Ok(None) => self.run(job, why, &lease, work).await.map(Tried::Done),
             Err(error) => Err(error.into()),
         };
         // After a failure as well: the next try must not find it taken by this one.
@@ -137,13 +151,13 @@ impl Fleet<'_> {
         }
     }
 
-    async fn run(
+    async fn run<T>(
         &self,
         job: &Job,
         why: Why,
         lease: &Lease,
-        work: impl Future<Output = Result<(), EngineError>>,
-    ) -> Result<Outcome, EngineError> {
+        work: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, EngineError> {
         let began = self.clock.now();
         let done = tokio::select! {
             done = work => done,
@@ -157,14 +171,14 @@ impl Fleet<'_> {
         // Who was stopped for long may have been replaced: then the other one keeps the book.
         self.store.renew_lease(lease, self.clock.now().plus(self.lease)).await?;
         match &done {
-            Ok(()) => book.ran_at = Some(began),
+            Ok(_) => book.ran_at = Some(began),
             Err(_) => book.failed_at = Some(began),
         }
         book.by = self.owner.to_owned();
         self.store.put_setting(&job.resource(), &serde_json::json!(book)).await?;
-        done?;
+        let done = done?;
         tracing::info!(job = job.name, because = ?why, instance = self.owner, "a job was done for the fleet");
-        Ok(Outcome::Done)
+        Ok(done)
     }
 
     /// Renews the lease for as long as it is asked to; ends when somebody else has it.
