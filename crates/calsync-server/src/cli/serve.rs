@@ -38,7 +38,7 @@ impl From<NoClient> for Failure {
 pub fn run(args: &ServeArgs, config: Option<&Path>, out: Out) -> Result<Exit, Failure> {
     let roles = Roles::named(&args.roles);
     let loaded = context::load(config, out)?;
-    let _log = logging::start(&loaded.settings.log, Console::Stdout)?;
+    let log = logging::start(&loaded.settings.log, Console::Stdout)?;
     on_threads(async {
         // The port first: it is the likeliest thing to be wrong, and nothing has been touched yet.
         let listener = http::bind(loaded.settings.server.bind).await?;
@@ -48,6 +48,9 @@ pub fn run(args: &ServeArgs, config: Option<&Path>, out: Out) -> Result<Exit, Fa
         let public = service.settings.server.public_url.as_ref().map(ToString::to_string);
         let instance = &service.owner;
         tracing::info!(%address, public, %roles, instance, "calendar-sync serves");
+        if loaded.settings.database.url.is_server() || roles != Roles::all() {
+            log.name(instance);
+        }
         match &service.settings.server.public_url {
             None => {
                 tracing::info!("server.public_url is not set: providers cannot push, so calendars are polled")

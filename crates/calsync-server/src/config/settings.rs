@@ -168,7 +168,9 @@ pub struct LogSettings {
     pub format: LogFormat,
     pub level: String,
     pub directory: Option<PathBuf>,
+    pub max_bytes: u64,
     pub max_files: usize,
+    pub max_error_files: usize,
 }
 
 /// How a line of the log looks.
@@ -294,7 +296,9 @@ impl Settings {
                 format: if all.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
                 level: all.text("log.level"),
                 directory: all.optional_directory("log.directory"),
+                max_bytes: all.number("log.max_bytes"),
                 max_files: all.number("log.max_files"),
+                max_error_files: all.number("log.max_error_files"),
             },
         }
     }

@@ -1,19 +1,17 @@
-//! Logs: lines on standard output (or standard error, beside a command's result), as text or JSON, and in daily files
-//! where configured. Secrets do not come here, because `Secret` prints as `[secret]`.
+//! Logs: lines on standard output (or standard error, beside a command's result), as text or JSON, and in files where
+//! configured. Secrets do not come here, because `Secret` prints as `[secret]`.
 
 use std::io::IsTerminal;
 
-use tracing_appender::non_blocking::WorkerGuard;
-use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
+use super::files::LogFiles;
+use super::format::{Name, Named};
 use crate::config::{LogFormat, LogSettings};
-
-/// First part of a log file's name; the day and `.log` follow.
-pub const FILE_PREFIX: &str = "calendar-sync";
 
 /// Where lines go besides the files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,9 +24,25 @@ pub enum Console {
 
 /// Keeps the log alive: what is still to be written is written when it is dropped.
 #[must_use = "lines that are not yet written are lost when this is dropped early"]
-#[derive(Debug)]
 pub struct LogGuard {
-    _file: Option<WorkerGuard>,
+    files: Option<LogFiles>,
+    name: Name,
+}
+
+impl LogGuard {
+    /// From here on every line carries the name of this instance: there are others.
+    pub fn name(&self, instance: &str) {
+        // An instance has one name for as long as it lives.
+        let _ = self.name.set(instance.to_owned());
+    }
+}
+
+impl Drop for LogGuard {
+    fn drop(&mut self) {
+        if let Some(files) = &self.files {
+            files.end();
+        }
+    }
 }
 
 /// Why there is no log.
@@ -55,16 +69,16 @@ pub fn start(settings: &LogSettings, console: Console) -> Result<LogGuard, NoLog
         Console::Stdout => (BoxMakeWriter::new(std::io::stdout), std::io::stdout().is_terminal()),
         Console::Stderr => (BoxMakeWriter::new(std::io::stderr), std::io::stderr().is_terminal()),
     };
-    let mut layers =
-        vec![lines(settings.format, writer, if colour { Colour::Terminal } else { Colour::Plain })];
-    let mut guard = None;
-    if let Some((file, file_guard)) = file_writer(settings)? {
-        layers.push(lines(settings.format, file, Colour::Plain));
-        guard = Some(file_guard);
+    let name = Name::default();
+    let colour = if colour { Colour::Terminal } else { Colour::Plain };
+    let mut layers = vec![lines(settings.format, writer, colour, &name)];
+    let files = files(settings)?;
+    if let Some(files) = files.clone() {
+        layers.push(lines(settings.format, BoxMakeWriter::new(files), Colour::Plain, &name));
     }
     let filter = EnvFilter::new(&settings.level);
     tracing_subscriber::registry().with(layers).with(filter).try_init().map_err(|_| NoLog::Twice)?;
-    Ok(LogGuard { _file: guard })
+    Ok(LogGuard { files, name })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,28 +87,30 @@ enum Colour {
     Plain,
 }
 
-fn lines(format: LogFormat, writer: BoxMakeWriter, colour: Colour) -> Box<dyn Layer<Registry> + Send + Sync> {
+fn lines(
+    format: LogFormat,
+    writer: BoxMakeWriter,
+    colour: Colour,
+    name: &Name,
+) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let layer = fmt::layer().with_ansi(colour == Colour::Terminal).with_writer(writer);
+    let name = name.clone();
     match format {
-        LogFormat::Text => fmt::layer().with_ansi(colour == Colour::Terminal).with_writer(writer).boxed(),
+        LogFormat::Text => layer.event_format(Named { inner: fmt::format(), format, name }).boxed(),
         LogFormat::Json => {
-            fmt::layer().json().flatten_event(true).with_ansi(false).with_writer(writer).boxed()
+            let inner = fmt::format().json().flatten_event(true);
+            layer.fmt_fields(JsonFields::new()).event_format(Named { inner, format, name }).boxed()
         }
     }
 }
 
-fn file_writer(settings: &LogSettings) -> Result<Option<(BoxMakeWriter, WorkerGuard)>, NoLog> {
+fn files(settings: &LogSettings) -> Result<Option<LogFiles>, NoLog> {
     let Some(directory) = &settings.directory else { return Ok(None) };
-    let refused = |reason: String| NoLog::Directory { directory: directory.display().to_string(), reason };
-    std::fs::create_dir_all(directory).map_err(|e| refused(crate::secrets::keyfile::reason(&e)))?;
-    let appender = RollingFileAppender::builder()
-        .rotation(Rotation::DAILY)
-        .filename_prefix(FILE_PREFIX)
-        .filename_suffix("log")
-        .max_log_files(settings.max_files)
-        .build(directory)
-        .map_err(|e| refused(e.to_string()))?;
-    let (writer, guard) = tracing_appender::non_blocking(appender);
-    Ok(Some((BoxMakeWriter::new(writer), guard)))
+    let started = LogFiles::start(directory, settings).map_err(|error| NoLog::Directory {
+        directory: directory.display().to_string(),
+        reason: crate::secrets::keyfile::reason(&error),
+    });
+    started.map(Some)
 }
 
 #[cfg(test)]
@@ -103,34 +119,47 @@ mod tests {
     use calsync_core::secret::Secret;
 
     fn settings(directory: &std::path::Path, format: LogFormat) -> LogSettings {
-        LogSettings { format, level: "info".to_owned(), directory: Some(directory.to_owned()), max_files: 3 }
+        LogSettings {
+            format,
+            level: "info".to_owned(),
+            directory: Some(directory.to_owned()),
+            max_bytes: 10_000,
+            max_files: 3,
+            max_error_files: 3,
+        }
     }
 
-    fn logged(format: LogFormat) -> String {
+    /// What stands in the file for all lines, and in the one for errors.
+    fn logged(format: LogFormat) -> (String, String) {
         let dir = tempfile::tempdir().unwrap();
-        let (writer, guard) = file_writer(&settings(dir.path(), format)).unwrap().unwrap();
-        let subscriber = tracing_subscriber::registry().with(vec![lines(format, writer, Colour::Plain)]);
-        tracing::subscriber::with_default(subscriber, || {
+        let files = files(&settings(dir.path(), format)).unwrap().unwrap();
+        let name = Name::default();
+        let layer = lines(format, BoxMakeWriter::new(files.clone()), Colour::Plain, &name);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(vec![layer]), || {
             let token = Secret::new("hunter2");
             tracing::info!(calendar = "work", %token, shown = ?token, "a line");
+            name.set("one".to_owned()).unwrap();
+            tracing::error!("another");
         });
-        drop(guard);
-        let file = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap();
-        let name = file.file_name().into_string().unwrap();
-        assert!(name.starts_with("calendar-sync.2") && name.ends_with(".log"), "{name}");
-        std::fs::read_to_string(file.path()).unwrap()
+        files.end();
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+        (read("calendar-sync.log"), read("calendar-sync-errors.log"))
     }
 
     #[test]
     fn lines_reach_the_file_without_secrets_or_colours() {
-        let text = logged(LogFormat::Text);
+        let (text, errors) = logged(LogFormat::Text);
         assert!(text.contains("a line") && text.contains("[secret]") && text.contains("work"), "{text}");
-        let json = logged(LogFormat::Json);
-        let line: serde_json::Value = serde_json::from_str(json.trim()).unwrap();
+        assert_eq!(errors, text.lines().last().unwrap().to_owned() + "\n", "errors apart as well");
+        assert!(errors.ends_with(" another instance=one\n"), "{errors}");
+        let (json, errors) = logged(LogFormat::Json);
+        let line: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
         assert_eq!(
-            (&line["message"], &line["level"], &line["token"]),
-            (&"a line".into(), &"INFO".into(), &"[secret]".into())
+            (&line["message"], &line["level"], &line["token"], &line["instance"]),
+            (&"a line".into(), &"INFO".into(), &"[secret]".into(), &serde_json::Value::Null)
         );
+        let line: serde_json::Value = serde_json::from_str(errors.trim()).unwrap();
+        assert_eq!((&line["message"], &line["instance"]), (&"another".into(), &"one".into()));
         for log in [text, json] {
             assert!(!log.contains("hunter2") && !log.contains('\u{1b}'), "{log}");
         }
@@ -141,7 +170,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("file"), "").unwrap();
         let settings = settings(&dir.path().join("file"), LogFormat::Text);
-        let error = file_writer(&settings).err().unwrap().to_string();
+        let error = files(&settings).err().unwrap().to_string();
         assert!(error.contains("log.directory"), "{error}");
     }
 }

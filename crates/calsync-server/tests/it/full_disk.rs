@@ -9,19 +9,19 @@ use crate::channels::{Channel, numbers, seed};
 use crate::place::{PATIENCE, PROGRAM, Place, Serving, until};
 
 /// Where the tools of the system are.
-const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// Size of the disk.
 const DISK: &str = "24m";
 
 /// How a disk can be made small on this machine.
-enum Means {
+pub(crate) enum Means {
     /// A file system of its own.
     Mount,
     /// A limit on the size of any file.
     Limit,
 }
 
-fn means() -> Means {
+pub(crate) fn means() -> Means {
     let tried = |program: &str, args: &[&str]| {
         Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
     };

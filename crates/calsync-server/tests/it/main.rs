@@ -23,6 +23,7 @@ mod graph_tokens;
 mod inside;
 mod kills;
 mod leaving;
+mod log_files;
 mod mistakes;
 mod mixed;
 mod path;
