@@ -195,9 +195,13 @@ mod tests {
             (lines(2..4), lines(4..6)),
             "moved"
         );
+        fs::rename(dir.path().join("a.log"), dir.path().join("b.log")).unwrap();
+        fs::write(dir.path().join("a.log"), lines(0..1)).unwrap();
+        write(&mut file, 6..7);
+        assert_eq!(read(dir.path(), "a.log"), lines(0..1) + &lines(6..7), "another stands there");
         fs::write(dir.path().join("a.log"), "").unwrap();
-        write(&mut file, 6..8);
-        assert_eq!(read(dir.path(), "a.log"), lines(6..8), "emptied");
+        write(&mut file, 7..8);
+        assert_eq!(read(dir.path(), "a.log"), lines(7..8), "emptied");
         // A crash in the middle of a line.
         fs::write(dir.path().join("a.log"), "line 00").unwrap();
         write(&mut at(dir.path()), 8..9);
