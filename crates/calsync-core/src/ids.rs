@@ -47,6 +47,8 @@ id! {
     SubscriptionId;
     /// One delivery received from a provider, as a row here.
     NotificationId;
+    /// One message about an alert, on its way through one channel.
+    DeliveryId;
     /// One sync run.
     RunId;
     /// Ties a busy block at the provider to its row here. Derived, not drawn: see `block::Identity`.

@@ -3,10 +3,12 @@
 //! It never does I/O, never asks for the time, never draws a random number and never depends on the order of a hash
 //! map. The same input gives the same bytes.
 
+pub mod alert;
 pub mod block;
 pub mod calendar;
 pub mod delivery;
 pub mod event;
+pub mod health;
 pub mod hold;
 pub mod ids;
 pub mod leaving;

@@ -1,4 +1,4 @@
-//! Sync runs, provider call statistics and alerts: the rows that say what happened.
+//! Sync runs and provider call statistics: the rows that say what happened.
 
 use std::collections::BTreeMap;
 
@@ -118,43 +118,4 @@ pub struct CallStats {
     pub latency_max_us: u64,
     /// Quota units used.
     pub quota_used: u64,
-}
-
-/// How loud an alert is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlertLevel {
-    /// For the record.
-    Info,
-    /// Look at it when you have time.
-    Warning,
-    /// Look at it today.
-    Error,
-    /// Look at it now.
-    Critical,
-}
-
-/// Something that a person should know, open until it is resolved (spec §2).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Alert {
-    /// Which condition.
-    pub kind: String,
-    /// What it is about: an account, a calendar, or empty for the whole system. One open alert per kind and subject.
-    pub subject: String,
-    /// How loud.
-    pub level: AlertLevel,
-    /// What happened.
-    pub message: String,
-    /// What to do.
-    pub action: String,
-    /// When it was first seen.
-    pub first_seen: Ts,
-    /// When it was last seen.
-    pub last_seen: Ts,
-    /// When it ended.
-    #[serde(default)]
-    pub resolved_at: Option<Ts>,
-    /// Deliveries per channel.
-    #[serde(default)]
-    pub deliveries: serde_json::Value,
 }

@@ -44,6 +44,8 @@ pub struct Intervals {
     pub fallback_poll: SignedDuration,
     /// The safety net (spec §6: daily).
     pub full: SignedDuration,
+    /// Calendars whose channels are relied on, too, while push as a whole is in doubt (spec §8).
+    pub beside_push: Option<SignedDuration>,
 }
 
 impl Default for Intervals {
@@ -52,6 +54,7 @@ impl Default for Intervals {
             poll: SignedDuration::from_mins(5),
             fallback_poll: SignedDuration::from_hours(1),
             full: SignedDuration::from_hours(24),
+            beside_push: None,
         }
     }
 }
@@ -148,7 +151,11 @@ fn poll_due_at(
                 |s: &Subscription| [s.last_notification_at, Some(s.created_at), calendar.last_synced_at];
             let heard_at =
                 active.map(|s| signs(s).into_iter().flatten().filter(known).max().unwrap_or(Ts::MIN));
-            heard_at.map(|at| at.plus(probe_after(active.map_or(1.0, |s| s.delivery.ratio()), intervals)))
+            let probed = heard_at
+                .map(|at| at.plus(probe_after(active.map_or(1.0, |s| s.delivery.ratio()), intervals)));
+            // What was delivered says nothing of what was not.
+            let beside = intervals.beside_push.map(|interval| last.plus(interval));
+            [probed, beside].into_iter().flatten().min()
         }
         Method::PollingAndRepair if !calendar.fallback_polling_enabled => None,
         Method::PollingAndRepair => {

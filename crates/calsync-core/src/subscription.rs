@@ -15,6 +15,10 @@ pub const RENEWAL_BUFFER: SignedDuration = SignedDuration::from_hours(24);
 pub const SILENCE_LIMIT: SignedDuration = SignedDuration::from_hours(6);
 /// A subscription is noted as verified at most once in so long: readings are many.
 pub const VERIFIED_APART: SignedDuration = SignedDuration::from_hours(1);
+/// One that lives three times as long and ends within this time should have been renewed: the spread ends before.
+pub const LATE_FROM: SignedDuration = SignedDuration::from_hours(11);
+/// The buffer is a third of a shorter life.
+pub const LATE_LIVES: i32 = 3;
 /// Failures in a row from which a subscription counts as failing (spec §8).
 pub const FAILING_FROM: u32 = 5;
 /// Failures in a row from which it is suspended (spec §4).
@@ -167,6 +171,14 @@ impl Subscription {
     /// One that never delivered counts from its creation: a channel that stayed dumb must not pass for healthy.
     pub fn is_healthy(&self, now: Ts, silence: SignedDuration) -> bool {
         self.is_alive_since(self.verified_at, now, silence)
+    }
+
+    /// Whether it ends so soon that renewal should have taken it: its moment has passed, and tries since then have failed.
+    pub fn is_late(&self, now: Ts) -> bool {
+        let lives = self.expires_at.since(self.last_renewal_at.unwrap_or(self.created_at));
+        self.status == SubscriptionStatus::Active
+            && self.expires_at <= now.plus(LATE_FROM)
+            && lives > LATE_FROM * LATE_LIVES
     }
 
     /// The last sign of life: a delivery, a reading that agreed with its silence, or its making.

@@ -1,69 +1,30 @@
 //! What a person should know: one place that words the alerts. One is open per kind and subject, whatever repeats it.
 
+use calsync_core::alert::{Alert, AlertKind};
 use calsync_core::calendar::{Account, Calendar};
 use calsync_core::hold::Hold;
 use calsync_core::ids::CalendarId;
 use calsync_core::ports::{ProviderError, StoreError};
-use calsync_core::run::{Alert, AlertLevel};
 use calsync_core::subscription::{FailureStep, Subscription, SubscriptionStatus, Verdict, failure_step};
 use calsync_core::time::Ts;
 
 use crate::Engine;
 
-/// A plan is held by the brake.
-pub(crate) const HELD: &str = "deletions_held";
-/// A target takes no writes.
-pub(crate) const REFUSED: &str = "writes_refused";
-/// A plan was refused by its audit.
-pub(crate) const AUDIT: &str = "plan_refused";
-/// A calendar can't be read, and will not be without somebody's doing.
-pub(crate) const UNREADABLE: &str = "calendar_unreadable";
-/// An account must be connected again.
-pub(crate) const RECONNECT: &str = "account_needs_reconnect";
-
-/// A push channel fails again and again.
-pub(crate) const FAILING: &str = "subscription_failing";
-/// A push channel was taken out of use.
-pub(crate) const SUSPENDED: &str = "subscription_suspended";
-
 impl Engine {
     async fn open(
         &self,
-        kind: &str,
+        kind: AlertKind,
         subject: String,
         message: String,
         action: String,
     ) -> Result<(), StoreError> {
-        self.open_at(AlertLevel::Error, kind, subject, message, action).await
-    }
-
-    async fn open_at(
-        &self,
-        level: AlertLevel,
-        kind: &str,
-        subject: String,
-        message: String,
-        action: String,
-    ) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let alert = Alert {
-            kind: kind.to_owned(),
-            subject,
-            level,
-            message,
-            action,
-            first_seen: now,
-            last_seen: now,
-            resolved_at: None,
-            deliveries: serde_json::json!({}),
-        };
-        self.store.open_alert(&alert).await?;
-        Ok(())
+        let alert = Alert::seen(kind, subject, message, action, self.clock.now());
+        self.store.open_alert(&alert).await.map(drop)
     }
 
     /// It is over.
-    pub(crate) async fn resolve(&self, kind: &str, calendar: CalendarId) -> Result<(), StoreError> {
-        self.store.resolve_alert(kind, &calendar.to_string(), self.clock.now()).await?;
+    pub(crate) async fn resolve(&self, kind: AlertKind, calendar: CalendarId) -> Result<(), StoreError> {
+        self.store.resolve_alert(kind.as_str(), &calendar.to_string(), self.clock.now()).await?;
         Ok(())
     }
 
@@ -74,7 +35,7 @@ impl Engine {
              Otherwise wait: it goes on by itself when two later full readings agree."
         );
         self.open(
-            HELD,
+            AlertKind::DeletionsHeld,
             id.to_string(),
             format!("Nothing is written to calendar {id}: {}.", hold.reason),
             action,
@@ -85,13 +46,13 @@ impl Engine {
     pub(crate) async fn alert_refused(&self, target: &Calendar, error: &str) -> Result<(), StoreError> {
         let message = format!("Calendar {} does not take blocks: {error}.", target.id);
         let action = "Give the account write access to it again, or disable the calendar.".to_owned();
-        self.open(REFUSED, target.id.to_string(), message, action).await
+        self.open(AlertKind::WritesRefused, target.id.to_string(), message, action).await
     }
 
     pub(crate) async fn alert_audit(&self, target: &Calendar, violation: &str) -> Result<(), StoreError> {
         let message = format!("The plan for calendar {} was refused by its audit: {violation}.", target.id);
         let action = "Nothing was written. This is a defect of calendar-sync: please report it.".to_owned();
-        self.open(AUDIT, target.id.to_string(), message, action).await
+        self.open(AlertKind::PlanRefused, target.id.to_string(), message, action).await
     }
 
     pub(crate) async fn alert_unreadable(
@@ -104,7 +65,7 @@ impl Engine {
             calendar.id, error.detail
         );
         let action = "See whether it still exists and is shared with the account, or disable it.".to_owned();
-        self.open(UNREADABLE, calendar.id.to_string(), message, action).await
+        self.open(AlertKind::CalendarUnreadable, calendar.id.to_string(), message, action).await
     }
 
     pub(crate) async fn alert_failing(&self, channel: &Subscription) -> Result<(), StoreError> {
@@ -115,7 +76,7 @@ impl Engine {
         let action = "The channel is renewed by itself. If that does not help, see in the log why it fails, and whether \
                       the provider can reach the webhook address: calendar-sync doctor."
             .to_owned();
-        self.open(FAILING, channel.calendar.to_string(), message, action).await
+        self.open(AlertKind::SubscriptionFailing, channel.calendar.to_string(), message, action).await
     }
 
     pub(crate) async fn alert_suspended(&self, channel: &Subscription) -> Result<(), StoreError> {
@@ -128,7 +89,7 @@ impl Engine {
              tried again by itself after a day.",
             channel.calendar
         );
-        self.open_at(AlertLevel::Critical, SUSPENDED, channel.calendar.to_string(), message, action).await
+        self.open(AlertKind::SubscriptionSuspended, channel.calendar.to_string(), message, action).await
     }
 
     /// Whoever fails again and again is told of, until it is over.
@@ -142,7 +103,7 @@ impl Engine {
             (_, true) if verdict.failures != before => {
                 self.alert_failing(&Subscription { failure_count: verdict.failures, ..channel.clone() }).await
             }
-            (true, false) => self.resolve(FAILING, channel.calendar).await,
+            (true, false) => self.resolve(AlertKind::SubscriptionFailing, channel.calendar).await,
             _ => Ok(()),
         }
     }
@@ -154,18 +115,19 @@ impl Engine {
             if self.round_is_over(until) {
                 return Ok(());
             }
-            let about_channel = alert.kind == FAILING || alert.kind == SUSPENDED;
-            let Some(id) = alert.subject.parse::<CalendarId>().ok().filter(|_| about_channel) else {
-                continue;
-            };
+            let kind = AlertKind::parse(&alert.kind).filter(|kind| {
+                matches!(kind, AlertKind::SubscriptionFailing | AlertKind::SubscriptionSuspended)
+            });
+            let (Some(kind), Ok(id)) = (kind, alert.subject.parse::<CalendarId>()) else { continue };
             let wants_one =
                 |c: &Calendar| c.sync_enabled && c.webhook_enabled && c.push_admitted && !c.missing;
             let wanted = self.store.calendar(id).await?.as_ref().is_some_and(wants_one);
             let all = if wanted { self.store.subscriptions(id).await? } else { Vec::new() };
             let active = all.iter().find(|s| s.status == SubscriptionStatus::Active);
-            let well = active.is_some_and(|s| alert.kind == SUSPENDED || !fails(s.failure_count));
+            let well =
+                active.is_some_and(|s| kind == AlertKind::SubscriptionSuspended || !fails(s.failure_count));
             if well || !wanted {
-                self.resolve(&alert.kind, id).await?;
+                self.resolve(kind, id).await?;
             }
         }
         Ok(())
@@ -173,7 +135,7 @@ impl Engine {
 
     /// A channel is in use again.
     pub(crate) async fn resolve_suspended(&self, calendar: CalendarId) -> Result<(), StoreError> {
-        self.resolve(SUSPENDED, calendar).await
+        self.resolve(AlertKind::SubscriptionSuspended, calendar).await
     }
 
     pub(crate) async fn alert_reconnect(
@@ -183,7 +145,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let message = format!("The account {} can no longer be used: {}", account.email, error.detail);
         let action = format!("Connect it again: calendar-sync accounts connect, as {}.", account.email);
-        self.open(RECONNECT, account.id.to_string(), message, action).await
+        self.open(AlertKind::AccountNeedsReconnect, account.id.to_string(), message, action).await
     }
 }
 

@@ -10,7 +10,7 @@ use calsync_core::leaving;
 use calsync_core::ports::{ErrorClass, NextDue, ProviderError, StoreError, UserState};
 use calsync_core::rollout::Rollout;
 use calsync_core::rule::Rule;
-use calsync_core::schedule::{self, Method};
+use calsync_core::schedule::{self, Intervals, Method};
 use calsync_core::subscription::Subscription;
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
@@ -35,6 +35,7 @@ impl Engine {
         flags: &Rollout,
         retries: &BTreeMap<CalendarId, Retry>,
         stuck: &BTreeSet<CalendarId>,
+        intervals: &Intervals,
     ) -> Vec<NextDue> {
         let now = self.clock.now();
         let next = |calendar: &Calendar| {
@@ -45,7 +46,7 @@ impl Engine {
                     Some(schedule::read_not_before(calendar, now).unwrap_or(now))
                 }
                 Some(retry) => retry.at,
-                None => schedule::next_due(calendar, active, &self.config.intervals, now)
+                None => schedule::next_due(calendar, active, intervals, now)
                     .or_else(|| last_look_at(state, calendar, now)),
             };
             let hold = state.holds.iter().find(|h| h.target == calendar.id);

@@ -20,6 +20,7 @@ mod rollout;
 mod settle;
 mod step;
 mod target;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +41,7 @@ pub use leaving::Left;
 pub use receive::{Accepted, Followup};
 pub use report::{BlockChange, CalendarReport, StepReport};
 pub use rollout::{Preview, Reach, RolloutReport};
+pub use watch::{Reached, Responses, WatchState, Way};
 
 /// What the engine may be told.
 #[derive(Clone, Debug)]
@@ -89,7 +91,8 @@ pub struct Engine {
     /// Steps under way are to end soon; shared by all clones.
     ending: Arc<AtomicBool>,
     known: Arc<known::KnownChannels>,
-    flags: Arc<rollout::KnownFlags>,
+    flags: Arc<rollout::Known<Rollout>>,
+    doubt: Arc<rollout::Known<bool>>,
 }
 
 impl Engine {
@@ -103,8 +106,8 @@ impl Engine {
         config: EngineConfig,
     ) -> Engine {
         let (config, ending) = (Arc::new(config), Arc::default());
-        let (known, flags) = (Arc::default(), Arc::default());
-        Engine { store, providers, clock, ids, identity, config, ending, known, flags }
+        let (known, flags, doubt) = (Arc::default(), Arc::default(), Arc::default());
+        Engine { store, providers, clock, ids, identity, config, ending, known, flags, doubt }
     }
 
     /// Steps under way end with the batch that they are writing: the process is about to stop. What is left waits in the

@@ -76,31 +76,36 @@ pub struct Preview {
     pub reach: Reach,
 }
 
-/// The flags as they were read a moment ago.
-#[derive(Default)]
-pub(crate) struct KnownFlags(Mutex<Option<(Ts, Rollout)>>);
+/// Something that was read a moment ago.
+pub(crate) struct Known<T>(Mutex<Option<(Ts, T)>>);
 
-impl KnownFlags {
-    fn get(&self) -> Option<(Ts, Rollout)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl<T> Default for Known<T> {
+    fn default() -> Known<T> {
+        Known(Mutex::new(None))
+    }
+}
+
+impl<T: Clone> Known<T> {
+    /// It, if it is at most two seconds old.
+    pub(crate) fn fresh(&self, now: Ts) -> Option<T> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        known
+            .filter(|(at, _)| (SignedDuration::ZERO..FRESH).contains(&now.since(*at)))
+            .map(|(_, known)| known)
     }
 
-    fn put(&self, at: Ts, flags: &Rollout) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, flags.clone()));
+    pub(crate) fn put(&self, at: Ts, new: &T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, new.clone()));
     }
 }
 
 impl Engine {
     /// The flags in force, as they were at most two seconds ago.
     pub(crate) async fn rollout(&self) -> Result<Rollout, StoreError> {
-        let now = self.clock.now();
-        let known = self.flags.get();
-        if let Some((read_at, flags)) = &known
-            && (SignedDuration::ZERO..FRESH).contains(&now.since(*read_at))
-        {
-            return Ok(flags.clone());
+        match self.flags.fresh(self.clock.now()) {
+            Some(flags) => Ok(flags),
+            None => self.flags_now().await,
         }
-        self.flags_now().await
     }
 
     /// The flags, who changed them, and how far they are gone through.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use calsync_core::alert::AlertKind;
 use calsync_core::calendar::Calendar;
 use calsync_core::delivery::Look;
 use calsync_core::event::TextPolicy;
@@ -16,14 +17,13 @@ use calsync_core::ports::{
 use calsync_core::rollout::Rollout;
 use calsync_core::rule::{self, Rule};
 use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
-use calsync_core::schedule;
+use calsync_core::schedule::{self, Intervals};
 use calsync_core::subscription::{Showed, Subscription, Verdict};
 use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
 
 use crate::access::Accounts;
-use crate::alerts;
 use crate::calls::Counted;
 use crate::due::{Retry, account_is_active, active_subscription, last_look_at};
 use crate::pull::{PullWork, Pulled};
@@ -47,6 +47,12 @@ struct ReadCalendar {
     calls: u32,
     /// It showed nothing, and its provider may tell of a change so long before a listing knows.
     outrun: Option<SignedDuration>,
+}
+
+/// What says how calendars are looked at.
+struct How<'a> {
+    flags: &'a Rollout,
+    intervals: &'a Intervals,
 }
 
 /// What closing the books of a step rests on.
@@ -97,10 +103,11 @@ impl Engine {
         let ClaimedUser { user, lease } = claimed;
         let user = *user;
         let missing = || EngineError::NotFound(format!("user {user}"));
-        let flags = self.rollout().await?;
+        let (flags, intervals) = (self.rollout().await?, self.intervals().await?);
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
         let accounts = self.open_accounts(&state.accounts).await?;
-        let read = self.read_due(lease, &state, &flags, &accounts).await?;
+        let how = How { flags: &flags, intervals: &intervals };
+        let read = self.read_due(lease, &state, &how, &accounts).await?;
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
         let targets = self.work_targets(lease, &state, &accounts).await?;
         let mut report = StepReport {
@@ -121,7 +128,7 @@ impl Engine {
             state = self.store.user_state(user).await?.ok_or_else(missing)?;
         }
         report.waiting = state.waiting_writes.len() as u64;
-        let next = self.next_due(&state, &flags, &retries, &stuck);
+        let next = self.next_due(&state, &flags, &retries, &stuck, &intervals);
         self.store.release(lease, &next).await?;
         Ok(report)
     }
@@ -130,16 +137,16 @@ impl Engine {
         &self,
         lease: &Lease,
         state: &UserState,
-        flags: &Rollout,
+        how: &How<'_>,
         accounts: &Accounts,
     ) -> Result<Vec<ReadCalendar>, EngineError> {
         let now = self.clock.now();
         let rules = rule::effective(&state.rules, &state.calendars);
         let recheck = self.sources_to_recheck(state, &rules, now);
         let due = state.calendars.iter().filter_map(|calendar| {
-            let active = active_subscription(state, flags, calendar.id);
+            let active = active_subscription(state, how.flags, calendar.id);
             let usable = account_is_active(state, calendar);
-            let kind = schedule::reading(calendar, active, &self.config.intervals, now);
+            let kind = schedule::reading(calendar, active, how.intervals, now);
             let kind = if recheck.contains(&calendar.id) { Some(RunKind::Full) } else { kind };
             let last_look = last_look_at(state, calendar, now).is_some_and(|at| at <= now);
             let kind = kind.or(last_look.then_some(RunKind::Full));
@@ -317,7 +324,7 @@ impl Engine {
             Ok(read) => {
                 counts = merge(counts, &read.counts);
                 if one.calendar.webhook_failure_streak > 0 {
-                    self.resolve(alerts::UNREADABLE, one.calendar.id).await?;
+                    self.resolve(AlertKind::CalendarUnreadable, one.calendar.id).await?;
                 }
                 let served = Served {
                     calendars_synced: 1,

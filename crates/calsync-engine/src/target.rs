@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use calsync_core::alert::AlertKind;
 use calsync_core::block::Identity;
 use calsync_core::calendar::Calendar;
 use calsync_core::hold::Verdict;
@@ -14,7 +15,6 @@ use calsync_core::plan::{self, Plan, PlanInput, RuleInput};
 use calsync_core::ports::{Capabilities, Lease, ProviderAccount, UserState};
 use calsync_core::rule::{self, Rule};
 
-use crate::alerts;
 use crate::push::Pushed;
 use crate::report::BlockChange;
 use crate::{Engine, EngineError};
@@ -150,7 +150,7 @@ impl Engine {
         let was_held = state.holds.iter().any(|h| h.target == target.id);
         match &plan.verdict {
             Verdict::Hold(hold) => self.alert_held(hold).await?,
-            Verdict::Go if was_held => self.resolve(alerts::HELD, target.id).await?,
+            Verdict::Go if was_held => self.resolve(AlertKind::DeletionsHeld, target.id).await?,
             Verdict::Go => {}
         }
         Ok(())
@@ -168,7 +168,9 @@ impl Engine {
         match &pushed.refused {
             Some(error) => self.alert_refused(target, error).await?,
             // Only what waited before can have been refused before.
-            None if waited && !pushed.done.is_empty() => self.resolve(alerts::REFUSED, target.id).await?,
+            None if waited && !pushed.done.is_empty() => {
+                self.resolve(AlertKind::WritesRefused, target.id).await?
+            }
             None => {}
         }
         done.stuck |= pushed.account_error.is_some();

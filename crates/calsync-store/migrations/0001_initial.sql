@@ -260,12 +260,44 @@ CREATE TABLE alerts (
     action       {text} NOT NULL,
     first_seen   {int} NOT NULL,
     last_seen    {int} NOT NULL,
-    resolved_at  {int},
-    deliveries   {text} NOT NULL
+    resolved_at  {int}
 ){rows};
+CREATE INDEX alerts_newest ON alerts (first_seen, seq);
 CREATE INDEX alerts_resolved ON alerts (resolved_at) WHERE resolved_at IS NOT NULL;
 CREATE UNIQUE INDEX alerts_one_open ON alerts (kind, subject) WHERE resolved_at IS NULL;
 CREATE INDEX alerts_open ON alerts (first_seen, seq) WHERE resolved_at IS NULL;
+
+-- What people were told of each kind of alert, and the messages on their way.
+CREATE TABLE alert_tellings (
+    kind     {text} NOT NULL PRIMARY KEY,
+    version  {int} NOT NULL,
+    telling  {text} NOT NULL
+){busy_rows};
+
+CREATE TABLE alert_deliveries (
+    id           {id} NOT NULL PRIMARY KEY,
+    channel      {text} NOT NULL,
+    message      {text} NOT NULL,
+    state        {text} NOT NULL CHECK (state IN ('pending', 'delivered', 'failed')),
+    attempts     {int} NOT NULL CHECK (attempts >= 0),
+    next_try_at  {int},
+    error        {text},
+    created_at   {int} NOT NULL,
+    finished_at  {int},
+    CHECK ((state = 'pending') = (next_try_at IS NOT NULL)),
+    CHECK ((state = 'pending') = (finished_at IS NULL))
+){rows};
+CREATE INDEX alert_deliveries_due ON alert_deliveries (next_try_at) WHERE next_try_at IS NOT NULL;
+CREATE INDEX alert_deliveries_created ON alert_deliveries (created_at, id);
+CREATE INDEX alert_deliveries_finished ON alert_deliveries (finished_at) WHERE finished_at IS NOT NULL;
+
+-- How it was in each hour.
+CREATE TABLE health_hours (
+    hour     {int} NOT NULL PRIMARY KEY,
+    active   {int} NOT NULL,
+    healthy  {int} NOT NULL,
+    worst    {int} NOT NULL CHECK (worst BETWEEN 0 AND 2)
+){clustered};
 
 CREATE TABLE settings (
     name   {text} NOT NULL PRIMARY KEY,

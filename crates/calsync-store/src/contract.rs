@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use calsync_core::ports::Store;
 
+pub mod alerts;
 pub mod calendars;
 pub mod concurrency;
 pub mod fences;
@@ -67,7 +68,7 @@ macro_rules! store_contract {
                 a_late_delivery_does_not_turn_the_clock_back;
             leases: the_longest_due_goes_first, a_live_lease_is_exclusive, an_expired_lease_is_taken_over,
                 tokens_grow_across_releases, an_expired_lease_nobody_took_is_still_good,
-                release_respects_what_was_raised_meanwhile, any_other_thing_can_be_leased, nobody_claims_a_stranger;
+                release_respects_what_was_raised_meanwhile, any_other_thing_can_be_leased, what_nobody_takes_up_is_overdue, a_due_time_is_brought_forward, nobody_claims_a_stranger;
             leaving: leaving_has_a_reason_until_it_is_over, coming_back_starts_anew,
                 a_disabling_ends_without_a_trace_of_events, a_reset_forgets_all_but_what_stands,
                 an_end_that_nobody_waits_for_changes_nothing, what_came_for_a_calendar_that_left_is_finished;
@@ -92,7 +93,9 @@ macro_rules! store_contract {
                 a_channel_id_is_unique;
             figures: no_notifications_are_no_problem, notification_figures_add_up, subscription_figures_add_up,
                 active_subscriptions_are_counted, a_reading_verifies_the_silence, the_backlog_is_what_nobody_finished,
-                due_retries_are_found, call_stats_add_up, an_alert_is_open_once, a_ping_is_answered;
+                due_retries_are_found, call_stats_add_up, hours_add_up, a_ping_is_answered;
+            alerts: an_alert_is_open_once, alerts_are_counted_by_kind, one_of_two_tells, deliveries_end_one_by_one,
+                hours_keep_their_worst;
             prune: only_what_is_over_is_pruned, what_would_go_is_counted_exactly, a_gone_block_is_forgotten_in_the_end;
             concurrency: each_due_user_goes_to_one_of_many, one_of_many_equal_deliveries_is_new,
                 failures_are_counted_exactly, deliveries_are_counted_exactly, a_job_goes_to_one_of_many;

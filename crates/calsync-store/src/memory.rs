@@ -5,21 +5,23 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use calsync_core::alert::{Alert, Delivery, Group, Told};
 use calsync_core::calendar::{Account, AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use calsync_core::hold::Hold;
 use calsync_core::ids::{
-    AccountId, CalendarId, CorrelationId, NotificationId, RuleId, RunId, SubscriptionId, UserId,
+    AccountId, CalendarId, CorrelationId, DeliveryId, NotificationId, RuleId, RunId, SubscriptionId, UserId,
 };
 use calsync_core::ledger::{LedgerRow, Settlement, Write};
 use calsync_core::mirror::Mirror;
 use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
-    Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue, Lease,
-    NewNotification, NextDue, NotificationMetrics, Prunable, PullApply, Recorded, RunBegun, RunEnd,
-    SealedCredentials, Store, StoreError, SubscriptionCount, SubscriptionMetrics, UserState, Wish,
+    Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue,
+    HealthHour, Lease, NewNotification, NextDue, NotificationHour, NotificationMetrics, Overdue, Prunable,
+    PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, Store, StoreError, SubscriptionCensus,
+    SubscriptionCount, SubscriptionMetrics, UserState, Wish,
 };
 use calsync_core::rule::Rule;
-use calsync_core::run::{Alert, CallStats, Run};
+use calsync_core::run::{CallStats, Run};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 use serde_json::Value;
@@ -27,6 +29,7 @@ use serde_json::Value;
 use crate::rows::missing;
 use crate::tally::Tallies;
 
+mod alerts;
 mod figures;
 mod leases;
 mod leaving;
@@ -78,6 +81,10 @@ struct State {
     call_stats: BTreeMap<(ProviderKind, Ts), CallStats>,
     /// In the order in which they were opened.
     alerts: Vec<Alert>,
+    /// What people were told, by kind.
+    tellings: BTreeMap<String, Told>,
+    alert_deliveries: BTreeMap<DeliveryId, Delivery>,
+    health_hours: BTreeMap<Ts, HealthHour>,
     audit: Vec<(Ts, String, String)>,
 }
 
@@ -175,6 +182,7 @@ store_methods! {
     find_subscription(calendar: CalendarId, provider: ProviderKind, channel: &str) -> Option<Subscription>;
     record_notification(new: NewNotification) -> Recorded;
     raise(calendars: &[CalendarId], wish: Wish, now: Ts) -> ();
+    bring_forward(calendars: &[(CalendarId, Ts)]) -> ();
     claim_due_user(owner: &str, now: Ts, until: Ts) -> Option<ClaimedUser>;
     claim_user(user: UserId, owner: &str, now: Ts, until: Ts) -> Option<ClaimedUser>;
     claim_lease(resource: &str, owner: &str, now: Ts, until: Ts) -> Option<Lease>;
@@ -224,6 +232,19 @@ store_methods! {
     open_alert(alert: &Alert) -> bool;
     resolve_alert(kind: &str, subject: &str, now: Ts) -> bool;
     open_alerts() -> Vec<Alert>;
+    alerts(limit: u32) -> Vec<Alert>;
+    alert_groups() -> Vec<Group>;
+    tellings() -> Vec<Told>;
+    tell(told: &Told, deliveries: &[Delivery]) -> bool;
+    deliveries_due(now: Ts, limit: u32) -> Vec<Delivery>;
+    put_delivery(delivery: &Delivery) -> ();
+    deliveries(limit: u32) -> Vec<Delivery>;
+    census() -> Vec<SubscriptionCensus>;
+    notification_hours(since: Ts) -> Vec<NotificationHour>;
+    recent(since: Ts, limit: u32) -> Vec<Recent>;
+    put_health_hour(hour: &HealthHour) -> ();
+    health_hours(since: Ts) -> Vec<HealthHour>;
+    overdue(before: Ts, now: Ts, limit: u32) -> Vec<Overdue>;
     prune(what: Prunable, before: Ts, limit: u32) -> u64;
     prunable(what: Prunable, before: Ts) -> u64;
     audit(who: &str, what: &str, at: Ts) -> ();

@@ -4,18 +4,20 @@
 //! the database while it holds a write transaction.
 
 use async_trait::async_trait;
+use calsync_core::alert::{Alert, Delivery, Group, Told};
 use calsync_core::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use calsync_core::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
 use calsync_core::ledger::{LedgerRow, Settlement, Write};
 use calsync_core::mirror::Mirror;
 use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
-    Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue, Lease,
-    NewNotification, NextDue, NotificationMetrics, Prunable, PullApply, Recorded, RunBegun, RunEnd,
-    SealedCredentials, Store, StoreError, SubscriptionCount, SubscriptionMetrics, UserState, Wish,
+    Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue,
+    HealthHour, Lease, NewNotification, NextDue, NotificationHour, NotificationMetrics, Overdue, Prunable,
+    PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, Store, StoreError, SubscriptionCensus,
+    SubscriptionCount, SubscriptionMetrics, UserState, Wish,
 };
 use calsync_core::rule::Rule;
-use calsync_core::run::{Alert, CallStats, Run};
+use calsync_core::run::{CallStats, Run};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 use serde_json::Value;
@@ -28,6 +30,7 @@ use lookups::Lookups;
 use pg::{Bell, Pg};
 use receipts::Receipts;
 
+mod alerts;
 mod calendars;
 mod columns;
 pub mod copy;
@@ -215,6 +218,7 @@ store_methods! {
     change_setting(name: &str, expected: Option<&Value>, new: &Value) -> bool;
     find_subscription(calendar: CalendarId, provider: ProviderKind, channel: &str) -> Option<Subscription>;
     raise(calendars: &[CalendarId], wish: Wish, now: Ts) -> ();
+    bring_forward(calendars: &[(CalendarId, Ts)]) -> ();
     claim_due_user(owner: &str, now: Ts, until: Ts) -> Option<ClaimedUser>;
     claim_user(user: UserId, owner: &str, now: Ts, until: Ts) -> Option<ClaimedUser>;
     claim_lease(resource: &str, owner: &str, now: Ts, until: Ts) -> Option<Lease>;
@@ -264,6 +268,19 @@ store_methods! {
     open_alert(alert: &Alert) -> bool;
     resolve_alert(kind: &str, subject: &str, now: Ts) -> bool;
     open_alerts() -> Vec<Alert>;
+    alerts(limit: u32) -> Vec<Alert>;
+    alert_groups() -> Vec<Group>;
+    tellings() -> Vec<Told>;
+    tell(told: &Told, deliveries: &[Delivery]) -> bool;
+    deliveries_due(now: Ts, limit: u32) -> Vec<Delivery>;
+    put_delivery(delivery: &Delivery) -> ();
+    deliveries(limit: u32) -> Vec<Delivery>;
+    census() -> Vec<SubscriptionCensus>;
+    notification_hours(since: Ts) -> Vec<NotificationHour>;
+    recent(since: Ts, limit: u32) -> Vec<Recent>;
+    put_health_hour(hour: &HealthHour) -> ();
+    health_hours(since: Ts) -> Vec<HealthHour>;
+    overdue(before: Ts, now: Ts, limit: u32) -> Vec<Overdue>;
     prune(what: Prunable, before: Ts, limit: u32) -> u64;
     prunable(what: Prunable, before: Ts) -> u64;
     audit(who: &str, what: &str, at: Ts) -> ();

@@ -3,10 +3,18 @@
 use std::collections::BTreeMap;
 
 use calsync_core::notification::Served;
-use calsync_core::ports::NotificationMetrics;
+use calsync_core::ports::{NotificationHour, NotificationMetrics};
 use calsync_core::time::Ts;
 
 const MINUTE: i64 = 60_000_000;
+/// In microseconds.
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+
+/// The beginning of the hour that an instant is in.
+pub(crate) fn hour(at: Ts) -> Ts {
+    let micros = at.micros();
+    Ts::from_micros(micros.saturating_sub(micros.rem_euclid(HOUR)))
+}
 
 /// The beginning of the minute that an instant is in.
 pub(crate) fn minute(at: Ts) -> Ts {
@@ -54,6 +62,12 @@ impl Tally {
         self.calendars_synced += other.calendars_synced;
         self.events_processed += other.events_processed;
         self.busy_blocks_updated += other.busy_blocks_updated;
+    }
+
+    /// Those of an hour: what is open of them is what nobody has finished.
+    pub(crate) fn of_hour(&self, hour: Ts) -> NotificationHour {
+        let open = self.received.saturating_sub(self.completed + self.failed);
+        NotificationHour { hour, metrics: self.metrics(open) }
     }
 
     /// As the port tells it.

@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::hold::Hold;
 use crate::ids::{CalendarId, EventId, NotificationId, RunId, SubscriptionId, UserId};
 use crate::ledger::{LedgerRow, Write};
-use crate::notification::{AfterFailure, Served};
+use crate::notification::{AfterFailure, ProcessingStatus, Served};
 use crate::rule::Rule;
 use crate::run::{RunCounts, RunStatus};
 use crate::subscription::{Subscription, SubscriptionStatus};
@@ -372,8 +372,75 @@ pub struct SubscriptionMetrics {
     pub healthy: u64,
     /// Active and ending within the renewal buffer.
     pub expiring: u64,
+    /// Active and ending so soon that renewal should have taken them long ago.
+    pub late: u64,
     /// Active with five failures in a row or more.
     pub failing: u64,
+    /// Calendars that should have one and have none.
+    pub unwatched: u64,
+}
+
+/// How many subscriptions there are of one provider and status: kept as they change.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SubscriptionCensus {
+    /// Which provider.
+    pub provider: ProviderKind,
+    /// Which status.
+    pub status: SubscriptionStatus,
+    /// How many.
+    pub count: u64,
+}
+
+/// Notifications received in one hour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct NotificationHour {
+    /// Which, as its first instant.
+    pub hour: Ts,
+    /// Their figures; `pending` is what is neither completed nor failed of them.
+    pub metrics: NotificationMetrics,
+}
+
+/// How it was in one hour, as it was seen last in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HealthHour {
+    /// Which, as its first instant.
+    pub hour: Ts,
+    /// Active subscriptions.
+    pub active: u64,
+    /// Healthy ones among them.
+    pub healthy: u64,
+    /// How loud the worst of the hour was: 0 healthy, 1 degraded, 2 critical.
+    pub worst: u8,
+}
+
+/// A notification that came lately, for people.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Recent {
+    /// Which.
+    pub id: NotificationId,
+    /// Of which calendar.
+    pub calendar: CalendarId,
+    /// From which provider.
+    pub provider: ProviderKind,
+    /// When.
+    pub received_at: Ts,
+    /// How far it has come.
+    pub status: ProcessingStatus,
+    /// How long it took, where it is completed.
+    pub took_ms: Option<i64>,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+}
+
+/// A calendar that should have been looked at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Overdue {
+    /// Which.
+    pub calendar: CalendarId,
+    /// When it was due.
+    pub due_at: Ts,
+    /// Who is at work on its user, if anybody is.
+    pub held_by: Option<String>,
 }
 
 /// Subscriptions of one provider and status.
@@ -406,7 +473,7 @@ pub enum Prunable {
     Figures,
     /// Lines of the audit log.
     Audit,
-    /// Resolved alerts, by when they were resolved.
+    /// Resolved alerts and what was said of them, by when they were resolved.
     Alerts,
 }
 

@@ -7,17 +7,19 @@
 use async_trait::async_trait;
 
 use super::{
-    Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue, Lease,
-    NewNotification, NextDue, NotificationMetrics, Prunable, PullApply, Recorded, RunBegun, RunEnd,
-    SealedCredentials, StoreError, SubscriptionCount, SubscriptionMetrics, UserState, Wish,
+    Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue,
+    HealthHour, Lease, NewNotification, NextDue, NotificationHour, NotificationMetrics, Overdue, Prunable,
+    PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, StoreError, SubscriptionCensus,
+    SubscriptionCount, SubscriptionMetrics, UserState, Wish,
 };
+use crate::alert::{Alert, Delivery, Group, Told};
 use crate::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use crate::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
 use crate::ledger::{LedgerRow, Settlement, Write};
 use crate::mirror::Mirror;
 use crate::notification::{Notification, ProcessingStatus};
 use crate::rule::Rule;
-use crate::run::{Alert, CallStats, Run};
+use crate::run::{CallStats, Run};
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::time::Ts;
 
@@ -132,6 +134,8 @@ pub trait Store: Send + Sync {
         now: Ts,
         until: Ts,
     ) -> Result<Option<ClaimedUser>, StoreError>;
+    /// Brings the due times of calendars that take part forward to these; nothing is put off.
+    async fn bring_forward(&self, calendars: &[(CalendarId, Ts)]) -> Result<(), StoreError>;
     /// Takes a lease on any other thing; `None` while somebody else holds it.
     async fn claim_lease(
         &self,
@@ -268,6 +272,18 @@ pub trait Store: Send + Sync {
     async fn notification_metrics(&self, since: Ts) -> Result<NotificationMetrics, StoreError>;
     /// Subscription figures.
     async fn subscription_metrics(&self, now: Ts) -> Result<SubscriptionMetrics, StoreError>;
+    /// How many subscriptions there are, by provider and status.
+    async fn census(&self) -> Result<Vec<SubscriptionCensus>, StoreError>;
+    /// Notification figures by hour, from the hour that `since` is in; hours without any are left out.
+    async fn notification_hours(&self, since: Ts) -> Result<Vec<NotificationHour>, StoreError>;
+    /// The newest notifications received at `since` or later, newest first.
+    async fn recent(&self, since: Ts, limit: u32) -> Result<Vec<Recent>, StoreError>;
+    /// Notes how it is in an hour; the worst of the hour stays.
+    async fn put_health_hour(&self, hour: &HealthHour) -> Result<(), StoreError>;
+    /// How it was, by hour, from `since` on.
+    async fn health_hours(&self, since: Ts) -> Result<Vec<HealthHour>, StoreError>;
+    /// Calendars that were due before `before` and have not been given back since, the longest due first.
+    async fn overdue(&self, before: Ts, now: Ts, limit: u32) -> Result<Vec<Overdue>, StoreError>;
     /// The newest runs, of one calendar or of all.
     async fn runs(&self, calendar: Option<CalendarId>, limit: u32) -> Result<Vec<Run>, StoreError>;
     /// Adds call counts to those of their minutes.
@@ -280,6 +296,20 @@ pub trait Store: Send + Sync {
     async fn resolve_alert(&self, kind: &str, subject: &str, now: Ts) -> Result<bool, StoreError>;
     /// Open alerts, newest first.
     async fn open_alerts(&self) -> Result<Vec<Alert>, StoreError>;
+    /// The newest alerts, open or not, newest first.
+    async fn alerts(&self, limit: u32) -> Result<Vec<Alert>, StoreError>;
+    /// Open alerts by kind.
+    async fn alert_groups(&self) -> Result<Vec<Group>, StoreError>;
+    /// What people were told of each kind, and how often that changed.
+    async fn tellings(&self) -> Result<Vec<Told>, StoreError>;
+    /// Takes over what people are told from now on, with the messages about it, if it has changed as often as `Told` says.
+    async fn tell(&self, told: &Told, deliveries: &[Delivery]) -> Result<bool, StoreError>;
+    /// Deliveries whose time has come, the longest due first.
+    async fn deliveries_due(&self, now: Ts, limit: u32) -> Result<Vec<Delivery>, StoreError>;
+    /// What became of a delivery; one that is over stays so.
+    async fn put_delivery(&self, delivery: &Delivery) -> Result<(), StoreError>;
+    /// The newest deliveries, newest first.
+    async fn deliveries(&self, limit: u32) -> Result<Vec<Delivery>, StoreError>;
     /// Deletes rows that ended before `before`, the oldest first, at most `limit`; how many. Never what is still in use.
     async fn prune(&self, what: Prunable, before: Ts, limit: u32) -> Result<u64, StoreError>;
     /// How many rows `prune` would delete before `before`, where all that precede `what` in `Prunable::ALL` have gone first.

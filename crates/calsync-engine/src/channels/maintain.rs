@@ -88,6 +88,13 @@ impl Engine {
         }
     }
 
+    /// The same by itself; how many.
+    pub(crate) async fn suspend_hopeless(&self) -> Result<u32, EngineError> {
+        let mut done = Maintenance::default();
+        self.suspend_failing(self.clock.now().plus(ROUND), &mut done).await?;
+        Ok(done.suspended)
+    }
+
     async fn suspend(&self, channel: &Subscription) -> Result<(), EngineError> {
         let now = self.clock.now();
         // First the calendar: nothing must open another one at once.

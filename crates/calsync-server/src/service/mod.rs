@@ -169,7 +169,12 @@ fn engine_config(settings: &Settings, ids: &dyn IdGen, clock: &dyn Clock) -> Eng
         owner: ids.uuid(clock.now()).to_string(),
         window_past_days: sync.window_past_days,
         window_future_days: sync.window_future_days,
-        intervals: Intervals { poll: sync.poll, fallback_poll: sync.fallback_poll, full: sync.full_sync },
+        intervals: Intervals {
+            poll: sync.poll,
+            fallback_poll: sync.fallback_poll,
+            full: sync.full_sync,
+            ..Intervals::default()
+        },
         hold_recheck: sync.hold_recheck,
         lease: sync.lease,
         public_url: public.map(|url| url.as_str().trim_end_matches('/').to_owned()),

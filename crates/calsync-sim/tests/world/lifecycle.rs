@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use calsync_core::alert::AlertLevel;
 use calsync_core::calendar::{AccountStatus, Calendar};
 use calsync_core::delivery::GRACE;
 use calsync_core::ids::CalendarId;
 use calsync_core::ports::{CalendarChange, Switch};
-use calsync_core::run::{AlertLevel, RunKind};
+use calsync_core::run::RunKind;
 use calsync_core::schedule::Method;
 use calsync_core::subscription::{
     PROVISIONAL_LIFE, REVIVE_AFTER, SILENCE_LIMIT, Subscription, SubscriptionStatus,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use async_trait::async_trait;
+use calsync_core::alert::{Alert, Delivery, Group, Told};
 use calsync_core::calendar::*;
 use calsync_core::ids::*;
 use calsync_core::ledger::*;
@@ -107,6 +108,7 @@ pass_through! {
     fn find_subscription(&self, calendar: CalendarId, provider: ProviderKind, channel: &str) -> Option<Subscription>;
     fn record_notification(&self, new: NewNotification) -> Recorded;
     fn raise(&self, calendars: &[CalendarId], wish: Wish, now: Ts) -> ();
+    fn bring_forward(&self, calendars: &[(CalendarId, Ts)]) -> ();
     fn claim_due_user(&self, owner: &str, now: Ts, until: Ts) -> Option<ClaimedUser>;
     fn claim_user(&self, user: UserId, owner: &str, now: Ts, until: Ts) -> Option<ClaimedUser>;
     fn claim_lease(&self, resource: &str, owner: &str, now: Ts, until: Ts) -> Option<Lease>;
@@ -158,6 +160,19 @@ pass_through! {
     fn open_alert(&self, alert: &Alert) -> bool;
     fn resolve_alert(&self, kind: &str, subject: &str, now: Ts) -> bool;
     fn open_alerts(&self) -> Vec<Alert>;
+    fn alerts(&self, limit: u32) -> Vec<Alert>;
+    fn alert_groups(&self) -> Vec<Group>;
+    fn tellings(&self) -> Vec<Told>;
+    fn tell(&self, told: &Told, deliveries: &[Delivery]) -> bool;
+    fn deliveries_due(&self, now: Ts, limit: u32) -> Vec<Delivery>;
+    fn put_delivery(&self, delivery: &Delivery) -> ();
+    fn deliveries(&self, limit: u32) -> Vec<Delivery>;
+    fn census(&self) -> Vec<SubscriptionCensus>;
+    fn notification_hours(&self, since: Ts) -> Vec<NotificationHour>;
+    fn recent(&self, since: Ts, limit: u32) -> Vec<Recent>;
+    fn put_health_hour(&self, hour: &HealthHour) -> ();
+    fn health_hours(&self, since: Ts) -> Vec<HealthHour>;
+    fn overdue(&self, before: Ts, now: Ts, limit: u32) -> Vec<Overdue>;
     fn change_setting(&self, name: &str, expected: Option<&serde_json::Value>, new: &serde_json::Value) -> bool;
     fn audited(&self, about: &str, limit: u32) -> Vec<AuditLine>;
     fn audit(&self, who: &str, what: &str, at: Ts) -> ();

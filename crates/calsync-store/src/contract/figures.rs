@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::NotificationId;
-use calsync_core::notification::{AfterFailure, Served};
+use calsync_core::notification::{AfterFailure, ProcessingStatus, Served};
 use calsync_core::ports::{
-    Blame, CalendarChange, NotificationMetrics, NotificationsEnd, Store, SubscriptionMetrics, Switch,
+    Blame, CalendarChange, NotificationMetrics, NotificationsEnd, Store, SubscriptionCensus,
+    SubscriptionMetrics, Switch,
 };
-use calsync_core::run::{Alert, AlertLevel, CallStats, RunKind, RunStatus};
+use calsync_core::run::{CallStats, RunKind, RunStatus};
 use calsync_core::subscription::{FAILING_FROM, Subscription, SubscriptionStatus};
-use serde_json::json;
 
 use super::world::*;
 
@@ -107,6 +107,11 @@ pub async fn active_subscriptions_are_counted(store: Arc<dyn Store>) {
     assert_eq!(active().await, 3);
     w.store.begin_subscription(&subscription(23, w.a), Some(a.id)).await.unwrap();
     assert_eq!(active().await, 3);
+    let census = |status, count| SubscriptionCensus { provider: ProviderKind::Google, status, count };
+    assert_eq!(
+        w.store.census().await.unwrap(),
+        [census(SubscriptionStatus::Active, 3), census(SubscriptionStatus::Expired, 1)]
+    );
     w.store.set_subscription_status(b.id, SubscriptionStatus::Suspended, None).await.unwrap();
     w.store.set_subscription_status(b.id, SubscriptionStatus::Suspended, None).await.unwrap();
     assert_eq!(active().await, 2);
@@ -116,6 +121,39 @@ pub async fn active_subscriptions_are_counted(store: Arc<dyn Store>) {
     assert_eq!(active().await, 1);
     w.store.remove_account(w.account).await.unwrap();
     assert_eq!(active().await, 0);
+    assert_eq!(w.store.census().await.unwrap(), []);
+}
+
+/// By the hour of their receipt; and the newest one by one.
+pub async fn hours_add_up(store: Arc<dyn Store>) {
+    const HOUR: i64 = 3_600;
+    let w = World::new(store).await;
+    let s = w.watch(20, w.a).await;
+    let lease = w.lease(20).await;
+    // What a confirmation counted is left aside.
+    let since = t(50 * HOUR);
+    for (n, at) in [(30, 50 * HOUR), (31, 50 * HOUR + 1), (32, 52 * HOUR)] {
+        w.store.record_notification(delivery(n, &s, at)).await.unwrap();
+    }
+    let begun = run(50, w.a, RunKind::Webhook, 52 * HOUR + 5);
+    w.store.begin_run(&lease, &begun).await.unwrap();
+    let served = Served { calendars_synced: 1, events_processed: 2, busy_blocks_updated: 3 };
+    let done = NotificationsEnd::Completed(served);
+    w.store.end_run(&lease, &end(&begun, 52 * HOUR + 6, RunStatus::Succeeded, done)).await.unwrap();
+    w.store.record_notification(delivery(33, &s, 52 * HOUR + 7)).await.unwrap();
+    let hours = w.store.notification_hours(since).await.unwrap();
+    let told: Vec<_> =
+        hours.iter().map(|h| (h.metrics.total, h.metrics.completed, h.metrics.pending)).collect();
+    assert_eq!(told, [(2, 2, 0), (2, 1, 1)]);
+    let [first, last] = [hours[0].hour.micros(), hours[1].hour.micros()];
+    assert_eq!((last - first, first % 3_600_000_000), (2 * 3_600_000_000, 0));
+    assert!((0..3_600_000_000).contains(&(since.micros() - first)));
+    let recent = w.store.recent(t(50 * HOUR + 1), 2).await.unwrap();
+    let told: Vec<_> = recent.iter().map(|r| (r.id.0, r.calendar, r.status)).collect();
+    let (pending, completed) = (ProcessingStatus::Pending, ProcessingStatus::Completed);
+    assert_eq!(told, [(id(33), w.a, pending), (id(32), w.a, completed)]);
+    assert_eq!(recent[1].took_ms, Some(6_000));
+    assert_eq!(w.store.recent(t(52 * HOUR + 8), 9).await.unwrap(), []);
 }
 
 /// Those whose time has come, the longest due first.
@@ -159,13 +197,14 @@ pub async fn subscription_figures_add_up(store: Arc<dyn Store>) {
         // Exactly at the limits: six hours of silence are not too long yet, and a day before the end is time.
         (Some(6 * HOUR), 36 * HOUR + 1, 0),
     ];
-    let names: Vec<String> = (0..table.len()).map(|n| format!("many-{n}")).collect();
+    let names: Vec<String> = (0..table.len() + 2).map(|n| format!("many-{n}")).collect();
     let many: Vec<_> = names
         .iter()
         .enumerate()
         .map(|(n, name)| (calsync_core::ids::CalendarId(id(100 + n as u64)), listed(name)))
         .collect();
     w.store.update_calendar_list(w.account, &many).await.unwrap();
+    let table_len = table.len();
     for (n, ((heard, ends, failure_count), (calendar, _))) in table.into_iter().zip(&many).enumerate() {
         w.store.change_calendar(*calendar, CalendarChange::SyncEnabled(Switch::On), t(1)).await.unwrap();
         let s = Subscription {
@@ -176,8 +215,21 @@ pub async fn subscription_figures_add_up(store: Arc<dyn Store>) {
         };
         w.store.begin_subscription(&s, None).await.unwrap();
     }
-    let expected = SubscriptionMetrics { active: 7, healthy: 4, expiring: 2, failing: 1 };
-    assert_eq!(w.store.subscription_metrics(t(12 * HOUR)).await.unwrap(), expected);
+    let metrics = async |now| w.store.subscription_metrics(t(now)).await.unwrap();
+    // Two more could be watched and are not.
+    let [b, c] = [many[table_len].0, many[table_len + 1].0];
+    for free in [b, c] {
+        w.store.change_calendar(free, CalendarChange::SyncEnabled(Switch::On), t(1)).await.unwrap();
+    }
+    let expected =
+        SubscriptionMetrics { active: 7, healthy: 4, expiring: 2, late: 0, failing: 1, unwatched: 2 };
+    assert_eq!(metrics(12 * HOUR).await, expected);
+    w.store.postpone_opening(b, t(1_000 * HOUR)).await.unwrap();
+    assert_eq!(metrics(12 * HOUR).await.unwatched, 2, "to be left alone is not to be well");
+    w.store.change_calendar(b, CalendarChange::PushUnsupported, t(2)).await.unwrap();
+    assert_eq!(metrics(12 * HOUR).await.unwatched, 1);
+    // Eleven hours before its end a channel that lived for a day and a half should have been renewed.
+    assert_eq!((metrics(25 * HOUR - 1).await.late, metrics(25 * HOUR).await.late), (0, 1));
 }
 
 /// Pending, at work, or waiting for another try.
@@ -225,35 +277,6 @@ pub async fn call_stats_add_up(store: Arc<dyn Store>) {
     let sum = stat(google, 1, 15, &[("transient", 3), ("gone", 4)], 900);
     assert_eq!(store.call_stats(t(60)).await.unwrap(), [sum, stat(apple, 1, 1, &[], 50)]);
     assert_eq!(store.call_stats(t(0)).await.unwrap().len(), 3);
-}
-
-/// Seen again it stays one; resolved it can open again.
-pub async fn an_alert_is_open_once(store: Arc<dyn Store>) {
-    let alert = |kind: &str, subject: &str, at| Alert {
-        kind: kind.to_owned(),
-        subject: subject.to_owned(),
-        level: AlertLevel::Warning,
-        message: format!("seen at {at}"),
-        action: "look".to_owned(),
-        first_seen: t(at),
-        last_seen: t(at),
-        resolved_at: None,
-        deliveries: json!(null),
-    };
-    assert!(store.open_alert(&alert("database_down", "", 10)).await.unwrap());
-    assert!(store.open_alert(&alert("account_needs_reconnect", "x", 10)).await.unwrap());
-    let worse = Alert { level: AlertLevel::Critical, ..alert("database_down", "", 20) };
-    assert!(!store.open_alert(&worse).await.unwrap());
-    let sent = Alert { deliveries: json!({"email": 1}), ..alert("database_down", "", 15) };
-    assert!(!store.open_alert(&sent).await.unwrap());
-    assert!(!store.open_alert(&worse).await.unwrap());
-    let open = store.open_alerts().await.unwrap();
-    let known = Alert { first_seen: t(10), last_seen: t(20), deliveries: json!({"email": 1}), ..worse };
-    assert_eq!(open, [alert("account_needs_reconnect", "x", 10), known], "newest first");
-    assert!(store.resolve_alert("database_down", "", t(30)).await.unwrap());
-    assert!(!store.resolve_alert("database_down", "", t(31)).await.unwrap());
-    assert!(store.open_alert(&alert("database_down", "", 40)).await.unwrap());
-    assert_eq!(store.open_alerts().await.unwrap().len(), 2);
 }
 
 /// It answers while it is open, and audit lines are taken.

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use calsync_core::calendar::Leaving;
 use calsync_core::ids::{AccountId, CalendarId, UserId};
-use calsync_core::ports::{NextDue, Store, Wish};
+use calsync_core::ports::{CalendarChange, NextDue, Store, Wish};
+use calsync_core::time::Ts;
 
 use super::world::*;
 
@@ -102,6 +104,41 @@ pub async fn release_respects_what_was_raised_meanwhile(store: Arc<dyn Store>) {
     assert_eq!(w.get(w.b).await.due_at, Some(t(20)), "it stays due");
     assert_eq!(w.get(w.c).await.due_at, None);
     assert_eq!(w.store.claim_due_user("w", t(30), t(90)).await.unwrap().unwrap().user, w.user, "and is free");
+}
+
+/// With whoever holds its user, while they live.
+pub async fn what_nobody_takes_up_is_overdue(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    w.store.raise(&[w.a], Wish::Changes, t(10)).await.unwrap();
+    let overdue = async |before, now| w.store.overdue(t(before), t(now), 9).await.unwrap();
+    let of_a = async |before, now| overdue(before, now).await.into_iter().find(|o| o.calendar == w.a);
+    assert_eq!(of_a(10, 20).await, None);
+    let nobody = of_a(11, 20).await.unwrap();
+    assert_eq!((nobody.due_at, nobody.held_by), (t(10), None));
+    let lease = w.lease(20).await;
+    assert_eq!(of_a(11, 20).await.unwrap().held_by, Some(lease.owner.clone()));
+    let later = Ts::from_micros(lease.expires_at.micros() + 1);
+    let stale = w.store.overdue(t(11), later, 9).await.unwrap();
+    assert!(stale.iter().all(|o| o.held_by.is_none()), "whoever held it is gone: {stale:?}");
+}
+
+/// Sooner, never later; and only those that take part.
+pub async fn a_due_time_is_brought_forward(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let lease = w.lease(20).await;
+    let a = async || w.store.calendar(w.a).await.unwrap().unwrap();
+    let generation = a().await.dirty_generation;
+    let next = |calendar, at: i64| NextDue { calendar, seen_generation: generation, due_at: Some(t(at)) };
+    w.store.release(&lease, &[next(w.a, 500)]).await.unwrap();
+    let due = async || a().await.due_at;
+    w.store.bring_forward(&[(w.a, t(600))]).await.unwrap();
+    assert_eq!(due().await, Some(t(500)));
+    w.store.bring_forward(&[(w.a, t(400)), (w.b, t(400))]).await.unwrap();
+    assert_eq!((due().await, a().await.dirty_generation), (Some(t(400)), generation));
+    w.store.change_calendar(w.a, CalendarChange::Leave(Leaving::Stopped), t(30)).await.unwrap();
+    let left = a().await.due_at;
+    w.store.bring_forward(&[(w.a, t(1))]).await.unwrap();
+    assert_eq!(due().await, left, "it takes no part");
 }
 
 /// Jobs, by name.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use calsync_core::alert::{Alert, AlertLevel};
 use calsync_core::calendar::ProviderKind;
 use calsync_core::ledger::LedgerState;
 use calsync_core::notification::{ProcessingStatus, Served};
 use calsync_core::ports::{NotificationMetrics, NotificationsEnd, Prunable, Recorded, Store};
-use calsync_core::run::{Alert, AlertLevel, CallStats, RunKind, RunStatus};
+use calsync_core::run::{CallStats, RunKind, RunStatus};
 use calsync_core::subscription::SubscriptionStatus;
-use serde_json::json;
 
 use super::world::*;
 
@@ -79,7 +79,6 @@ pub async fn only_what_is_over_is_pruned(store: Arc<dyn Store>) {
         first_seen: t(1),
         last_seen: t(1),
         resolved_at: None,
-        deliveries: json!(null),
     };
     w.store.open_alert(&alert).await.unwrap();
     assert_eq!(prune(Prunable::Alerts, 1_000, 10).await, 0);

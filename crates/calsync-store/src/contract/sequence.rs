@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use calsync_core::alert::{Alert, AlertLevel, Telling, Told};
 use calsync_core::calendar::{AccountStatus, Cursor, Leaving, ProviderKind};
 use calsync_core::hold::Hold;
 use calsync_core::ids::{AccountId, CalendarId, CorrelationId, NotificationId, RuleId, UserId};
@@ -14,7 +15,7 @@ use calsync_core::ports::{
     PullApply, RunEnd, Store, StoreError, Switch, Wish,
 };
 use calsync_core::rule::RuleOptions;
-use calsync_core::run::{Alert, AlertLevel, CallStats, Run, RunKind, RunStatus};
+use calsync_core::run::{CallStats, Run, RunKind, RunStatus};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::{Ts, Window};
 use serde_json::json;
@@ -68,6 +69,14 @@ pub(super) async fn observe(store: &Arc<dyn Store>) -> Vec<String> {
     see!(store.unwatched_calendars(Ts::MAX, 100));
     see!(store.call_stats(t(0)));
     see!(store.open_alerts());
+    see!(store.alerts(100));
+    see!(store.alert_groups());
+    see!(store.tellings());
+    see!(store.deliveries(100));
+    see!(store.census());
+    see!(store.notification_hours(t(0)));
+    see!(store.recent(t(0), 100));
+    see!(store.overdue(t(1_000), Ts::MAX, 100));
     see!(store.setting("name"));
     see!(store.runs(None, 20));
     seen

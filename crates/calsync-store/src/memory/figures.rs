@@ -1,17 +1,20 @@
 //! Figures and logs in memory.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use calsync_core::ids::CalendarId;
 use calsync_core::notification::{Notification, ProcessingStatus};
-use calsync_core::ports::{AuditLine, NotificationMetrics, StoreError, SubscriptionMetrics};
-use calsync_core::run::{Alert, CallStats, Run};
+use calsync_core::ports::{
+    AuditLine, HealthHour, NotificationHour, NotificationMetrics, Recent, StoreError, SubscriptionCensus,
+    SubscriptionMetrics,
+};
+use calsync_core::run::{CallStats, Run};
 use calsync_core::subscription::{FAILING_FROM, RENEWAL_BUFFER, SILENCE_LIMIT, SubscriptionStatus};
 use calsync_core::time::Ts;
-use serde_json::Value;
 
 use super::State;
-use crate::tally::{Tally, minute};
+use crate::tally::{Tally, hour, minute};
 
 impl State {
     pub(super) fn notifications(
@@ -50,9 +53,56 @@ impl State {
             metrics.active += 1;
             metrics.healthy += u64::from(s.is_healthy(now, SILENCE_LIMIT));
             metrics.expiring += u64::from(s.needs_renewal(now, RENEWAL_BUFFER));
+            metrics.late += u64::from(s.is_late(now));
             metrics.failing += u64::from(s.failure_count >= FAILING_FROM);
         }
+        metrics.unwatched = self.unwatched_calendars(Ts::MAX, u32::MAX)?.len() as u64;
         Ok(metrics)
+    }
+
+    pub(super) fn census(&self) -> Result<Vec<SubscriptionCensus>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for s in self.subscriptions.values() {
+            *counts.entry((s.provider, s.status)).or_insert(0) += 1;
+        }
+        let one = |((provider, status), count)| SubscriptionCensus { provider, status, count };
+        Ok(counts.into_iter().map(one).collect())
+    }
+
+    pub(super) fn notification_hours(&self, since: Ts) -> Result<Vec<NotificationHour>, StoreError> {
+        let mut hours: BTreeMap<Ts, Tally> = BTreeMap::new();
+        for (minute, tally) in self.tallies.range(hour(since)..) {
+            hours.entry(hour(*minute)).or_default().add(tally);
+        }
+        Ok(hours.into_iter().map(|(hour, tally)| tally.of_hour(hour)).collect())
+    }
+
+    pub(super) fn recent(&self, since: Ts, limit: u32) -> Result<Vec<Recent>, StoreError> {
+        let mut found: Vec<_> = self.notifications.values().filter(|n| n.received_at >= since).collect();
+        found.sort_by_key(|n| Reverse((n.received_at, n.id)));
+        let recent = |n: &Notification| {
+            let channel = self.subscriptions.get(&n.subscription)?;
+            Some(Recent {
+                id: n.id,
+                calendar: channel.calendar,
+                provider: channel.provider,
+                received_at: n.received_at,
+                status: n.status,
+                took_ms: n.processing_time_ms,
+                error: n.error_message.clone(),
+            })
+        };
+        Ok(found.into_iter().filter_map(recent).take(limit as usize).collect())
+    }
+
+    pub(super) fn put_health_hour(&mut self, hour: &HealthHour) -> Result<(), StoreError> {
+        let known = self.health_hours.entry(hour.hour).or_insert(*hour);
+        *known = HealthHour { worst: known.worst.max(hour.worst), ..*hour };
+        Ok(())
+    }
+
+    pub(super) fn health_hours(&self, since: Ts) -> Result<Vec<HealthHour>, StoreError> {
+        Ok(self.health_hours.range(since..).map(|(_, hour)| *hour).collect())
     }
 
     pub(super) fn runs(&self, calendar: Option<CalendarId>, limit: u32) -> Result<Vec<Run>, StoreError> {
@@ -86,37 +136,6 @@ impl State {
 
     pub(super) fn call_stats(&self, since: Ts) -> Result<Vec<CallStats>, StoreError> {
         Ok(self.call_stats.values().filter(|s| s.minute >= since).cloned().collect())
-    }
-
-    fn open_alert_mut(&mut self, kind: &str, subject: &str) -> Option<&mut Alert> {
-        self.alerts.iter_mut().find(|a| a.resolved_at.is_none() && a.kind == kind && a.subject == subject)
-    }
-
-    pub(super) fn open_alert(&mut self, alert: &Alert) -> Result<bool, StoreError> {
-        let Some(open) = self.open_alert_mut(&alert.kind, &alert.subject) else {
-            self.alerts.push(Alert { resolved_at: None, ..alert.clone() });
-            return Ok(true);
-        };
-        open.level = alert.level;
-        open.message = alert.message.clone();
-        open.action = alert.action.clone();
-        open.last_seen = open.last_seen.max(alert.last_seen);
-        if alert.deliveries != Value::Null {
-            open.deliveries = alert.deliveries.clone();
-        }
-        Ok(false)
-    }
-
-    pub(super) fn resolve_alert(&mut self, kind: &str, subject: &str, now: Ts) -> Result<bool, StoreError> {
-        let open = self.open_alert_mut(kind, subject);
-        Ok(open.map(|alert| alert.resolved_at = Some(now)).is_some())
-    }
-
-    pub(super) fn open_alerts(&self) -> Result<Vec<Alert>, StoreError> {
-        let mut open: Vec<_> =
-            self.alerts.iter().enumerate().filter(|(_, a)| a.resolved_at.is_none()).collect();
-        open.sort_by_key(|(at, alert)| Reverse((alert.first_seen, *at)));
-        Ok(open.into_iter().map(|(_, alert)| alert.clone()).collect())
     }
 
     pub(super) fn audited(&self, about: &str, limit: u32) -> Result<Vec<AuditLine>, StoreError> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use calsync_core::ids::{CalendarId, UserId};
-use calsync_core::ports::{ClaimedUser, Lease, NextDue, StoreError, Wish};
+use calsync_core::ports::{ClaimedUser, Lease, NextDue, Overdue, StoreError, Wish};
 use calsync_core::time::Ts;
 
-use super::{Held, State, raise};
+use super::{Held, State, due, raise};
 use crate::rows::{lost, user_of_resource, user_resource};
 
 impl State {
@@ -15,6 +15,15 @@ impl State {
         for calendar in self.calendars.values_mut().filter(|c| wanted.contains(&c.id)) {
             raise(calendar, now);
             calendar.full_due |= wish == Wish::Full;
+        }
+        Ok(())
+    }
+
+    pub(super) fn bring_forward(&mut self, calendars: &[(CalendarId, Ts)]) -> Result<(), StoreError> {
+        for (id, at) in calendars {
+            if let Some(calendar) = self.calendars.get_mut(id).filter(|c| c.sync_enabled && !c.missing) {
+                due(calendar, *at);
+            }
         }
         Ok(())
     }
@@ -85,6 +94,18 @@ impl State {
     pub(super) fn renew_lease(&mut self, lease: &Lease, until: Ts) -> Result<Lease, StoreError> {
         self.fence(lease)?.expires_at = until;
         Ok(Lease { expires_at: until, ..lease.clone() })
+    }
+
+    pub(super) fn overdue(&self, before: Ts, now: Ts, limit: u32) -> Result<Vec<Overdue>, StoreError> {
+        let due =
+            self.calendars.values().filter_map(|c| Some((c.due_at.filter(|at| *at < before)?, c.user, c.id)));
+        let mut found: Vec<_> = due.collect();
+        found.sort();
+        let overdue = |(due_at, user, calendar): (Ts, UserId, CalendarId)| {
+            let held = self.leases.get(&user_resource(user)).filter(|held| held.expires_at > now);
+            Overdue { calendar, due_at, held_by: held.and_then(|held| held.owner.clone()) }
+        };
+        Ok(found.into_iter().take(limit as usize).map(overdue).collect())
     }
 
     pub(super) fn release(&mut self, lease: &Lease, next: &[NextDue]) -> Result<(), StoreError> {

@@ -30,7 +30,10 @@ impl State {
                     oldest(self.tallies.keys().filter(|at| **at < before).map(|at| (*at, *at)), limit);
                 let calls = self.call_stats.keys().filter(|(_, at)| *at < before).map(|key| (key.1, *key));
                 let calls = oldest(calls, limit);
-                minutes.iter().filter(|at| self.tallies.remove(at).is_some()).count()
+                let hours = self.health_hours.keys().filter(|at| **at < before).map(|at| (*at, *at));
+                let hours = oldest(hours, limit);
+                hours.iter().filter(|at| self.health_hours.remove(at).is_some()).count()
+                    + minutes.iter().filter(|at| self.tallies.remove(at).is_some()).count()
                     + calls.iter().filter(|key| self.call_stats.remove(key).is_some()).count()
             }
             Prunable::Audit => {
@@ -51,7 +54,10 @@ impl State {
                     left -= usize::from(goes);
                     !goes
                 });
+                let over = self.alert_deliveries.values().filter_map(|d| Some((d.finished_at?, d.id)));
+                let gone = oldest(over.filter(|(at, _)| *at < before), limit);
                 had - self.alerts.len()
+                    + gone.iter().filter(|id| self.alert_deliveries.remove(id).is_some()).count()
             }
         } as u64)
     }

@@ -120,7 +120,24 @@ impl SqlStore {
         self.ring();
         Ok(())
     }
+
+    pub(super) async fn bring_forward(&self, calendars: &[(CalendarId, Ts)]) -> Result<(), StoreError> {
+        let sooner: BTreeMap<CalendarId, Ts> = calendars.iter().copied().collect();
+        let mut tx = self.db.begin().await?;
+        let rows = sooner.into_iter().map(|(id, at)| vals![id, at]).collect();
+        tx.bulk_in_order(&BRING_FORWARD, "calendars", rows).await?;
+        tx.commit().await?;
+        self.ring();
+        Ok(())
+    }
 }
+
+/// Calendar, when: nothing is put off, and nobody is woken who takes no part.
+const BRING_FORWARD: Bulk = Bulk {
+    before: "UPDATE calendars SET due_at = v.column2 FROM (",
+    after: ") AS v WHERE calendars.id = v.column1 AND calendars.sync_enabled = 1 AND calendars.missing = 0 \
+            AND (calendars.due_at IS NULL OR calendars.due_at > v.column2)",
+};
 
 const LISTED: Bulk = Bulk {
     before: "INSERT INTO calendars \

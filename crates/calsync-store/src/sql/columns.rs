@@ -1,5 +1,6 @@
 //! Columns and how a row of them becomes a noun: each list stands beside the function that reads it in that order.
 
+use calsync_core::alert::Alert;
 use calsync_core::block::{CalendarRef, Fingerprint};
 use calsync_core::calendar::{Account, Calendar, Cursor, User};
 use calsync_core::delivery::{Delivery, Unannounced};
@@ -9,7 +10,7 @@ use calsync_core::ledger::{LedgerRow, Write};
 use calsync_core::notification::{Notification, Served};
 use calsync_core::ports::StoreError;
 use calsync_core::rule::Rule;
-use calsync_core::run::{Alert, Run, RunCounts, RunStatus};
+use calsync_core::run::{Run, RunCounts, RunStatus};
 use calsync_core::subscription::Subscription;
 use calsync_core::time::Window;
 
@@ -305,7 +306,7 @@ pub(super) fn hold(mut r: Row) -> Result<Hold, StoreError> {
 
 macro_rules! alert_columns {
     () => {
-        "kind, subject, level, message, action, first_seen, last_seen, resolved_at, deliveries"
+        "kind, subject, level, message, action, first_seen, last_seen, resolved_at"
     };
 }
 pub(super) use alert_columns;
@@ -320,6 +321,5 @@ pub(super) fn alert(mut r: Row) -> Result<Alert, StoreError> {
         first_seen: r.ts()?,
         last_seen: r.ts()?,
         resolved_at: r.opt_ts()?,
-        deliveries: r.json()?,
     })
 }

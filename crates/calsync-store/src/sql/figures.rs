@@ -1,15 +1,13 @@
-//! Call statistics, alerts and the audit log in SQL.
+//! Call statistics, what the hours were like, and the audit log in SQL.
 
 use std::collections::BTreeMap;
 
 use calsync_core::calendar::ProviderKind;
-use calsync_core::ports::{AuditLine, StoreError};
-use calsync_core::run::{Alert, CallStats};
+use calsync_core::ports::{AuditLine, HealthHour, StoreError};
+use calsync_core::run::CallStats;
 use calsync_core::time::Ts;
-use serde_json::Value;
 
 use super::SqlStore;
-use super::columns::{self, select};
 use super::db::Tx;
 use super::value::{Row, Val, vals};
 
@@ -21,13 +19,9 @@ const ADD_STATS: &str = "INSERT INTO provider_call_stats AS s \
     ELSE excluded.latency_max_us END, quota_used = s.quota_used + excluded.quota_used";
 const ADD_ERRORS: &str = "INSERT INTO provider_call_errors AS e (provider, minute, class, count) \
     VALUES ($1, $2, $3, $4) ON CONFLICT (minute, provider, class) DO UPDATE SET count = e.count + excluded.count";
-const OPEN_ALERT: &str = "INSERT INTO alerts \
-    (kind, subject, level, message, action, first_seen, last_seen, deliveries) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (kind, subject) WHERE resolved_at IS NULL DO NOTHING";
-/// What was delivered stays known unless the newer word tells more.
-const SEEN_AGAIN: &str = "UPDATE alerts SET level = $3, message = $4, action = $5, \
-    last_seen = CASE WHEN last_seen > $6 THEN last_seen ELSE $6 END, deliveries = coalesce($7, deliveries) \
-    WHERE kind = $1 AND subject = $2 AND resolved_at IS NULL";
+const PUT_HOUR: &str = "INSERT INTO health_hours AS h (hour, active, healthy, worst) VALUES ($1, $2, $3, $4) \
+    ON CONFLICT (hour) DO UPDATE SET active = excluded.active, healthy = excluded.healthy, \
+    worst = CASE WHEN h.worst > excluded.worst THEN h.worst ELSE excluded.worst END";
 
 impl SqlStore {
     pub(super) async fn add_call_stats(&self, stats: &[CallStats]) -> Result<(), StoreError> {
@@ -66,47 +60,18 @@ impl SqlStore {
         Ok(found.into_values().collect())
     }
 
-    pub(super) async fn open_alert(&self, alert: &Alert) -> Result<bool, StoreError> {
-        let mut tx = self.db.begin().await?;
-        let Alert { kind, subject, message, action, .. } = alert;
-        let level = Val::word(&alert.level)?;
-        let opened = vals![
-            kind.as_str(),
-            subject.as_str(),
-            level.clone(),
-            message.as_str(),
-            action.as_str(),
-            alert.first_seen,
-            alert.last_seen,
-            Val::json(&alert.deliveries)?,
-        ];
-        let new = tx.exec(OPEN_ALERT, opened).await? == 1;
-        if !new {
-            let deliveries = match &alert.deliveries {
-                Value::Null => Val::Text(None),
-                some => Val::json(some)?,
-            };
-            let (kind, subject) = (kind.as_str(), subject.as_str());
-            let (message, action) = (message.as_str(), action.as_str());
-            tx.exec(SEEN_AGAIN, vals![kind, subject, level, message, action, alert.last_seen, deliveries])
-                .await?;
-        }
-        tx.commit().await?;
-        Ok(new)
+    pub(super) async fn put_health_hour(&self, hour: &HealthHour) -> Result<(), StoreError> {
+        let HealthHour { hour, active, healthy, worst } = *hour;
+        let row = vals![hour, Val::count(active), Val::count(healthy), u32::from(worst)];
+        self.db.exec(PUT_HOUR, row).await.map(drop)
     }
 
-    pub(super) async fn resolve_alert(&self, kind: &str, subject: &str, now: Ts) -> Result<bool, StoreError> {
-        let sql =
-            "UPDATE alerts SET resolved_at = $3 WHERE kind = $1 AND subject = $2 AND resolved_at IS NULL";
-        Ok(self.db.exec(sql, vals![kind, subject, now]).await? == 1)
-    }
-
-    pub(super) async fn open_alerts(&self) -> Result<Vec<Alert>, StoreError> {
-        const SQL: &str = select!(
-            alert_columns,
-            "FROM alerts WHERE resolved_at IS NULL ORDER BY first_seen DESC, seq DESC"
-        );
-        self.db.all(SQL, vals![]).await?.into_iter().map(columns::alert).collect()
+    pub(super) async fn health_hours(&self, since: Ts) -> Result<Vec<HealthHour>, StoreError> {
+        let sql = "SELECT hour, active, healthy, worst FROM health_hours WHERE hour >= $1 ORDER BY hour";
+        let hour = |mut row: Row| {
+            Ok(HealthHour { hour: row.ts()?, active: row.num()?, healthy: row.num()?, worst: row.num()? })
+        };
+        self.db.all(sql, vals![since]).await?.into_iter().map(hour).collect()
     }
 
     pub(super) async fn audited(&self, about: &str, limit: u32) -> Result<Vec<AuditLine>, StoreError> {

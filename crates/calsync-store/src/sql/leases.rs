@@ -1,12 +1,12 @@
 //! Leases in SQL: who works on what, what is due, and the fence that keeps a worker out whose lease was taken over.
 
 use calsync_core::ids::UserId;
-use calsync_core::ports::{ClaimedUser, Lease, NextDue, StoreError};
+use calsync_core::ports::{ClaimedUser, Lease, NextDue, Overdue, StoreError};
 use calsync_core::time::Ts;
 
 use super::SqlStore;
 use super::db::{Bulk, Tx};
-use super::value::vals;
+use super::value::{Row, vals};
 use crate::rows::{lost, user_of_resource, user_resource};
 
 /// One statement, so that of two who ask at once only one gets it. The token outlives every holder. A user's row is there
@@ -35,6 +35,10 @@ macro_rules! claim_due {
     };
 }
 pub(super) use claim_due;
+
+/// A walk along the index of what is due, from its old end.
+pub(super) const OVERDUE: &str = "SELECT c.id, c.due_at, CASE WHEN l.expires_at > $2 THEN l.owner END \
+    FROM calendars c JOIN leases l ON l.user_id = c.user_id WHERE c.due_at < $1 ORDER BY c.due_at, c.user_id, c.id LIMIT $3";
 
 /// Whether there is anybody to claim.
 pub(super) const IS_DUE: &str = "SELECT c.user_id FROM calendars c JOIN leases l ON l.user_id = c.user_id \
@@ -111,6 +115,12 @@ impl SqlStore {
         let rows = next.iter().map(|n| vals![n.calendar, n.seen_generation, n.due_at]).collect();
         tx.bulk_in_order(&NEXT, "calendars", rows).await?;
         tx.commit().await
+    }
+
+    pub(super) async fn overdue(&self, before: Ts, now: Ts, limit: u32) -> Result<Vec<Overdue>, StoreError> {
+        let overdue =
+            |mut row: Row| Ok(Overdue { calendar: row.id()?, due_at: row.ts()?, held_by: row.opt_text()? });
+        self.db.all(OVERDUE, vals![before, now, limit]).await?.into_iter().map(overdue).collect()
     }
 
     pub(super) async fn next_due(&self) -> Result<Option<Ts>, StoreError> {

@@ -2,14 +2,14 @@
 
 use calsync_core::ids::NotificationId;
 use calsync_core::notification::{Notification, ProcessingStatus};
-use calsync_core::ports::{NotificationMetrics, StoreError};
+use calsync_core::ports::{NotificationHour, NotificationMetrics, Recent, StoreError};
 use calsync_core::time::Ts;
 
 use super::SqlStore;
 use super::columns::{self, select};
 use super::db::{Bulk, Tx};
-use super::value::{Val, vals};
-use crate::tally::{Tallies, Tally, minute};
+use super::value::{Row, Val, vals};
+use crate::tally::{HOUR, Tallies, Tally, hour, minute};
 
 const BY_STATUS: &str = select!(
     notification_columns,
@@ -30,6 +30,17 @@ pub(super) const METRICS: &str = "SELECT CAST(coalesce(sum(received), 0) AS BIGI
     CAST(coalesce(sum(time_ms), 0) AS BIGINT), CAST(coalesce(sum(calendars_synced), 0) AS BIGINT), \
     CAST(coalesce(sum(events_processed), 0) AS BIGINT), CAST(coalesce(sum(busy_blocks_updated), 0) AS BIGINT) \
     FROM notification_figures WHERE minute >= $1";
+
+/// Minutes by their hour; what is open of an hour is what nobody has finished of it.
+pub(super) const HOURS: &str = "SELECT minute / 3600000000 AS hour, CAST(sum(received) AS BIGINT), \
+    CAST(sum(completed) AS BIGINT), CAST(sum(failed) AS BIGINT), CAST(sum(time_ms) AS BIGINT), \
+    CAST(sum(calendars_synced) AS BIGINT), CAST(sum(events_processed) AS BIGINT), \
+    CAST(sum(busy_blocks_updated) AS BIGINT) FROM notification_figures WHERE minute >= $1 \
+    GROUP BY minute / 3600000000 ORDER BY 1";
+pub(super) const RECENT: &str = "SELECT n.id, s.calendar_id, s.provider, n.received_at, n.processing_status, \
+    n.processing_time_ms, n.error_message FROM webhook_notifications n \
+    JOIN webhook_subscriptions s ON s.id = n.subscription_id WHERE n.received_at >= $1 \
+    ORDER BY n.received_at DESC, n.id DESC LIMIT $2";
 
 /// Parts that a minute's figures are kept in.
 pub(super) const PARTS: u8 = 8;
@@ -97,5 +108,37 @@ impl SqlStore {
             busy_blocks_updated: row.num()?,
         };
         Ok(tally.metrics(pending))
+    }
+
+    pub(super) async fn notification_hours(&self, since: Ts) -> Result<Vec<NotificationHour>, StoreError> {
+        let of_hour = |mut row: Row| {
+            let number: i64 = row.int()?;
+            let tally = Tally {
+                received: row.num()?,
+                completed: row.num()?,
+                failed: row.num()?,
+                time_ms: row.num()?,
+                calendars_synced: row.num()?,
+                events_processed: row.num()?,
+                busy_blocks_updated: row.num()?,
+            };
+            Ok(tally.of_hour(Ts::from_micros(number.saturating_mul(HOUR))))
+        };
+        self.db.all(HOURS, vals![hour(since)]).await?.into_iter().map(of_hour).collect()
+    }
+
+    pub(super) async fn recent(&self, since: Ts, limit: u32) -> Result<Vec<Recent>, StoreError> {
+        let recent = |mut row: Row| {
+            Ok(Recent {
+                id: row.id()?,
+                calendar: row.id()?,
+                provider: row.word()?,
+                received_at: row.ts()?,
+                status: row.word()?,
+                took_ms: row.opt_int()?,
+                error: row.opt_text()?,
+            })
+        };
+        self.db.all(RECENT, vals![since, limit]).await?.into_iter().map(recent).collect()
     }
 }

@@ -34,14 +34,17 @@ pub(super) const fn statements(what: Prunable) -> &'static [&'static str] {
              WHERE minute < $1 ORDER BY minute LIMIT $2)",
             "DELETE FROM provider_call_stats WHERE (minute, provider) IN \
              (SELECT minute, provider FROM provider_call_stats WHERE minute < $1 ORDER BY minute LIMIT $2)",
+            "DELETE FROM health_hours WHERE hour IN (SELECT hour FROM health_hours WHERE hour < $1 ORDER BY hour LIMIT $2)",
         ],
         Prunable::Audit => &[
             "DELETE FROM audit_log WHERE seq IN (SELECT seq FROM audit_log WHERE at < $1 ORDER BY at, seq LIMIT $2)",
         ],
-        Prunable::Alerts => {
-            &["DELETE FROM alerts WHERE seq IN (SELECT seq FROM alerts WHERE resolved_at < $1 \
-             ORDER BY resolved_at, seq LIMIT $2)"]
-        }
+        Prunable::Alerts => &[
+            "DELETE FROM alerts WHERE seq IN (SELECT seq FROM alerts WHERE resolved_at < $1 \
+                 ORDER BY resolved_at, seq LIMIT $2)",
+            "DELETE FROM alert_deliveries WHERE id IN (SELECT id FROM alert_deliveries WHERE finished_at < $1 \
+                 ORDER BY finished_at, id LIMIT $2)",
+        ],
     }
 }
 
@@ -62,9 +65,13 @@ const fn counts(what: Prunable) -> &'static [&'static str] {
             "SELECT count(*) FROM notification_figures WHERE minute < $1",
             "SELECT count(*) FROM provider_call_errors WHERE minute < $1",
             "SELECT count(*) FROM provider_call_stats WHERE minute < $1",
+            "SELECT count(*) FROM health_hours WHERE hour < $1",
         ],
         Prunable::Audit => &["SELECT count(*) FROM audit_log WHERE at < $1"],
-        Prunable::Alerts => &["SELECT count(*) FROM alerts WHERE resolved_at < $1"],
+        Prunable::Alerts => &[
+            "SELECT count(*) FROM alerts WHERE resolved_at < $1",
+            "SELECT count(*) FROM alert_deliveries WHERE finished_at < $1",
+        ],
     }
 }
 

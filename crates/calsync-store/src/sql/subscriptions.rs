@@ -2,9 +2,11 @@
 
 use calsync_core::calendar::{Calendar, ProviderKind};
 use calsync_core::ids::{CalendarId, SubscriptionId};
-use calsync_core::ports::{ChannelOpened, StoreError, SubscriptionCount, SubscriptionMetrics};
+use calsync_core::ports::{
+    ChannelOpened, StoreError, SubscriptionCensus, SubscriptionCount, SubscriptionMetrics,
+};
 use calsync_core::subscription::{
-    FAILING_FROM, RENEWAL_BUFFER, SILENCE_LIMIT, Subscription, SubscriptionStatus,
+    FAILING_FROM, LATE_FROM, LATE_LIVES, RENEWAL_BUFFER, SILENCE_LIMIT, Subscription, SubscriptionStatus,
 };
 use calsync_core::time::Ts;
 
@@ -74,8 +76,15 @@ pub(super) const METRICS: &str = concat!(
     " < $2), \
      (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $3), \
      (SELECT count(*) FROM webhook_subscriptions \
-      WHERE status = 'active' AND failure_count > 0 AND failure_count >= $4)"
+      WHERE status = 'active' AND failure_count > 0 AND failure_count >= $4), \
+     (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $5 \
+      AND expires_at - coalesce(last_renewal_at, created_at) > $6), \
+     (SELECT count(*) FROM calendars c JOIN accounts a ON a.id = c.account_id \
+      WHERE c.sync_enabled = 1 AND c.webhook_enabled = 1 AND c.missing = 0 AND c.push_unsupported = 0 \
+      AND c.push_admitted = 1 AND a.status = 'active' AND c.watched = 0)"
 );
+pub(super) const CENSUS: &str = "SELECT provider, status, CAST(sum(subscriptions) AS BIGINT) FROM subscription_figures \
+    GROUP BY provider, status HAVING sum(subscriptions) > 0";
 
 /// The one that was replaced is active again, unless it ended or another one is active by now.
 const REINSTATE: &str = "UPDATE webhook_subscriptions SET status = 'active', close_at = NULL \
@@ -301,7 +310,10 @@ impl SqlStore {
 
     pub(super) async fn subscription_metrics(&self, now: Ts) -> Result<SubscriptionMetrics, StoreError> {
         let (silent, renewal) = (now.minus(SILENCE_LIMIT), now.plus(RENEWAL_BUFFER));
-        let mut row = self.db.figure(METRICS, vals![now, silent, renewal, FAILING_FROM]).await?;
+        let (late, lives) = (now.plus(LATE_FROM), LATE_FROM * LATE_LIVES);
+        let lives = i64::try_from(lives.as_micros()).unwrap_or(i64::MAX);
+        let known = vals![now, silent, renewal, FAILING_FROM, late, lives];
+        let mut row = self.db.figure(METRICS, known).await?;
         let active: u64 = row.num()?;
         let (ended, silent): (u64, u64) = (row.num()?, row.num()?);
         Ok(SubscriptionMetrics {
@@ -309,7 +321,21 @@ impl SqlStore {
             healthy: active.saturating_sub(ended + silent),
             expiring: row.num()?,
             failing: row.num()?,
+            late: row.num()?,
+            unwatched: row.num()?,
         })
+    }
+
+    pub(super) async fn census(&self) -> Result<Vec<SubscriptionCensus>, StoreError> {
+        let one = |mut row: Row| {
+            Ok(SubscriptionCensus { provider: row.word()?, status: row.word()?, count: row.num()? })
+        };
+        let rows = self.db.all(CENSUS, vals![]).await?;
+        let mut census: Vec<SubscriptionCensus> =
+            rows.into_iter().map(one).collect::<Result<_, StoreError>>()?;
+        // Sorted here: databases put them in the order of their names.
+        census.sort_by_key(|one| (one.provider, one.status));
+        Ok(census)
     }
 }
 

@@ -6,7 +6,8 @@
 //! integer, because text forms of instants sort wrongly in SQLite. Documents are text.
 
 use calsync_core::ids::{
-    AccountId, CalendarId, CorrelationId, EventId, NotificationId, RuleId, RunId, SubscriptionId, UserId,
+    AccountId, CalendarId, CorrelationId, DeliveryId, EventId, NotificationId, RuleId, RunId, SubscriptionId,
+    UserId,
 };
 use calsync_core::ports::StoreError;
 use calsync_core::time::Ts;
@@ -152,7 +153,7 @@ pub(crate) trait FromUuid {
     fn from_uuid(uuid: Uuid) -> Self;
 }
 
-ids!(AccountId, CalendarId, CorrelationId, NotificationId, RuleId, RunId, SubscriptionId, UserId);
+ids!(AccountId, CalendarId, CorrelationId, DeliveryId, NotificationId, RuleId, RunId, SubscriptionId, UserId);
 
 /// One row, read from left to right.
 pub(crate) struct Row {

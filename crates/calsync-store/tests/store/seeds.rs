@@ -8,7 +8,7 @@ use calsync_store::{Migrate, SqlStore};
 use crate::lite::url;
 
 /// Seeds and steps of every test run. More: `CALSYNC_MODEL_SEED=… CALSYNC_MODEL_STEPS=…` on the contract's own test.
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 10;
 const STEPS: u64 = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

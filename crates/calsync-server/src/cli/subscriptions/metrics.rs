@@ -105,7 +105,10 @@ fn metrics(all: &[Subscription], now: Ts) -> SubscriptionMetrics {
         active: of(&|_| true),
         healthy: of(&|s| s.is_healthy(now, SILENCE_LIMIT)),
         expiring: of(&|s| s.needs_renewal(now, RENEWAL_BUFFER)),
+        late: of(&|s| s.is_late(now)),
         failing: of(&|s| s.failure_count >= FAILING_FROM),
+        // Of a few, what has none is named by `health`.
+        unwatched: 0,
     }
 }
 

@@ -326,7 +326,7 @@ impl Sequence {
 
     pub(super) async fn figures(&mut self, m: &Arc<dyn Store>, r: &Arc<dyn Store>) -> &'static str {
         let kind = self.one_of(&["database_down", "cache_down"]);
-        match self.draw(5) {
+        match self.draw(6) {
             0 | 1 => {
                 let alert = Alert {
                     kind: kind.to_owned(),
@@ -337,7 +337,6 @@ impl Sequence {
                     first_seen: t(self.now),
                     last_seen: t(self.now),
                     resolved_at: None,
-                    deliveries: self.one_of(&[json!(null), json!({"email": 1})]),
                 };
                 let _ = both!(self, m, r, open_alert(&alert));
                 "open_alert"
@@ -347,6 +346,23 @@ impl Sequence {
                 "resolve_alert"
             }
             3 => {
+                let telling = Telling {
+                    thread: id(7),
+                    open: self.often(),
+                    level: AlertLevel::Error,
+                    count: self.draw(9),
+                    message: "words".to_owned(),
+                    first_seen: t(1),
+                    told_at: t(self.now),
+                    over_since: None,
+                    swings: 0,
+                };
+                let version = i64::try_from(self.draw(3)).unwrap();
+                let told = Told { kind: kind.to_owned(), version, telling };
+                let _ = both!(self, m, r, tell(&told, &[]));
+                "tell"
+            }
+            4 => {
                 let value = json!(self.draw(3));
                 let _ = if self.often() {
                     both!(self, m, r, init_setting("name", &value)).map(drop)

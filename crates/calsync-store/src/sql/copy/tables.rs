@@ -157,8 +157,14 @@ tables! {
         copied (count Int) arises () cleared ();
     alerts where "TRUE" key (seq Int)
         copied (kind Text, subject Text, level Text, message Text, action Text, first_seen Int, last_seen Int,
-            resolved_at Int, deliveries Text)
+            resolved_at Int)
         arises () cleared ();
+    alert_tellings where "TRUE" key (kind Text) copied (version Int, telling Text) arises () cleared ();
+    alert_deliveries where "TRUE" key (id Id)
+        copied (channel Text, message Text, state Text, attempts Int, next_try_at Int, error Text, created_at Int,
+            finished_at Int)
+        arises () cleared ();
+    health_hours where "TRUE" key (hour Int) copied (active Int, healthy Int, worst Int) arises () cleared ();
     // Without the mark of the copy itself: see `marker`.
     settings where "name <> 'copy'" key (name Text) copied (value Text) arises () cleared ();
     audit_log where "TRUE" key (seq Int) copied (at Int, who Text, what Text) arises () cleared ();

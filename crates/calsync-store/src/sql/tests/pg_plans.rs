@@ -36,6 +36,10 @@ const FILL: &str = "
       'owner', 1, CASE WHEN n % 1000 = 0 THEN 1000000 WHEN n % 3 = 0 THEN 2000000 + n END,
       CASE WHEN n % 1000 = 1 THEN 0 ELSE 1 END, 1 FROM generate_series(1, 50000) n;
     INSERT INTO subscription_figures SELECT 'google', 'active', n, 6250 FROM generate_series(0, 7) n;
+    INSERT INTO alerts (kind, subject, level, message, action, first_seen, last_seen, resolved_at) \
+     SELECT 'cache_down', n::text, 'error', '', '', n, n, CASE WHEN n > 20 THEN n END FROM generate_series(1, 20000) n;
+    INSERT INTO alert_deliveries SELECT gen_random_uuid(), 'email', '{}', 'delivered', 1, NULL, NULL, n, n \
+     FROM generate_series(1, 20000) n;
     INSERT INTO notification_figures SELECT n * 60000000::bigint, n % 8, 1, 1, 0, 0, 0, 0, 0 FROM generate_series(1, 20000) n;
     INSERT INTO webhook_subscriptions (id, calendar_id, provider, subscription_id, webhook_url, resource_id, token_hash,
       created_at, expires_at, renew_at, status, last_notification_at, last_renewal_at, failure_count, provider_metadata)

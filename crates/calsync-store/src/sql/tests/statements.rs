@@ -2,7 +2,9 @@
 //! must go by.
 
 use super::super::db::Bulk;
-use super::super::{calendars, leases, lite, lookups, notifications, pg, receipts, rollout, runs, settle};
+use super::super::{
+    alerts, calendars, leases, lite, lookups, notifications, pg, receipts, rollout, runs, settle,
+};
 use super::super::{subscriptions, walk};
 
 /// Its text.
@@ -97,7 +99,7 @@ pub(super) const OFTEN: &[Often] = &[
     often(
         "subscription figures",
         Text::Both(subscriptions::METRICS),
-        &[NOW, NOW, NOW, COUNT],
+        &[NOW, NOW, NOW, COUNT, NOW, COUNT],
         &["webhook_subscriptions_active_end", "webhook_subscriptions_failing"],
     ),
     often(
@@ -106,6 +108,10 @@ pub(super) const OFTEN: &[Often] = &[
         &[("bigint", "19950 * 60000000::bigint")],
         &["notification_figures"],
     ),
+    often("overdue", Text::Both(leases::OVERDUE), &[NOW, NOW, LIMIT], &["calendars_due"]),
+    often("recent", Text::Both(notifications::RECENT), &[NOW, LIMIT], &["webhook_notifications_received_at"]),
+    often("deliveries due", Text::Both(alerts::DUE), &[NOW, LIMIT], &["alert_deliveries_due"]),
+    often("alert groups", Text::Both(alerts::GROUPS), &[], &["alerts_one_open"]),
     often(
         "retries",
         Text::Both(notifications::RETRIES),

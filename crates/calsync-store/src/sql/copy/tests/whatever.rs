@@ -57,6 +57,10 @@ fn demanded(table: &str, column: &str, sort: Sort) -> Option<Val> {
         ("sync_runs", "status") => Val::from(if most { "failed" } else { "running" }),
         ("sync_runs", "error") if !most => Val::Text(None),
         ("alerts", "level") => Val::from("critical"),
+        ("alert_deliveries", "state") => Val::from(if most { "failed" } else { "pending" }),
+        ("alert_deliveries", "next_try_at") if most => Val::Int(None),
+        ("alert_deliveries", "finished_at") if !most => Val::Int(None),
+        ("health_hours", "worst") if most => Val::from(2_u32),
         ("ledger", "state") => Val::from("yielded"),
         ("ledger", "repairs") if most => Val::from(255_u32),
         ("provider_call_stats" | "provider_call_errors", "minute") => {

@@ -1,0 +1,221 @@
+//! What people are told of a kind of alert, and when: once when it opens, again while it stays open, once when it is over. What
+//! comes and goes is spoken of the less the oftener it does so. Pure.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{AlertKind, AlertLevel, AlertMessage, Occasion};
+use crate::time::Ts;
+
+/// It is told that it is over when it has been for so long; twice as long after each time that it came back.
+const OVER_AFTER: SignedDuration = SignedDuration::from_mins(1);
+const OVER_AFTER_MAX: SignedDuration = SignedDuration::from_hours(1);
+/// What comes back within this time has come back.
+const SWINGS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+/// People hear that it has become many more at most so often.
+const GROWN_APART: SignedDuration = SignedDuration::from_mins(5);
+/// How many more are many more: so many times as many, and so many at least.
+const GROWN_TIMES: u64 = 2;
+const GROWN_BY: u64 = 10;
+/// How far ahead of ours a stamp may lie before the clock that made it is taken for wrong.
+const CLOCK_SLACK: SignedDuration = SignedDuration::from_mins(5);
+
+/// The open alerts of one kind, as one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Group {
+    /// Which kind.
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+    /// How loud the loudest is.
+    pub level: AlertLevel,
+    /// When the first was first seen.
+    pub first_seen: Ts,
+    /// The newest of the loudest: what it is about,
+    pub subject: String,
+    /// what happened,
+    pub message: String,
+    /// and what to do.
+    pub action: String,
+}
+
+/// What people were told of one kind.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Telling {
+    /// Names the alert from its opening to its end.
+    pub thread: Uuid,
+    /// Whether the last word was that it is open.
+    pub open: bool,
+    /// How loud it was told.
+    pub level: AlertLevel,
+    /// Of how many.
+    pub count: u64,
+    /// The last word of what happened, for the message that it is over.
+    pub message: String,
+    /// Since when.
+    pub first_seen: Ts,
+    /// When something was last told.
+    pub told_at: Ts,
+    /// Since when it seems to be over.
+    #[serde(default)]
+    pub over_since: Option<Ts>,
+    /// How often it came back lately.
+    #[serde(default)]
+    pub swings: u32,
+}
+
+/// What people were told of a kind, as it is stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// Which kind.
+    pub kind: String,
+    /// How often this has changed: whoever changes it says what they took it for.
+    pub version: i64,
+    /// What they were told.
+    pub telling: Telling,
+}
+
+/// How people want to be told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rules {
+    /// Nothing quieter is told now: warnings only while the whole system is not healthy (spec §8).
+    pub floor: AlertLevel,
+    /// How long between two reminders.
+    pub reminder: SignedDuration,
+    /// Nobody wants to hear of this kind now.
+    pub silent: bool,
+}
+
+/// What is remembered of a kind from now on, and what is said of it, if anything. `None`: all stays as it is. `ids` are for a
+/// new thread and for the message.
+pub fn tell(
+    kind: &str,
+    group: Option<&Group>,
+    told: Option<&Telling>,
+    rules: Rules,
+    ids: (Uuid, Uuid),
+    now: Ts,
+) -> Option<(Telling, Option<AlertMessage>)> {
+    let (thread, message_id) = ids;
+    let told = told.map(|told| mended(told, now));
+    let said = |telling: Telling, occasion, group: Option<&Group>| {
+        let message = message(kind, &telling, occasion, group, message_id, now);
+        Some((telling, Some(message)))
+    };
+    let quiet = |telling: Telling| Some((telling, None));
+    match (group, told) {
+        (None, None) => None,
+        (None, Some(told)) if !told.open => None,
+        (None, Some(told)) => match told.over_since {
+            None => quiet(Telling { over_since: Some(now), ..told }),
+            Some(since) if now.since(since) < over_after(told.swings) => None,
+            Some(_) if rules.silent => quiet(Telling { open: false, told_at: now, ..told }),
+            Some(_) => said(Telling { open: false, told_at: now, ..told }, Occasion::Resolved, None),
+        },
+        (Some(group), told) => {
+            let swings = told.as_ref().map_or(0, |told| swings(told, now));
+            let open = told.filter(|told| told.open);
+            let occasion = occasion(group, open.as_ref(), rules, now);
+            match (open, occasion) {
+                // What nobody may hear of now is told when they may.
+                (_, Some(_)) if rules.silent || group.level < rules.floor => None,
+                (open, Some(occasion)) => {
+                    let telling = Telling {
+                        thread: open.as_ref().map_or(thread, |told| told.thread),
+                        open: true,
+                        level: group.level,
+                        count: group.count,
+                        message: group.message.clone(),
+                        first_seen: open.as_ref().map_or(group.first_seen, |told| told.first_seen),
+                        told_at: now,
+                        over_since: None,
+                        swings,
+                    };
+                    said(telling, occasion, Some(group))
+                }
+                (Some(told), None) if told.over_since.is_some() => {
+                    quiet(Telling { over_since: None, swings, ..told })
+                }
+                (_, None) => None,
+            }
+        }
+    }
+}
+
+/// What happened to an open alert that is to be told now.
+fn occasion(group: &Group, open: Option<&Telling>, rules: Rules, now: Ts) -> Option<Occasion> {
+    let Some(told) = open else { return Some(Occasion::Opened) };
+    let apart = now.since(told.told_at);
+    let grown = group.count >= told.count.saturating_mul(GROWN_TIMES)
+        && group.count >= told.count.saturating_add(GROWN_BY);
+    if group.level > told.level {
+        Some(Occasion::Opened)
+    } else if apart >= rules.reminder || grown && apart >= GROWN_APART {
+        Some(Occasion::Reminded)
+    } else {
+        None
+    }
+}
+
+/// How often it has come back lately, now that it is there.
+fn swings(told: &Telling, now: Ts) -> u32 {
+    let came_back = !told.open || told.over_since.is_some();
+    let over_since = told.over_since.unwrap_or(told.told_at);
+    if !came_back {
+        told.swings
+    } else if now.since(over_since) <= SWINGS_WITHIN {
+        told.swings.saturating_add(1)
+    } else {
+        0
+    }
+}
+
+/// It has been over for long enough to say so.
+fn over_after(swings: u32) -> SignedDuration {
+    let doubled = 1_i32.checked_shl(swings.min(16)).unwrap_or(i32::MAX);
+    OVER_AFTER.checked_mul(doubled).unwrap_or(OVER_AFTER_MAX).min(OVER_AFTER_MAX)
+}
+
+/// A stamp from the future was made by a clock that was wrong: nothing must wait for it.
+fn mended(told: &Telling, now: Ts) -> Telling {
+    let sane = |at: Ts| if at > now.plus(CLOCK_SLACK) { now } else { at };
+    Telling { told_at: sane(told.told_at), over_since: told.over_since.map(sane), ..told.clone() }
+}
+
+fn message(
+    kind: &str,
+    telling: &Telling,
+    occasion: Occasion,
+    group: Option<&Group>,
+    id: Uuid,
+    now: Ts,
+) -> AlertMessage {
+    let (subject, message, action) = match group {
+        Some(group) if group.count > 1 => (String::new(), many(kind, group), group.action.clone()),
+        Some(group) => (group.subject.clone(), group.message.clone(), group.action.clone()),
+        None => (
+            String::new(),
+            format!("It is over. It was: {}", telling.message),
+            "Nothing is to be done.".to_owned(),
+        ),
+    };
+    AlertMessage {
+        id,
+        thread: telling.thread,
+        occasion,
+        kind: kind.to_owned(),
+        level: telling.level,
+        subject,
+        count: telling.count,
+        message,
+        action,
+        first_seen: telling.first_seen,
+        at: now,
+    }
+}
+
+fn many(kind: &str, group: &Group) -> String {
+    let words = AlertKind::parse(kind).and_then(AlertKind::many).unwrap_or("things are concerned");
+    format!("{} {words}. The last: {}", group.count, group.message)
+}
