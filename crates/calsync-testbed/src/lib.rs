@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "it is made of test fixtures: what can't be started fails the test")]
 
 mod account;
+mod certificates;
 mod directory;
+pub mod mail;
 mod port;
 pub mod postgres;
 mod process;

@@ -7,13 +7,13 @@ mod options;
 mod programs;
 mod standby;
 mod template;
-mod tls;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::account;
+use crate::certificates;
 use crate::directory::Directory;
 use crate::port::Port;
 use crate::process::{PATIENCE, Process, within};
@@ -29,6 +29,8 @@ pub const APP: &str = "app";
 pub const APP_PASSWORD: &str = "not a secret: %40/?";
 /// The superuser, who may come in without a password through the socket only.
 const SUPERUSER: &str = "postgres";
+/// What it has to be told of its certificate.
+const TLS_SETTINGS: &str = "ssl = 'on'\nssl_cert_file = 'server.crt'\nssl_key_file = 'server.key'\n";
 
 /// A PostgreSQL server with its data. Dropped, it is stopped at once and its data deleted.
 #[derive(Debug)]
@@ -48,8 +50,8 @@ impl Cluster {
         let tls = match options.tls {
             Tls::Off => "",
             Tls::Offered | Tls::Required => {
-                tls::certify(&cluster.data());
-                tls::SETTINGS
+                certificates::certify(&cluster.data());
+                TLS_SETTINGS
             }
         };
         account::write(&cluster.data().join("postgresql.conf"), &format!("{}{tls}", options.settings_file()));
@@ -157,12 +159,12 @@ impl Cluster {
 
     /// The certificate of the authority that signed its own, for `sslrootcert`.
     pub fn authority(&self) -> PathBuf {
-        self.certificate(tls::AUTHORITY)
+        self.certificate(certificates::AUTHORITY)
     }
 
     /// The certificate of an authority that did not sign anything.
     pub fn stranger(&self) -> PathBuf {
-        self.certificate(tls::STRANGER)
+        self.certificate(certificates::STRANGER)
     }
 
     fn certificate(&self, name: &str) -> PathBuf {

@@ -100,6 +100,14 @@ impl Drop for Process {
     }
 }
 
+/// Runs something to its end, which must be a good one.
+pub(crate) fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {said}{wrong}");
+    said.into_owned()
+}
+
 /// Looks again and again until it holds. False if that takes too long.
 pub(crate) fn within(patience: Duration, mut holds: impl FnMut() -> bool) -> bool {
     let began = Instant::now();

@@ -26,14 +26,6 @@ pub(super) fn find(program: &str) -> PathBuf {
     account::find(program, &with_server.collect::<Vec<_>>())
 }
 
-/// Runs something to its end, which must be a good one.
-pub(super) fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {said}{wrong}");
-    said.into_owned()
-}
-
 /// Runs SQL by psql, and gives what it prints without the line break at the end.
 pub(super) fn psql(connection: &str, sql: &str) -> Result<String, String> {
     // A file: psql may want to print before it has read all, and nobody would be there for both.

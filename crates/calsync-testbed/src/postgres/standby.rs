@@ -3,7 +3,7 @@
 
 use super::{Cluster, SUPERUSER, programs};
 use crate::account;
-use crate::process::{PATIENCE, within};
+use crate::process::{self, PATIENCE, within};
 
 /// What a commit on the primary waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Cluster {
             primary.directory().display(),
             primary.port()
         ));
-        programs::run(&mut backup);
+        process::run(&mut backup);
         standby.start_again();
         let follows = format!(
             "SELECT count(*) FROM pg_stat_replication WHERE application_name = '{name}' AND state = 'streaming'"

@@ -10,6 +10,7 @@ use super::{APP, APP_PASSWORD, SUPERUSER, programs};
 use crate::account;
 use crate::directory;
 use crate::directory::Directory;
+use crate::process;
 
 /// To be raised when what is below makes something else, so that older copies are not taken for it.
 const VERSION: u32 = 1;
@@ -21,14 +22,14 @@ pub(super) fn data_in(directory: &Path) -> PathBuf {
 
 /// Puts a copy of the data into a directory.
 pub(super) fn copy_to(directory: &Path) {
-    programs::run(Command::new("tar").arg("-xpf").arg(archive()).arg("-C").arg(directory));
+    process::run(Command::new("tar").arg("-xpf").arg(archive()).arg("-C").arg(directory));
 }
 
 /// The archive with the data. One file and not a directory, so that it is there as a whole or not at all, also where
 /// something tidies up the place for temporary files.
 fn archive() -> PathBuf {
     let place = directory::shared();
-    let server = programs::run(Command::new(programs::find("postgres")).arg("--version"));
+    let server = process::run(Command::new(programs::find("postgres")).arg("--version"));
     let server: String =
         server.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
     let archive = place.join(format!("{}-{VERSION}.tar", server.trim_end_matches('-')));
@@ -57,7 +58,7 @@ fn make(archive: &Path) {
         SUPERUSER,
         "-D",
     ]);
-    programs::run(initdb.arg(&data));
+    process::run(initdb.arg(&data));
 
     let mut single = account::command(&programs::find("postgres"), "KILL");
     single.args(["--single", "-c", "exit_on_error=on", "-D"]).arg(&data).arg(SUPERUSER);
@@ -69,8 +70,6 @@ fn make(archive: &Path) {
     assert!(ended.status.success(), "no role {APP}: {}", String::from_utf8_lossy(&ended.stderr));
 
     let unfinished = archive.with_extension(format!("{}.unfinished", std::process::id()));
-    programs::run(
-        Command::new("tar").arg("-cf").arg(&unfinished).arg("-C").arg(directory.path()).arg("data"),
-    );
+    process::run(Command::new("tar").arg("-cf").arg(&unfinished).arg("-C").arg(directory.path()).arg("data"));
     fs::rename(&unfinished, archive).unwrap();
 }

@@ -5,6 +5,7 @@
 mod bouncer;
 mod cluster;
 mod database;
+mod mail;
 mod redis;
 mod standby;
 mod tls;

@@ -1,18 +1,16 @@
-//! Certificates for a server on loopback, made by the openssl command line. They stand in the data directory, so that a
-//! standby shares them with its primary. The keys of the authorities are thrown away: nothing else is ever signed.
+//! Certificates for a server on loopback, made by the openssl command line. They stand in its own directory, so that a
+//! standby of PostgreSQL shares them with its primary. The keys of the authorities are thrown away: nothing else is ever signed.
 
 use std::path::Path;
 use std::process::Command;
 
-use super::programs;
 use crate::account;
+use crate::process;
 
 /// The certificate of the authority that signed the server's.
-pub(super) const AUTHORITY: &str = "authority.crt";
+pub(crate) const AUTHORITY: &str = "authority.crt";
 /// That of one that did not.
-pub(super) const STRANGER: &str = "stranger.crt";
-/// What the server has to be told.
-pub(super) const SETTINGS: &str = "ssl = 'on'\nssl_cert_file = 'server.crt'\nssl_key_file = 'server.key'\n";
+pub(crate) const STRANGER: &str = "stranger.crt";
 
 /// Not the system's settings, which differ. A client that checks properly takes no authority for a server.
 const OPENSSL_SETTINGS: &str = "\
@@ -30,14 +28,14 @@ extendedKeyUsage = serverAuth
 subjectAltName = DNS:localhost, IP:127.0.0.1
 ";
 
-/// Puts key and certificate of a server into its data directory, and the certificates of the authorities.
-pub(super) fn certify(data: &Path) {
+/// Puts `server.key` and `server.crt` of a server into its directory, and the certificates of the authorities.
+pub(crate) fn certify(data: &Path) {
     let workshop = tempfile::tempdir().unwrap();
     let settings = workshop.path().join("openssl.cnf");
     std::fs::write(&settings, OPENSSL_SETTINGS).unwrap();
     let openssl = |arguments: &[&str]| {
         let mut command = Command::new(account::find("openssl", &[]));
-        programs::run(command.current_dir(workshop.path()).env("OPENSSL_CONF", &settings).args(arguments));
+        process::run(command.current_dir(workshop.path()).env("OPENSSL_CONF", &settings).args(arguments));
     };
     // Elliptic curves: a key is there in no time.
     let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
