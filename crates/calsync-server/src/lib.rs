@@ -2,6 +2,7 @@
 //!
 //! It wires and renders. It never decides what becomes of a calendar, and never speaks SQL.
 
+pub mod alerting;
 pub mod cache;
 pub mod checks;
 pub mod cli;

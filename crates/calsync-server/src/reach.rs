@@ -205,15 +205,20 @@ async fn read(sent: Result<reqwest::Response, reqwest::Error>) -> Result<Answer,
 }
 
 /// A cause as errors name it.
-type Cause<'a> = &'a (dyn std::error::Error + 'static);
+pub(crate) type Cause<'a> = &'a (dyn std::error::Error + 'static);
 
 /// An error with what led to it: the first words alone tell nobody whether it is a name, a certificate or a port.
 fn silent(error: Cause<'_>) -> Unreached {
+    let (why, words) = heard(error);
+    Unreached::Silent { why, words }
+}
+
+/// Why nobody answers, and all that was heard.
+pub(crate) fn heard(error: Cause<'_>) -> (Silence, String) {
     let all: Vec<_> = std::iter::successors(Some(error), |e| e.source()).collect();
     let words: Vec<String> = all.iter().map(ToString::to_string).collect();
     let slow = all.iter().any(|e| e.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout));
-    let why = if slow { Silence::Slow } else { silence(&all) };
-    Unreached::Silent { why, words: words.join(": ") }
+    (if slow { Silence::Slow } else { silence(&all) }, words.join(": "))
 }
 
 fn silence(causes: &[Cause<'_>]) -> Silence {
@@ -235,7 +240,7 @@ fn silence(causes: &[Cause<'_>]) -> Silence {
 }
 
 /// What an I/O error holds, and that in turn: it names as its source that of what it holds, and so hides what it holds.
-fn unwrapped(cause: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
+pub(crate) fn unwrapped(cause: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
     std::iter::successors(Some(cause), |cause| {
         cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref).map(|held| held as Cause<'_>)
     })

@@ -7,9 +7,12 @@ use std::path::PathBuf;
 use calsync_core::rollout;
 use calsync_core::secret::Secret;
 use calsync_providers::microsoft::Tenant;
+use lettre::message::Mailbox;
 use url::{Host, Url};
 
 use super::database::DatabaseUrl;
+use crate::alerting::destination::{Destination, Hook};
+use crate::alerting::signature::SigningKey;
 use crate::http::cidr::Cidr;
 use crate::redis::Address;
 use crate::secrets::SealingKey;
@@ -56,6 +59,18 @@ pub enum Kind {
     SealingKey,
     /// A list of them.
     SealingKeys,
+    /// The path of a file.
+    File,
+    /// The name of a machine, or its address.
+    Host,
+    /// An e-mail address with or without a name.
+    Mailbox,
+    /// The URL of an incoming webhook: whoever knows it can write there.
+    Hook,
+    /// Where the pager sends.
+    Destinations,
+    /// Secrets to sign messages with.
+    SigningKeys,
 }
 
 /// A value as it stands in a source.
@@ -90,12 +105,26 @@ pub enum Value {
     Redis(Address),
     Tenant(Tenant),
     SealingKeys(Vec<SealingKey>),
+    File(PathBuf),
+    Mailbox(Mailbox),
+    Hook(Hook),
+    Destinations(Vec<Destination>),
+    SigningKeys(Vec<SigningKey>),
 }
 
 impl Kind {
     /// Whether its values must never be seen.
     pub const fn is_secret(self) -> bool {
-        matches!(self, Kind::Password | Kind::RedisUrl | Kind::SealingKey | Kind::SealingKeys)
+        matches!(
+            self,
+            Kind::Password
+                | Kind::RedisUrl
+                | Kind::SealingKey
+                | Kind::SealingKeys
+                | Kind::Hook
+                | Kind::Destinations
+                | Kind::SigningKeys
+        )
     }
 
     /// Whether a value can be kept in a file of its own: all that is secret, and what may be so in part.
@@ -142,6 +171,14 @@ impl Kind {
             Kind::SealingKeys => {
                 "a list of keys, each 32 random bytes as base64, base64url or hex".to_owned()
             }
+            Kind::File => "the path of a file".to_owned(),
+            Kind::Host => "the name of a machine or its IP address, without port, such as `mail.example.com`".to_owned(),
+            Kind::Mailbox => {
+                "an e-mail address, also with a name, such as `Calendar Sync <sync@example.com>`".to_owned()
+            }
+            Kind::Hook => Hook::ALLOWED.to_owned(),
+            Kind::Destinations => Destination::ALLOWED.to_owned(),
+            Kind::SigningKeys => SigningKey::ALLOWED.to_owned(),
         }
     }
 
@@ -154,7 +191,7 @@ impl Kind {
                 let n = u64::try_from(*n).map_err(|_| refused())?;
                 (min..=max).contains(&n).then_some(Value::Integer(n)).ok_or_else(refused)
             }
-            (Kind::Networks | Kind::Emails | Kind::SealingKeys, Raw::List(items)) => self.read_list(items),
+            (_, Raw::List(items)) if self.is_list() => self.read_list(items),
             (_, Raw::Text(text)) => self.read_text(text),
             _ => Err(refused()),
         }
@@ -177,7 +214,7 @@ impl Kind {
             }
             Kind::Text => one_line().map(|t| Value::Text(t.to_owned())),
             Kind::Address => text.parse().map(Value::Address).map_err(|_| refused()),
-            Kind::Networks | Kind::Emails | Kind::SealingKeys => {
+            Kind::Networks | Kind::Emails | Kind::SealingKeys | Kind::Destinations | Kind::SigningKeys => {
                 let items = text.split([',', '\n']).map(str::trim).filter(|item| !item.is_empty());
                 self.read_list(&items.map(str::to_owned).collect::<Vec<_>>())
             }
@@ -188,6 +225,10 @@ impl Kind {
             Kind::Tenant => text.parse().map(Value::Tenant).map_err(|_| refused()),
             Kind::LogFilter => log_filter(text).map(Value::Text).ok_or_else(refused),
             Kind::Directory => one_line().map(|t| Value::Directory(PathBuf::from(t))),
+            Kind::File => one_line().map(|t| Value::File(PathBuf::from(t))),
+            Kind::Host => host(text).map(Value::Text).ok_or_else(refused),
+            Kind::Mailbox => text.parse().map(Value::Mailbox).map_err(|_| refused()),
+            Kind::Hook => Hook::parse(text).map(Value::Hook).ok_or_else(refused),
             Kind::Password => one_line().map(|t| Value::Password(Secret::new(t))),
             Kind::SealingKey => match SealingKey::parse(text) {
                 Ok(key) => Ok(Value::SealingKeys(vec![key])),
@@ -196,7 +237,27 @@ impl Kind {
         }
     }
 
+    /// Whether it takes several values.
+    const fn is_list(self) -> bool {
+        matches!(
+            self,
+            Kind::Networks | Kind::Emails | Kind::SealingKeys | Kind::Destinations | Kind::SigningKeys
+        )
+    }
+
     fn read_list(self, items: &[String]) -> Result<Value, String> {
+        let refused = || format!("give {}", self.allowed());
+        if self == Kind::Destinations {
+            let numbered = items.iter().enumerate().map(|(i, item)| {
+                Destination::parse(item)
+                    .ok_or_else(|| format!("destination number {} is none: {}", i + 1, refused()))
+            });
+            return numbered.collect::<Result<_, _>>().map(Value::Destinations);
+        }
+        if self == Kind::SigningKeys {
+            let keys = SigningKey::parse_all(items.iter().map(|item| item.trim()));
+            return keys.map(Value::SigningKeys).ok_or_else(refused);
+        }
         if self == Kind::SealingKeys {
             let keys = items
                 .iter()
@@ -223,6 +284,19 @@ fn is_local(url: &Url) -> bool {
         Some(Host::Ipv6(ip)) => ip.is_loopback(),
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         None => false,
+    }
+}
+
+/// As it stands in a URL, but without brackets around an IPv6 address.
+fn host(text: &str) -> Option<String> {
+    let plain = text.trim_matches(['[', ']']);
+    if plain.parse::<std::net::IpAddr>().is_ok() {
+        return Some(plain.to_owned());
+    }
+    match Host::parse(text).ok()? {
+        Host::Domain(name) => Some(name),
+        Host::Ipv4(ip) => Some(ip.to_string()),
+        Host::Ipv6(_) => None,
     }
 }
 

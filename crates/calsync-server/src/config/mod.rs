@@ -1,6 +1,7 @@
 //! Settings: one TOML file under environment variables, checked as a whole before anything starts. All problems are
 //! told at once, each with its key, its place and what is allowed; a secret's value never is.
 
+mod alerts;
 mod build;
 mod database;
 pub mod docs;
@@ -13,6 +14,7 @@ mod source;
 
 use std::path::{Path, PathBuf};
 
+pub use alerts::{AlertSettings, SmtpSecurity, SmtpSettings};
 pub use build::{Effective, Loaded, load};
 pub use database::DatabaseUrl;
 pub use kind::{Kind, Value};

@@ -11,6 +11,7 @@ use calsync_providers::microsoft::Tenant;
 use jiff::SignedDuration;
 use url::Url;
 
+use super::alerts::{self, AlertSettings, SmtpSettings};
 use super::build::Effective;
 use super::database::DatabaseUrl;
 use super::kind::Value;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub webhooks: WebhookSettings,
     pub rate_limit: RateLimitSettings,
     pub sync: SyncSettings,
+    pub alerts: AlertSettings,
+    pub smtp: Option<SmtpSettings>,
     pub log: LogSettings,
 }
 
@@ -224,6 +227,7 @@ impl Settings {
             "server.trusted_proxies",
             ": else no request could ever count as https",
         );
+        problems.extend(alerts::contradictions(&all));
         problems
     }
 
@@ -292,6 +296,8 @@ impl Settings {
                 workers: all.number("sync.workers"),
                 lease: all.seconds("sync.lease_seconds"),
             },
+            alerts: alerts::alerts(&all),
+            smtp: alerts::smtp(&all),
             log: LogSettings {
                 format: if all.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
                 level: all.text("log.level"),
@@ -306,14 +312,14 @@ impl Settings {
 
 /// Values by name. A name that the registry lacks, or of another kind there, is a mistake in this file that every run
 /// of any test shows: hence the panics.
-struct Values<'a>(&'a [Effective]);
+pub(super) struct Values<'a>(&'a [Effective]);
 
 impl Values<'_> {
-    fn find(&self, path: &str) -> Option<&Effective> {
+    pub(super) fn find(&self, path: &str) -> Option<&Effective> {
         self.0.iter().find(|e| e.key.path() == path)
     }
 
-    fn value(&self, path: &str) -> Option<&Value> {
+    pub(super) fn value(&self, path: &str) -> Option<&Value> {
         self.find(path).unwrap_or_else(|| panic!("{path} is in the registry")).value.as_ref()
     }
 
@@ -326,11 +332,11 @@ impl Values<'_> {
         T::try_from(*n).unwrap_or_else(|_| panic!("the registry keeps {path} in range"))
     }
 
-    fn seconds(&self, path: &str) -> SignedDuration {
+    pub(super) fn seconds(&self, path: &str) -> SignedDuration {
         SignedDuration::from_secs(self.number(path))
     }
 
-    fn text(&self, path: &str) -> String {
+    pub(super) fn text(&self, path: &str) -> String {
         let Some(Value::Text(text)) = self.value(path) else { panic!("{path} is a text with a default") };
         text.clone()
     }
@@ -342,7 +348,7 @@ impl Values<'_> {
         *address
     }
 
-    fn networks(&self, path: &str) -> Vec<Cidr> {
+    pub(super) fn networks(&self, path: &str) -> Vec<Cidr> {
         if let Some(Value::Networks(networks)) = self.value(path) { networks.clone() } else { vec![] }
     }
 
@@ -351,7 +357,7 @@ impl Values<'_> {
         Percent::try_from(number).unwrap_or_else(|_| panic!("the registry keeps {path} in range"))
     }
 
-    fn emails(&self, path: &str) -> BTreeSet<String> {
+    pub(super) fn emails(&self, path: &str) -> BTreeSet<String> {
         if let Some(Value::Emails(emails)) = self.value(path) { emails.clone() } else { BTreeSet::new() }
     }
 

@@ -43,7 +43,9 @@ fn value(effective: &Effective) -> serde_json::Value {
         Some(Value::Emails(emails)) => json!(emails),
         Some(Value::Url(url)) => json!(url.as_str()),
         Some(Value::Tenant(tenant)) => json!(tenant.as_str()),
-        Some(Value::Directory(path)) => json!(path.display().to_string()),
+        Some(Value::Mailbox(mailbox)) => json!(mailbox.to_string()),
+        Some(Value::Directory(path) | Value::File(path)) => json!(path.display().to_string()),
         Some(Value::Password(_) | Value::Redis(_) | Value::SealingKeys(_)) => json!("[secret]"),
+        Some(Value::Hook(_) | Value::Destinations(_) | Value::SigningKeys(_)) => json!("[secret]"),
     }
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod alerting;
 mod busy_only;
 mod by_hand;
 mod channels;
