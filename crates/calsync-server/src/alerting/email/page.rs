@@ -9,7 +9,7 @@ use crate::alerting::words;
 const STYLE: &str = "\
 @media (prefers-color-scheme: dark) {
   .ground { background: #16181d !important; }
-  .card { background: #22252c !important; border-color: #3a3f4a !important; }
+  .card { background: #22252c !important; }
   .ink { color: #e9ebef !important; }
   .quiet { color: #a4abb8 !important; }
   .todo { background: #2c313b !important; }
@@ -42,7 +42,7 @@ pub(super) fn page(message: &AlertMessage) -> String {
 <body class=\"ground\" style=\"margin: 0; padding: 0; background: #f3f4f6\">
 <table role=\"presentation\" class=\"ground\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"background: #f3f4f6\">
 <tr><td align=\"center\" style=\"padding: 24px 12px\">
-<table role=\"presentation\" class=\"card\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"max-width: 560px; background: #ffffff; border: 1px solid #e2e4e9; border-top: 4px solid {colour}; border-radius: 6px\">
+<table role=\"presentation\" class=\"card\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" border=\"0\" style=\"max-width: 560px; background: #ffffff; border-top: 4px solid {colour}; border-radius: 6px\">
 <tr><td style=\"padding: 24px 28px; {FONT}\">
 <p class=\"quiet\" style=\"margin: 0 0 4px; font-size: 13px; line-height: 18px; color: #5b6270\">{label}</p>
 <h1 class=\"ink\" style=\"margin: 0 0 16px; font-size: 20px; line-height: 26px; font-weight: 600; color: #1d2129\">{kind}</h1>
