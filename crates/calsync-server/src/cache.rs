@@ -1,14 +1,12 @@
 //! Figures that anybody may ask for and that cost the database something: each is computed once and told to everybody
-//! for a moment. One value per cache in this process, and one small key per figure in Redis. Never for anything that
-//! decides about a write, and never for who is let in: those ask the database each time.
+//! for a moment. One value per cache in this process. Never for anything that decides about a write, and never for who is let
+//! in: those ask the database each time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-
-use crate::redis::{Link, PREFIX};
 
 /// One value that is computed at most once per `life`, however many ask for it at the same time.
 #[derive(Debug)]
@@ -39,24 +37,6 @@ impl<T: Clone + Send + 'static> Fresh<T> {
         });
         computed.await.ok()
     }
-}
-
-/// A figure that instances tell each other. Best effort: without Redis everybody knows their own.
-pub async fn shared_figure(redis: &Link, name: &str) -> Option<u64> {
-    redis.ask(::redis::cmd("GET").arg(key(name))).await.ok().flatten()
-}
-
-/// Tells the others, for `life`.
-pub async fn share_figure(redis: &Link, name: &str, figure: u64, life: Duration) {
-    let millis = u64::try_from(life.as_millis()).unwrap_or(u64::MAX).max(1);
-    let mut command = ::redis::cmd("SET");
-    command.arg(key(name)).arg(figure).arg("PX").arg(millis);
-    // That it failed is noted where it is handled, by the link.
-    let _: Result<String, _> = redis.ask(&command).await;
-}
-
-fn key(name: &str) -> String {
-    format!("{PREFIX}:figure:{name}")
 }
 
 #[cfg(test)]

@@ -205,7 +205,7 @@ fn notifications(stored: &Stored, report: &mut Report) {
     }
     let waiting = stored.waiting;
     report.find(
-        "backlog",
+        "processing",
         worse_above(waiting, WAITING, WAITING_CRITICAL),
         format!("{waiting} notifications have waited for more than 5 minutes."),
     );

@@ -8,6 +8,9 @@ use url::Url;
 use crate::address;
 use crate::budget::Limits;
 
+/// Queries that Google allows a project in a minute (google.md §9).
+pub const PROJECT_PER_MINUTE: u32 = 10_000;
+
 /// Google, as this process knows it.
 #[derive(Clone, Debug)]
 pub struct GoogleConfig {
@@ -52,7 +55,7 @@ impl GoogleConfig {
             body_limit: 32 * 1024 * 1024,
             limits: Limits {
                 per_user: 600,
-                per_project: 10_000,
+                per_project: PROJECT_PER_MINUTE,
                 // Google publishes no number (google.md §9, "operational"). Four a second lets a backfill of a
                 // quarter's blocks through in minutes and is what other clients report as safe.
                 per_calendar_writes: 240,

@@ -42,7 +42,7 @@ use crate::wire::Reply;
 pub use crate::items::Malformed;
 pub use crate::oauth::{Authorization, Connected, Person};
 pub use crate::transport::Refused;
-pub use config::GoogleConfig;
+pub use config::{GoogleConfig, PROJECT_PER_MINUTE};
 pub use error::{Operation, classify};
 pub use grant::consent_refused;
 pub use normalize::{Surroundings, item as normalize_item};

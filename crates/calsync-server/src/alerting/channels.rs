@@ -62,6 +62,11 @@ impl Named {
         level >= self.least
     }
 
+    /// The quietest that it takes.
+    pub fn least(&self) -> AlertLevel {
+        self.least
+    }
+
     /// Whether it belongs to the pager.
     pub fn is_pager(&self) -> bool {
         self.least == AlertLevel::Critical

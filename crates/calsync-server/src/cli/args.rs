@@ -149,6 +149,22 @@ pub enum Command {
     /// resolved alerts are kept for a year at least.
     #[command(after_help = "Example:\n  calendar-sync cleanup-webhook-data --days 30 --dry-run")]
     CleanupWebhookData(super::cleanup::CleanupArgs),
+    /// Tell how well it is: exit status 0 healthy, 1 degraded, 2 critical
+    ///
+    /// A running service looks every few seconds by itself; from cron, with --send-alerts, this does what it does once. Where
+    /// a running service has the watch, it says so and only tells the level.
+    #[command(after_help = "Example:\n  calendar-sync webhook-health-check --send-alerts")]
+    WebhookHealthCheck(super::health::HealthArgs),
+    /// What is going on: level, findings, advice, and what is open
+    #[command(after_help = "Example:\n  calendar-sync status")]
+    Status,
+    /// What is wrong, who was told, and who is not to be
+    #[command(after_help = "Example:\n  calendar-sync alerts test")]
+    Alerts {
+        /// What to do.
+        #[command(subcommand)]
+        command: super::alerts::AlertsCommand,
+    },
     /// Measure speed, calls and memory on this machine, against what the machine can do
     #[command(subcommand, after_help = "Example:\n  calendar-sync bench receipt --seconds 2 --rounds 3")]
     Bench(super::bench::BenchCommand),

@@ -38,6 +38,10 @@ pub enum Exit {
     Provider,
     /// Nothing of that name.
     NotFound,
+    /// `webhook-health-check`: it is degraded.
+    Degraded,
+    /// `webhook-health-check`: it is critical.
+    Critical,
 }
 
 impl Exit {
@@ -45,8 +49,8 @@ impl Exit {
     pub const fn code(self) -> u8 {
         match self {
             Exit::Ok => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
+            Exit::Failed | Exit::Degraded => 1,
+            Exit::Usage | Exit::Critical => 2,
             Exit::Config => 3,
             Exit::Database => 4,
             Exit::Provider => 5,
@@ -64,6 +68,8 @@ impl Exit {
             Exit::Database => "database",
             Exit::Provider => "provider",
             Exit::NotFound => "not_found",
+            Exit::Degraded => "degraded",
+            Exit::Critical => "critical",
         }
     }
 }

@@ -2,6 +2,7 @@
 //! render; they decide nothing that another face would have to decide again.
 
 pub mod accounts;
+pub mod alerts;
 pub mod args;
 pub mod bench;
 pub mod calendars;
@@ -14,6 +15,7 @@ pub mod db;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+pub mod health;
 pub mod inspect;
 pub mod leaving;
 pub mod lookup;
@@ -111,6 +113,15 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::CleanupWebhookData(args) => {
             on_store(config, out, async |context| cleanup::run(args, &context).await)
         }
+        Command::WebhookHealthCheck(args) => serve::on_service(config, out, async |context, service| {
+            health::check(args, &context, &service).await
+        }),
+        Command::Status => {
+            serve::on_service(config, out, async |context, service| health::status(&context, &service).await)
+        }
+        Command::Alerts { command } => serve::on_service(config, out, async |context, service| {
+            alerts::run(command, &context, &service).await
+        }),
         Command::Bench(command) => bench::run(command, out),
         Command::Config { command } => config::run(command, config, out),
         Command::Doctor => doctor::run(config, out),

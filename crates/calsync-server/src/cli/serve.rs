@@ -15,7 +15,7 @@ use crate::http;
 use crate::out::Out;
 use crate::secrets::first_run::{self, Missing};
 use crate::secrets::identity;
-use crate::service::{NoClient, Observer, Roles, Service};
+use crate::service::{NotSetUp, Observer, Roles, Service};
 use crate::storage::{self, Migrate, NoStore};
 use crate::system::SystemRandom;
 use crate::telemetry::logging::{self, Console};
@@ -28,8 +28,8 @@ const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
 const DATABASE_AGAIN: Duration = Duration::from_millis(500);
 const DATABASE_AGAIN_MAX: Duration = Duration::from_secs(5);
 
-impl From<NoClient> for Failure {
-    fn from(error: NoClient) -> Failure {
+impl From<NotSetUp> for Failure {
+    fn from(error: NotSetUp) -> Failure {
         Failure::failed(error.to_string())
     }
 }

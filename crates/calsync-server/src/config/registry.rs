@@ -74,6 +74,8 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("sync", "What is synchronised, and how often."),
     ("alerts", "Who is told when something is wrong, and how: see docs/alerts.md."),
     ("smtp", "The mail server that mail about alerts is handed to."),
+    ("monitoring", "Who may see how the whole system is."),
+    ("responses", "What the system does by itself when its level changes. What it does is in the audit log."),
     ("log", "What is logged, and where."),
 ];
 
@@ -219,6 +221,14 @@ pub const KEYS: &[Key] = &[
         "Whom the mail is from. The server must let `smtp.username` send as this address."),
     optional("smtp", "ca_file", Kind::File,
         "The certificate, in PEM, of an authority that may have signed the server's, beside those that this machine trusts."),
+    optional("monitoring", "token", Kind::Password,
+        "The bearer token for `/webhooks/monitoring/…` and `/metrics`: `Authorization: Bearer …`. Without it nobody is let in there by token. Make it long: `openssl rand -hex 32`."),
+    key("responses", "poll_everybody", Kind::Flag, "true",
+        "When the level is critical, poll every calendar beside its push channel, each at its own moment within `sync.fallback_poll_seconds`."),
+    key("responses", "suspend_failing", Kind::Flag, "true",
+        "When the level is critical, take push channels out of use at once that failed ten times in a row."),
+    key("responses", "maintain", Kind::Flag, "true",
+        "When the level is degraded, do a round of maintenance on push channels at once."),
     key("log", "format", Kind::Choice(&["text", "json"]), "text",
         "How a line of the log looks."),
     key("log", "level", Kind::LogFilter, "info",

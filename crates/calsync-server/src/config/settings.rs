@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use calsync_core::rollout::{Percent, Rollout};
 use calsync_core::secret::Secret;
+use calsync_engine::Responses;
 use calsync_providers::microsoft::Tenant;
 use jiff::SignedDuration;
 use url::Url;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub alerts: AlertSettings,
     pub smtp: Option<SmtpSettings>,
     pub log: LogSettings,
+    pub monitoring: MonitoringSettings,
+    pub responses: Responses,
 }
 
 /// Section `server`.
@@ -67,6 +70,13 @@ pub enum HttpsRule {
     Redirect,
     /// They are refused.
     Refuse,
+}
+
+/// Section `monitoring`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct MonitoringSettings {
+    pub token: Option<Secret>,
 }
 
 /// Section `database`.
@@ -298,6 +308,12 @@ impl Settings {
             },
             alerts: alerts::alerts(&all),
             smtp: alerts::smtp(&all),
+            monitoring: MonitoringSettings { token: all.optional_secret("monitoring.token") },
+            responses: Responses {
+                poll_everybody: all.flag("responses.poll_everybody"),
+                suspend_failing: all.flag("responses.suspend_failing"),
+                maintain: all.flag("responses.maintain"),
+            },
             log: LogSettings {
                 format: if all.text("log.format") == "json" { LogFormat::Json } else { LogFormat::Text },
                 level: all.text("log.level"),
@@ -363,6 +379,10 @@ impl Values<'_> {
 
     fn keys(&self, path: &str) -> Vec<SealingKey> {
         if let Some(Value::SealingKeys(keys)) = self.value(path) { keys.clone() } else { vec![] }
+    }
+
+    fn optional_secret(&self, path: &str) -> Option<Secret> {
+        if let Some(Value::Password(secret)) = self.value(path) { Some(secret.clone()) } else { None }
     }
 
     fn optional_url(&self, path: &str) -> Option<Url> {

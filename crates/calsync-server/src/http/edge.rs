@@ -22,6 +22,8 @@ use crate::config::{HttpsRule, ServerSettings};
 
 /// Where everybody may ask, in clear too, whether the service is well: probes of orchestrators speak no https.
 pub const HEALTH_PATH: &str = "/webhooks/health";
+/// Those that an orchestrator asks, likewise.
+const PROBES: [&str; 3] = [HEALTH_PATH, "/livez", "/readyz"];
 /// Seconds after which a sender may try again that had to wait too long.
 const RETRY_AFTER_TIMEOUT: u64 = 5;
 
@@ -106,7 +108,7 @@ async fn require_https(State(edge): State<Arc<Edge>>, request: Request, next: Ne
 /// The answer to a request that should have come by https; `None` if it may pass.
 fn refusal(edge: &Edge, request: &Request) -> Option<Response> {
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    if edge.require_https == HttpsRule::Off || request.uri().path() == HEALTH_PATH {
+    if edge.require_https == HttpsRule::Off || PROBES.contains(&request.uri().path()) {
         return None;
     }
     if scheme(peer(request), request.headers(), &edge.trusted_proxies) == Scheme::Https {

@@ -10,12 +10,13 @@ use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 use calsync_core::ports::StoreError;
 
 use super::client_addr::ClientAddr;
 use super::error::ApiError;
-use super::{Verdict, health, verification};
+use super::{Verdict, health, monitoring, verification};
 use crate::service::Service;
 
 /// Seconds after which a provider may try again when its delivery could not be stored here.
@@ -26,8 +27,8 @@ pub fn routes(service: Arc<Service>) -> Router {
     Router::new()
         .route("/webhooks/google/{calendar}", post(google::take))
         .route("/webhooks/microsoft/{calendar}", post(microsoft::take).get(microsoft::shake_hands))
-        .route("/webhooks/health", get(health::health))
         .route("/{file}", any(verification::file))
+        .merge(watched(&service))
         .with_state(service)
 }
 
@@ -37,8 +38,22 @@ pub fn probes(service: Arc<Service>) -> Router {
     Router::new()
         .route("/webhooks/google/{calendar}", post(elsewhere))
         .route("/webhooks/microsoft/{calendar}", post(elsewhere))
-        .route("/webhooks/health", get(health::health))
+        .merge(watched(&service))
         .with_state(service)
+}
+
+/// How well it is: asked of every instance, whatever its roles.
+fn watched(service: &Arc<Service>) -> Router<Arc<Service>> {
+    let guard = from_fn_with_state(service.clone(), monitoring::guard);
+    let behind = Router::new()
+        .route("/webhooks/monitoring/health", get(monitoring::health))
+        .route("/webhooks/monitoring/dashboard", get(monitoring::dashboard))
+        .route_layer(guard);
+    Router::new()
+        .route("/webhooks/health", get(health::health))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .merge(behind)
 }
 
 async fn elsewhere() -> ApiError {

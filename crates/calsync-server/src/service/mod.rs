@@ -10,6 +10,8 @@ mod providers;
 mod reach;
 mod roles;
 mod running;
+mod vitals;
+mod watch;
 mod workers;
 
 use std::sync::Arc;
@@ -23,16 +25,30 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::alerting::{Channels, NoChannels};
 use crate::config::Settings;
-use crate::http::{self, Limiter, Shelf, Vitals};
+use crate::http::{self, Limiter, Shelf};
 use crate::redis::Link;
 use crate::secrets::Keyring;
 use crate::system::{Random, SystemClock, SystemRandom};
 use directory::Directory;
 pub use jobs::Round;
-pub use providers::NoClient;
+use providers::NoClient;
 pub use roles::{Role, Roles};
 use running::kept_alive;
+pub use vitals::Vitals;
+pub use watch::Look;
+
+/// Why there is no service although the settings hold together.
+#[derive(Debug, thiserror::Error)]
+pub enum NotSetUp {
+    /// Providers.
+    #[error(transparent)]
+    Providers(#[from] NoClient),
+    /// The ways in which people are told.
+    #[error(transparent)]
+    Channels(#[from] NoChannels),
+}
 
 /// Told of every step that did something.
 pub type Observer = Arc<dyn Fn(&StepReport) + Send + Sync>;
@@ -56,10 +72,12 @@ pub struct Service {
     pub limiter: Limiter,
     /// What instances share, where Redis is configured.
     pub redis: Option<Arc<Link>>,
-    /// What the public may know of the database.
+    /// How well it is, as was seen a moment ago.
     pub vitals: Vitals,
     /// Google's verification file, as it was seen last.
     pub shelf: Shelf,
+    /// The ways in which people are told.
+    pub channels: Channels,
     /// Calls to providers, until they are stored.
     pub recorder: Arc<CallRecorder>,
     /// This instance in leases: no other has the same name, and it has another one after a restart.
@@ -84,7 +102,7 @@ impl Service {
         identity: Identity,
         ring: Keyring,
         observer: Observer,
-    ) -> Result<Arc<Service>, NoClient> {
+    ) -> Result<Arc<Service>, NotSetUp> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn IdGen> = Arc::new(SystemRandom);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
@@ -96,6 +114,7 @@ impl Service {
         let engine = Engine::new(store.clone(), directory.clone(), clock.clone(), ids, identity, config);
         let redis = settings.redis.address.clone().map(|at| Arc::new(Link::new(at, http::probe())));
         let limiter = Limiter::new(&settings.rate_limit, redis.clone());
+        let channels = Channels::from_settings(&settings)?;
         Ok(Arc::new(Service {
             settings,
             store,
@@ -106,6 +125,7 @@ impl Service {
             redis,
             vitals: Vitals::new(),
             shelf: Shelf::new(),
+            channels,
             recorder,
             owner,
             renewals: Arc::new(Semaphore::new(RENEWALS_AT_ONCE)),

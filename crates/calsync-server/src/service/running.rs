@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::roles::{Role, Roles};
-use super::{Service, elsewhere, jobs, reach, workers};
+use super::{Service, elsewhere, jobs, reach, watch, workers};
 use crate::http::{self, Edge};
 
 /// Rest before a task that broke is started again.
@@ -43,6 +43,7 @@ impl Service {
             self.keep(&tasks, &stopping, "maintenance", jobs::maintain);
             self.keep(&tasks, &stopping, "discovery", jobs::discover);
             self.keep(&tasks, &stopping, "cleanup", jobs::clean_up);
+            self.keep(&tasks, &stopping, "watch", watch::watch);
         }
         if roles.has(Role::Web) {
             self.keep(&tasks, &stopping, "reach", reach::watch);

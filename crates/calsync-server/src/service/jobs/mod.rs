@@ -7,6 +7,7 @@ mod work;
 use std::sync::Arc;
 use std::time::Duration;
 
+use calsync_core::health::LateJob;
 use calsync_engine::{EngineError, Maintenance};
 use jiff::SignedDuration;
 use tokio::time::Instant;
@@ -36,6 +37,23 @@ const DISCOVERY: Job = Job { name: "discovery", every: SignedDuration::from_hour
 const CLEANUP: Job = Job { name: "cleanup", every: SignedDuration::from_hours(7 * 24) };
 /// The longest wait before it is looked again whether a job is due: clocks are set right, and machines sleep.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+
+/// A job that has not been done for so many intervals, and an hour, is late: a clean-up may wait for a weekend's standstill.
+const LATE_AFTER: i32 = 2;
+const LATE_BY: SignedDuration = SignedDuration::from_hours(1);
+
+/// Jobs that should have been done, as far as they were ever done.
+pub(super) async fn late(service: &Service) -> Result<Vec<LateJob>, EngineError> {
+    let now = service.clock.now();
+    let mut late = Vec::new();
+    for job in [MAINTENANCE, DISCOVERY, CLEANUP] {
+        let due = fleet(service).ran_at(&job).await?.map(|at| at.plus(job.every * LATE_AFTER).plus(LATE_BY));
+        if let Some(due) = due.filter(|due| *due < now) {
+            late.push(LateJob { name: job.name.to_owned(), late_seconds: now.since(due).as_secs() });
+        }
+    }
+    Ok(late)
+}
 
 /// Looks after push channels until told to stop: by the clock, when one is due, and when somebody asks.
 pub(super) async fn maintain(service: Arc<Service>, stopping: CancellationToken) {

@@ -197,6 +197,11 @@ impl Fleet<'_> {
         }
     }
 
+    /// When a job last ran, wherever.
+    pub(super) async fn ran_at(&self, job: &Job) -> Result<Option<Ts>, StoreError> {
+        Ok(self.book(job).await?.ran_at)
+    }
+
     async fn not_before(&self, job: &Job, why: Why) -> Result<Option<Ts>, StoreError> {
         let due = self.book(job).await?.due(why, job);
         Ok(Some(due).filter(|at| *at > self.clock.now()))
