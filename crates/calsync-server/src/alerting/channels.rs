@@ -122,24 +122,24 @@ impl Channels {
     /// As above.
     pub fn in_world(settings: &Settings, world: &World) -> Result<Channels, NoChannels> {
         let alerts = &settings.alerts;
-        let mut maker = Maker::new(settings, world)?;
+        let mut maker = Maker { settings, world, post: None, server: None };
         let mut all = Vec::new();
         let ordinary = |name: String, channel| Named { name, least: AlertLevel::Info, channel };
         for address in &alerts.email {
             all.push(ordinary(format!("email:{address}"), maker.email(address)?));
         }
         if let Some(hook) = &alerts.slack {
-            all.push(ordinary("slack".to_owned(), maker.slack(hook)));
+            all.push(ordinary("slack".to_owned(), maker.slack(hook)?));
         }
         if let Some(hook) = &alerts.webhook {
-            all.push(ordinary("webhook".to_owned(), maker.webhook(hook)));
+            all.push(ordinary("webhook".to_owned(), maker.webhook(hook)?));
         }
         for (n, destination) in alerts.pager.iter().enumerate() {
             let n = n + 1;
             let (name, channel) = match destination {
                 Destination::Email(address) => (format!("pager:email:{address}"), maker.email(address)?),
-                Destination::Slack(hook) => (format!("pager:slack:{n}"), maker.slack(hook)),
-                Destination::Webhook(hook) => (format!("pager:webhook:{n}"), maker.webhook(hook)),
+                Destination::Slack(hook) => (format!("pager:slack:{n}"), maker.slack(hook)?),
+                Destination::Webhook(hook) => (format!("pager:webhook:{n}"), maker.webhook(hook)?),
             };
             all.push(Named { name, least: AlertLevel::Critical, channel });
         }
@@ -156,16 +156,21 @@ impl Channels {
 struct Maker<'a> {
     settings: &'a Settings,
     world: &'a World,
-    post: Post,
+    post: Option<Post>,
     server: Option<Arc<Server>>,
 }
 
-impl<'a> Maker<'a> {
-    fn new(settings: &'a Settings, world: &'a World) -> Result<Maker<'a>, NoChannels> {
-        let (lookup, clock) = (Arc::clone(&world.lookup), Arc::clone(&world.clock));
-        let post =
-            Post::new(settings.alerts.allowed_networks.as_slice().into(), lookup, clock, world.patience)?;
-        Ok(Maker { settings, world, post, server: None })
+impl Maker<'_> {
+    /// Made when first asked for: most have no use for it, and it holds the authorities that this machine trusts.
+    fn post(&mut self) -> Result<Post, NoChannels> {
+        if let Some(post) = &self.post {
+            return Ok(post.clone());
+        }
+        let (lookup, clock) = (Arc::clone(&self.world.lookup), Arc::clone(&self.world.clock));
+        let allowed = self.settings.alerts.allowed_networks.as_slice().into();
+        let post = Post::new(allowed, lookup, clock, self.world.patience)?;
+        self.post = Some(post.clone());
+        Ok(post)
     }
 
     fn email(&mut self, address: &str) -> Result<Arc<dyn Channel>, NoChannels> {
@@ -183,13 +188,13 @@ impl<'a> Maker<'a> {
         Ok(Arc::new(Email::new(server, Mailbox::new(None, email))))
     }
 
-    fn slack(&self, hook: &Hook) -> Arc<dyn Channel> {
-        Arc::new(Slack::new(hook.clone(), self.post.clone()))
+    fn slack(&mut self, hook: &Hook) -> Result<Arc<dyn Channel>, NoChannels> {
+        Ok(Arc::new(Slack::new(hook.clone(), self.post()?)))
     }
 
-    fn webhook(&self, hook: &Hook) -> Arc<dyn Channel> {
+    fn webhook(&mut self, hook: &Hook) -> Result<Arc<dyn Channel>, NoChannels> {
         let keys = self.settings.alerts.webhook_secret.clone();
-        Arc::new(Webhook::new(hook.clone(), keys, self.post.clone()))
+        Ok(Arc::new(Webhook::new(hook.clone(), keys, self.post()?)))
     }
 }
 
