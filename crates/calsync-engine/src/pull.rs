@@ -2,6 +2,7 @@
 //! cursor in one transaction. An error on any page voids the whole reading: nothing of it is stored.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use calsync_core::calendar::{Calendar, Cursor};
 use calsync_core::event::{Event, TextPolicy, When};
@@ -72,8 +73,14 @@ impl Engine {
         work: &PullWork<'_>,
         account: &dyn ProviderAccount,
     ) -> Result<Pulled, EngineError> {
-        let mirror = self.store.mirror(work.calendar.id).await?;
-        let ledger = self.store.ledger(work.calendar.id).await?;
+        let mut reading = self.read(lease, work, account).await?;
+        // A look that shows nothing changes nothing: of most looks that is all, and what we know need not be loaded for it.
+        let shows_nothing = reading.items.is_empty() && reading.listed == Listed::Changes;
+        let (mirror, ledger) = if shows_nothing {
+            (Arc::default(), Vec::new())
+        } else {
+            (self.store.mirror(work.calendar.id).await?, self.store.ledger(work.calendar.id).await?)
+        };
         let our_blocks: BTreeSet<_> = ledger.into_iter().filter_map(|row| row.block).collect();
         let identity = self.identity.for_calendar(&work.calendar.remote);
         let context = FoldContext {
@@ -82,7 +89,6 @@ impl Engine {
             texts: work.texts,
             forget_before: self.window().from,
         };
-        let mut reading = self.read(lease, work, account).await?;
         let mut delta = mirror.fold(&reading.items, reading.listed, &context);
         if delta.exceptions_in_doubt && reading.listed == Listed::Changes {
             reading = self.read_everything(lease, work.calendar, account).await?;

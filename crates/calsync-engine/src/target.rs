@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use calsync_core::alert::AlertKind;
 use calsync_core::block::Identity;
@@ -36,7 +37,7 @@ pub(crate) struct TargetDone {
 
 /// What a plan is made from, loaded.
 pub(crate) struct TargetData {
-    mirrors: BTreeMap<CalendarId, Mirror>,
+    mirrors: BTreeMap<CalendarId, Arc<Mirror>>,
     ledger: Vec<LedgerRow>,
     rules: Vec<Rule>,
     identity: Identity,

@@ -2,7 +2,7 @@
 //! SQL store is compared with, and what simulated worlds run on. Never survives its process.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use calsync_core::alert::{Alert, Delivery, Group, Told};
@@ -72,7 +72,8 @@ struct State {
     /// Unique key of the notifications.
     deliveries: BTreeMap<(SubscriptionId, String), NotificationId>,
     leases: BTreeMap<String, Held>,
-    mirrors: BTreeMap<CalendarId, Mirror>,
+    /// Shared with whoever looks at one: changed only when nobody does, else copied first.
+    mirrors: BTreeMap<CalendarId, Arc<Mirror>>,
     ledger: BTreeMap<(CalendarId, CorrelationId), LedgerRow>,
     /// In the order in which they were enqueued.
     outbox: BTreeMap<CalendarId, Vec<Write>>,
@@ -189,7 +190,7 @@ store_methods! {
     renew_lease(lease: &Lease, until: Ts) -> Lease;
     release(lease: &Lease, next: &[NextDue]) -> ();
     next_due() -> Option<Ts>;
-    mirror(calendar: CalendarId) -> Mirror;
+    mirror(calendar: CalendarId) -> Arc<Mirror>;
     ledger(target: CalendarId) -> Vec<LedgerRow>;
     begin_run(lease: &Lease, run: &Run) -> RunBegun;
     apply_pull(lease: &Lease, pull: &PullApply) -> ();

@@ -225,7 +225,7 @@ store_methods! {
     renew_lease(lease: &Lease, until: Ts) -> Lease;
     release(lease: &Lease, next: &[NextDue]) -> ();
     next_due() -> Option<Ts>;
-    mirror(calendar: CalendarId) -> Mirror;
+    mirror(calendar: CalendarId) -> Arc<Mirror>;
     ledger(target: CalendarId) -> Vec<LedgerRow>;
     begin_run(lease: &Lease, run: &Run) -> RunBegun;
     apply_pull(lease: &Lease, pull: &PullApply) -> ();

@@ -4,6 +4,8 @@
 //! Everything that a sync run changes is fenced: it carries the lease, and a store refuses it with
 //! `StoreError::LeaseLost` when somebody else has taken the work over meanwhile.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::{
@@ -150,8 +152,8 @@ pub trait Store: Send + Sync {
     async fn release(&self, lease: &Lease, next: &[NextDue]) -> Result<(), StoreError>;
     /// The earliest time at which some calendar is due.
     async fn next_due(&self) -> Result<Option<Ts>, StoreError>;
-    /// Our picture of a calendar.
-    async fn mirror(&self, calendar: CalendarId) -> Result<Mirror, StoreError>;
+    /// Our picture of a calendar. Shared, so that a store which holds it already need not copy it: whoever asks only looks.
+    async fn mirror(&self, calendar: CalendarId) -> Result<Arc<Mirror>, StoreError>;
     /// What we wrote into a calendar.
     async fn ledger(&self, target: CalendarId) -> Result<Vec<LedgerRow>, StoreError>;
     /// A run begins: its row is written, and all of the calendar's notifications that are pending, due for another try, or

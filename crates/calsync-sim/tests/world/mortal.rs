@@ -115,7 +115,7 @@ pass_through! {
     fn renew_lease(&self, lease: &Lease, until: Ts) -> Lease;
     fn release(&self, lease: &Lease, next: &[NextDue]) -> ();
     fn next_due(&self) -> Option<Ts>;
-    fn mirror(&self, calendar: CalendarId) -> Mirror;
+    fn mirror(&self, calendar: CalendarId) -> Arc<Mirror>;
     fn ledger(&self, target: CalendarId) -> Vec<LedgerRow>;
     fn begin_run(&self, lease: &Lease, run: &Run) -> RunBegun;
     fn apply_pull(&self, lease: &Lease, pull: &PullApply) -> ();

@@ -117,7 +117,7 @@ pub async fn a_reset_forgets_all_but_what_stands(store: Arc<dyn Store>) {
     w.store.finish_leaving(&lease, w.a, Leaving::Reset).await.unwrap();
     let a = w.get(w.a).await;
     assert_eq!((a.leaving, a.last_synced_at, a.webhook_failure_streak), (None, None, 0));
-    assert_eq!(w.store.mirror(w.a).await.unwrap(), calsync_core::mirror::Mirror::default());
+    assert_eq!(*w.store.mirror(w.a).await.unwrap(), calsync_core::mirror::Mirror::default());
     assert_eq!(w.store.waiting_writes(w.a).await.unwrap(), 0);
     assert_eq!(w.store.runs(Some(w.a), 9).await.unwrap(), []);
     let state = w.store.user_state(w.user).await.unwrap().unwrap();

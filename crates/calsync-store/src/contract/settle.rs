@@ -38,7 +38,7 @@ async fn row(w: &World, n: u64) -> LedgerRow {
 }
 
 async fn blocks(w: &World) -> Vec<String> {
-    w.store.mirror(w.b).await.unwrap().blocks.into_keys().map(|id| id.0).collect()
+    w.store.mirror(w.b).await.unwrap().blocks.keys().map(|id| id.0.clone()).collect()
 }
 
 /// The row says what stands, and where.
@@ -58,7 +58,7 @@ pub async fn a_stored_block_is_live(store: Arc<dyn Store>) {
     };
     assert_eq!(row(&w, 3).await, expected);
     let mirror = w.store.mirror(w.b).await.unwrap();
-    assert_eq!(mirror.blocks.into_values().collect::<Vec<_>>(), [block("chosen", 40)]);
+    assert_eq!(mirror.blocks.values().cloned().collect::<Vec<_>>(), [block("chosen", 40)]);
     assert_eq!(w.store.waiting_writes(w.b).await.unwrap(), 2);
     assert_eq!(row(&w, 1).await, ledger_row(1, w.b, Some("x1")));
 }

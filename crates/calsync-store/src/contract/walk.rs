@@ -30,8 +30,8 @@ pub async fn a_pull_is_taken_over_whole(store: Arc<dyn Store>) {
     let a = w.get(w.a).await;
     assert_eq!((a.cursor, a.time_zone.as_str()), (Some(cursor("one")), "Asia/Tokyo"));
     let mirror = w.store.mirror(w.a).await.unwrap();
-    assert_eq!(mirror.events.into_values().collect::<Vec<_>>(), first.events);
-    assert_eq!(mirror.blocks.into_values().collect::<Vec<_>>(), first.blocks);
+    assert_eq!(mirror.events.values().cloned().collect::<Vec<_>>(), first.events);
+    assert_eq!(mirror.blocks.values().cloned().collect::<Vec<_>>(), first.blocks);
     first.events = vec![event("e2", 9), event("e3", 3)];
     first.events_gone = vec!["e1".into(), "e3".into(), "never".into()];
     first.blocks = vec![block("b2", 2)];
@@ -40,8 +40,8 @@ pub async fn a_pull_is_taken_over_whole(store: Arc<dyn Store>) {
     first.time_zone = None;
     w.store.apply_pull(&lease, &first).await.unwrap();
     let mirror = w.store.mirror(w.a).await.unwrap();
-    assert_eq!(mirror.events.into_values().collect::<Vec<_>>(), [event("e2", 9), event("e3", 3)]);
-    assert_eq!(mirror.blocks.into_values().collect::<Vec<_>>(), [block("b2", 2)]);
+    assert_eq!(mirror.events.values().cloned().collect::<Vec<_>>(), [event("e2", 9), event("e3", 3)]);
+    assert_eq!(mirror.blocks.values().cloned().collect::<Vec<_>>(), [block("b2", 2)]);
     let a = w.get(w.a).await;
     assert_eq!((a.cursor, a.time_zone.as_str()), (None, "Asia/Tokyo"));
     assert_eq!(w.store.mirror(w.b).await.unwrap(), Default::default());

@@ -1,6 +1,7 @@
 //! Calendars that come and go, in memory: joining, leaving, and what is forgotten on the way.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use calsync_core::calendar::Leaving;
 use calsync_core::ids::{CalendarId, SubscriptionId};
@@ -52,7 +53,7 @@ impl State {
         let calendar = self.calendar_mut(id)?;
         calendar.cursor = None;
         calendar.last_full_sync = None;
-        if let Some(mirror) = self.mirrors.get_mut(&id) {
+        if let Some(mirror) = self.mirrors.get_mut(&id).map(Arc::make_mut) {
             mirror.events.clear();
         }
         Ok(())

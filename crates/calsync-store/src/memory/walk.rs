@@ -1,6 +1,7 @@
 //! The walk of a sync in memory: mirror, ledger, outbox and holds.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use calsync_core::hold::Hold;
 use calsync_core::ids::{CalendarId, CorrelationId};
@@ -13,7 +14,7 @@ use super::{State, conflict, due, raise};
 use crate::rows::{block_of, missing};
 
 impl State {
-    pub(super) fn mirror(&self, calendar: CalendarId) -> Result<Mirror, StoreError> {
+    pub(super) fn mirror(&self, calendar: CalendarId) -> Result<Arc<Mirror>, StoreError> {
         Ok(self.mirrors.get(&calendar).cloned().unwrap_or_default())
     }
 
@@ -34,7 +35,7 @@ impl State {
         if let Some(zone) = &pull.time_zone {
             calendar.time_zone = zone.clone();
         }
-        let mirror = self.mirrors.entry(pull.calendar).or_default();
+        let mirror = Arc::make_mut(self.mirrors.entry(pull.calendar).or_default());
         pull.events_gone.iter().for_each(|id| drop(mirror.events.remove(id)));
         pull.blocks_gone.iter().for_each(|id| drop(mirror.blocks.remove(id)));
         mirror.events.extend(pull.events.iter().map(|e| (e.id.clone(), e.clone())));
@@ -110,7 +111,7 @@ impl State {
     fn settle_one(&mut self, settlement: &Settlement, claimed_at: Ts) {
         let Settlement { target, correlation, outcome } = settlement;
         let outbox = self.outbox.entry(*target).or_default();
-        let mirror = self.mirrors.entry(*target).or_default();
+        let mirror = Arc::make_mut(self.mirrors.entry(*target).or_default());
         let row = self.ledger.get_mut(&(*target, *correlation));
         match outcome {
             Outcome::Postponed { attempts, not_before, error } => {

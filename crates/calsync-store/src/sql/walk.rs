@@ -1,6 +1,7 @@
 //! The walk of a sync in SQL: the mirror, the ledger, the outbox and the holds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use calsync_core::hold::Hold;
 use calsync_core::ids::{CalendarId, EventId};
@@ -20,7 +21,7 @@ use super::value::{Val, vals};
 use crate::rows::missing;
 
 impl SqlStore {
-    pub(super) async fn mirror(&self, calendar: CalendarId) -> Result<Mirror, StoreError> {
+    pub(super) async fn mirror(&self, calendar: CalendarId) -> Result<Arc<Mirror>, StoreError> {
         let mut tx = self.db.snapshot().await?;
         let mut mirror = Mirror::default();
         let sql = "SELECT event_id, event FROM mirror_events WHERE calendar_id = $1";
@@ -31,7 +32,7 @@ impl SqlStore {
         for mut row in tx.all(sql, vals![calendar]).await? {
             mirror.blocks.insert(EventId(row.text()?), row.json()?);
         }
-        Ok(mirror)
+        Ok(Arc::new(mirror))
     }
 
     pub(super) async fn ledger(&self, target: CalendarId) -> Result<Vec<LedgerRow>, StoreError> {

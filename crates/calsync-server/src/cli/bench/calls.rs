@@ -87,11 +87,12 @@ struct Report {
 /// Lives and tells.
 pub(super) fn run(args: &CallsArgs, out: Out) -> Result<Exit, Failure> {
     let crowds = shapes::of_people(args.people, args.calendars);
-    let days = shapes::all(&crowds, |at, crowd| {
-        let (seed, homes) = (args.seed.wrapping_add(at as u64), args.provider.into());
-        let shape = Shape { crowd, seed, homes, post: Post::AtOnce, dropped: 0 };
-        crate::cli::block_on(day::live(shape, args.changes))?
-    })?;
+    let shape = |(at, crowd)| {
+        let (seed, homes) = (args.seed.wrapping_add(at), args.provider.into());
+        Shape { crowd, seed, homes, post: Post::AtOnce, dropped: 0 }
+    };
+    let clouds: Vec<Shape> = (0..).zip(crowds).map(shape).collect();
+    let days = shapes::all(&clouds, |cloud| crate::cli::block_on(day::live(*cloud, args.changes))?)?;
     let all = days.into_iter().fold(Day::default(), Day::plus);
     let report = report(args.people, &all);
     out.result(&report.tell(), &report);

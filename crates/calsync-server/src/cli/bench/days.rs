@@ -9,7 +9,8 @@ mod watch;
 
 use clap::Args;
 
-use super::world::{Post, Shape, shapes};
+use super::world::shapes::{self, Crowd};
+use super::world::{Post, Shape};
 use crate::cli::args::Providers;
 use crate::cli::exit::{Exit, Failure};
 use crate::out::Out;
@@ -56,30 +57,42 @@ pub struct DaysArgs {
 
 /// Lives and tells.
 pub(super) fn run(args: &DaysArgs, out: Out) -> Result<Exit, Failure> {
-    let mut columns = Vec::new();
-    for seed in &args.seeds {
-        for dropped in &args.dropped {
-            columns.push(Column::new(*dropped, *seed, live(args, *dropped, *seed)?));
-        }
-    }
+    let columns = columns(args)?;
     let good = columns.iter().all(Column::is_good);
     let report = Report::new(args, columns);
     out.result(&report.tell(), &report);
     Ok(if good { Exit::Ok } else { Exit::Failed })
 }
 
-/// One seed's lives, with so many of the notices lost.
-fn live(args: &DaysArgs, dropped: u8, seed: u64) -> Result<Tally, Failure> {
+/// One column for each seed and each share of lost notices. The clouds of all of them are lived side by side: no processor
+/// waits for the last one of a column.
+fn columns(args: &DaysArgs) -> Result<Vec<Column>, Failure> {
     let crowds = shapes::of_calendars(args.calendars);
-    let lives = shapes::all(&crowds, |at, crowd| {
-        let seed = seed.wrapping_mul(CLOUDS).wrapping_add(at as u64);
-        let shape = Shape { crowd, seed, homes: args.provider.into(), post: Post::AsInLife, dropped };
-        crate::cli::block_on(life::live(shape, args.days, args.changes))?
-    })?;
-    Ok(lives.into_iter().fold(Tally::default(), |mut all, one| {
-        all += one;
-        all
-    }))
+    let sorts: Vec<(u64, u8)> =
+        args.seeds.iter().flat_map(|seed| args.dropped.iter().map(|dropped| (*seed, *dropped))).collect();
+    let clouds: Vec<Shape> = sorts
+        .iter()
+        .flat_map(|(seed, dropped)| {
+            crowds.iter().zip(0..).map(|(crowd, at)| shape(args, *crowd, (*seed, at), *dropped))
+        })
+        .collect();
+    let lives =
+        shapes::all(&clouds, |shape| crate::cli::block_on(life::live(*shape, args.days, args.changes))?)?;
+    let mut lives = lives.into_iter();
+    let column = |(seed, dropped)| {
+        let tally = lives.by_ref().take(crowds.len()).fold(Tally::default(), |mut all, one| {
+            all += one;
+            all
+        });
+        Column::new(dropped, seed, tally)
+    };
+    Ok(sorts.into_iter().map(column).collect())
+}
+
+/// The `at`th cloud of a seed, with so many of the notices lost.
+fn shape(args: &DaysArgs, crowd: Crowd, (seed, at): (u64, u64), dropped: u8) -> Shape {
+    let seed = seed.wrapping_mul(CLOUDS).wrapping_add(at);
+    Shape { crowd, seed, homes: args.provider.into(), post: Post::AsInLife, dropped }
 }
 
 #[cfg(test)]
