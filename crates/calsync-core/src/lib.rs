@@ -7,6 +7,7 @@ pub mod alert;
 pub mod block;
 pub mod calendar;
 pub mod delivery;
+pub mod echo;
 pub mod event;
 pub mod health;
 pub mod hold;

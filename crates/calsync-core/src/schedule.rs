@@ -147,8 +147,8 @@ fn poll_due_at(
             // When it falls silent for too long, somebody must look whether it is quiet or dead (spec §6).
             // A stamp from the future was made by a clock that was wrong: then it is as if there were none.
             let known = |at: &Ts| *at <= now;
-            let signs =
-                |s: &Subscription| [s.last_notification_at, Some(s.created_at), calendar.last_synced_at];
+            let heard = |s: &Subscription| s.last_notification_at.filter(|_| !echoes_only(calendar));
+            let signs = |s: &Subscription| [heard(s), Some(s.created_at), calendar.last_synced_at];
             let heard_at =
                 active.map(|s| signs(s).into_iter().flatten().filter(known).max().unwrap_or(Ts::MIN));
             let probed = heard_at
@@ -166,6 +166,12 @@ fn poll_due_at(
     // A change that nobody told of: in a moment it is known whether the delivery was late or lost.
     let judged_at = active.and_then(|s| s.delivery.judged_at());
     [by_method, judged_at].into_iter().flatten().min()
+}
+
+/// Whether all that was delivered since the calendar was last read told nothing new, so that it was not read for it. That a
+/// channel tells of our own writes does not say that it tells of everything: somebody looks as if it had been silent.
+fn echoes_only(calendar: &Calendar) -> bool {
+    calendar.webhook_last_activity.is_some_and(|at| calendar.last_synced_at.is_some_and(|read| at > read))
 }
 
 /// How long a channel that is relied on may be silent: the less reliable, the shorter, between the polling interval of

@@ -8,6 +8,7 @@ mod alerts;
 mod calls;
 mod channels;
 mod due;
+mod echo;
 mod error;
 mod inspect;
 mod known;

@@ -11,8 +11,8 @@ use calsync_core::ids::{CalendarId, RunId, UserId};
 use calsync_core::notification::{AfterFailure, Served, Worth, after_failure};
 use calsync_core::plan::ActionKind;
 use calsync_core::ports::{
-    Blame, ClaimedUser, DeliveryEnd, ErrorClass, Lease, NotificationsEnd, ProviderError, RunBegun, RunEnd,
-    StoreError, UserState, Wish,
+    Blame, ClaimedUser, DeliveryEnd, ErrorClass, Lease, Looked, NotificationsEnd, ProviderError, RunBegun,
+    RunEnd, StoreError, UserState, Wish,
 };
 use calsync_core::rollout::Rollout;
 use calsync_core::rule::{self, Rule};
@@ -47,6 +47,7 @@ struct ReadCalendar {
     calls: u32,
     /// It showed nothing, and its provider may tell of a change so long before a listing knows.
     outrun: Option<SignedDuration>,
+    looked: Looked,
 }
 
 /// What says how calendars are looked at.
@@ -192,17 +193,24 @@ impl Engine {
         let targets: Vec<CalendarId> = from_here.iter().map(|r| r.target).collect();
         let texts = from_here.iter().fold(TextPolicy::default(), |all, r| all.or(r.options.text_policy()));
         let work = PullWork { calendar, full: kind == RunKind::Full, texts, targets: &targets };
-        let (result, calls, outruns) = match accounts.of(calendar) {
-            Err(error) => (Err(error), 0, None),
+        let (mut looked, mut outruns) = (Looked::Read, None);
+        let (result, calls) = match accounts.of(calendar) {
+            Err(error) => (Err(error), 0),
+            Ok(account)
+                if kind == RunKind::Webhook && self.knows_all(calendar, &begun, account.as_ref()).await? =>
+            {
+                looked = Looked::Spared;
+                (Ok(Pulled::default()), 0)
+            }
             Ok(account) => {
-                let outruns = account.capabilities().push.and_then(|push| push.outruns_listing);
+                outruns = account.capabilities().push.and_then(|push| push.outruns_listing);
                 let account = Counted::new(account);
                 let result = match self.pull(lease, &work, &account).await {
                     Ok(pulled) => Ok(pulled),
                     Err(EngineError::Provider(error)) => Err(error),
                     Err(other) => return Err(other),
                 };
-                (result, account.take_calls(), outruns)
+                (result, account.take_calls())
             }
         };
         let shows_nothing = result.as_ref().is_ok_and(|read| read.counts.events_seen == 0);
@@ -217,6 +225,7 @@ impl Engine {
             result,
             calls,
             outrun,
+            looked,
         })
     }
 
@@ -327,7 +336,7 @@ impl Engine {
                     self.resolve(AlertKind::CalendarUnreadable, one.calendar.id).await?;
                 }
                 let served = Served {
-                    calendars_synced: 1,
+                    calendars_synced: u32::from(one.looked == Looked::Read),
                     events_processed: counts.events_seen,
                     busy_blocks_updated: counts.blocks(),
                 };
@@ -393,6 +402,7 @@ impl Engine {
             status,
             counts,
             notifications,
+            looked: one.looked,
             served_generation,
             delivery: verdict.and_then(|(channel, verdict)| delivery_end(channel, &verdict)),
         };
@@ -405,7 +415,11 @@ impl Engine {
 fn look<'a>(one: &'a ReadCalendar, read: &Pulled, channel: Option<&Subscription>) -> Look<'a> {
     Look {
         began_at: one.began_at,
-        since: one.calendar.last_synced_at,
+        // Deliveries that told nothing new are answered without a reading.
+        since: one
+            .calendar
+            .last_synced_at
+            .map(|at| one.calendar.webhook_last_activity.map_or(at, |told| told.max(at))),
         told: &one.begun.told,
         heard_at: channel.and_then(|s| s.last_notification_at),
         changes: read.changes,

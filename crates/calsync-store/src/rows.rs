@@ -2,12 +2,12 @@
 //! the rules from a calendar ask for. Pure.
 
 use calsync_core::event::TextPolicy;
-use calsync_core::ids::EventId;
-use calsync_core::ids::{CalendarId, UserId};
+use calsync_core::ids::{CalendarId, EventId, NotificationId, UserId};
 use calsync_core::ledger::WriteOp;
-use calsync_core::ports::{Lease, StoreError};
+use calsync_core::ports::{Lease, RunBegun, StoreError};
 use calsync_core::rule::Rule;
 use calsync_core::time::Ts;
+use serde_json::Value;
 
 /// Longest provider id that is stored (spec §2).
 pub(crate) const REMOTE_ID_MAX: usize = 255;
@@ -44,6 +44,18 @@ pub(crate) fn texts_of<'a>(rules: impl IntoIterator<Item = &'a Rule>, source: Ca
         .filter(|r| r.source == source)
         .map(|r| r.options.text_policy())
         .fold(TextPolicy::default(), TextPolicy::or)
+}
+
+/// A notification that a run takes up: when it was received, its id, its failures so far, and what was kept of it.
+pub(crate) type Picked = (Ts, NotificationId, u32, Value);
+
+/// What a run begins with.
+pub(crate) fn begun(seen_generation: i64, mut picked: Vec<Picked>) -> RunBegun {
+    picked.sort_unstable_by_key(|(at, id, ..)| (*at, *id));
+    let told = picked.iter().map(|(at, ..)| *at).collect();
+    let notifications = picked.iter().map(|(_, id, failures, _)| (*id, *failures)).collect();
+    let payloads = picked.into_iter().map(|(.., payload)| payload).collect();
+    RunBegun { seen_generation, notifications, told, payloads }
 }
 
 /// The id under which a write's block stands, or is to stand.

@@ -173,6 +173,18 @@ pub struct RunBegun {
     pub notifications: Vec<(NotificationId, u32)>,
     /// When each of them was received, the earliest first.
     pub told: Vec<Ts>,
+    /// What was kept of each of them, in the same order.
+    pub payloads: Vec<serde_json::Value>,
+}
+
+/// Whether a run that ended read its calendar.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Looked {
+    /// It did: whatever was told before it began is served.
+    Read,
+    /// What it was told was known already, so that nothing was read: it serves no other deliveries than its own, and says
+    /// nothing of a channel's silence.
+    Spared,
 }
 
 /// A run ends.
@@ -190,6 +202,8 @@ pub struct RunEnd {
     pub counts: RunCounts,
     /// What becomes of its notifications.
     pub notifications: NotificationsEnd,
+    /// Whether it read the calendar.
+    pub looked: Looked,
     /// The generation that is now served (on success).
     pub served_generation: Option<i64>,
     /// What it showed of the calendar's channel, if that changed what is known of it.

@@ -115,6 +115,17 @@ pub struct Push {
     /// A listing may not know yet of what was pushed: one that shows nothing is asked once more after so long. `None`: it
     /// knows.
     pub outruns_listing: Option<SignedDuration>,
+    /// What its deliveries tell.
+    pub tells: Tells,
+}
+
+/// What the deliveries of a channel tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tells {
+    /// That something changed.
+    Something,
+    /// Which event changed, and to which version or that it is gone: kept with the delivery as [`Told`](crate::echo::Told).
+    WhatChanged,
 }
 
 /// How a channel's life is prolonged.

@@ -26,7 +26,7 @@ use calsync_core::calendar::{Account, ListedCalendar, ProviderKind};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, Clock, ErrorClass, IdGen, Ids, ListRequest, Listing, ProviderAccount,
-    ProviderError, Push, Renewal, Standing, Tentativeness, WatchRequest, Watching,
+    ProviderError, Push, Renewal, Standing, Tells, Tentativeness, WatchRequest, Watching,
 };
 use calsync_core::secret::Secret;
 use url::Url;
@@ -165,7 +165,12 @@ impl ProviderAccount for GoogleAccount {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             chooses_ids: Ids::Client,
-            push: Some(Push { life: watch::LIFE, renewal: Renewal::Replace, outruns_listing: None }),
+            push: Some(Push {
+                life: watch::LIFE,
+                renewal: Renewal::Replace,
+                outruns_listing: None,
+                tells: Tells::Something,
+            }),
             tentative: Tentativeness::Shown,
             concurrent_calls: self.transport.remote.config.limits.concurrent,
             listing: Listing::Unbounded,

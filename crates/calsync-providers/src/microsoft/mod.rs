@@ -28,7 +28,7 @@ use calsync_core::calendar::{Account, ListedCalendar, ProviderKind};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, Clock, ErrorClass, IdGen, Ids, ListRequest, Listing, ProviderAccount,
-    ProviderError, Push, RenewRequest, Renewal, Standing, Tentativeness, WatchRequest, Watching,
+    ProviderError, Push, RenewRequest, Renewal, Standing, Tells, Tentativeness, WatchRequest, Watching,
 };
 use calsync_core::secret::Secret;
 use reqwest::RequestBuilder;
@@ -197,6 +197,7 @@ impl ProviderAccount for MicrosoftAccount {
                 life: watch::LIFE,
                 renewal: Renewal::Extend,
                 outruns_listing: Some(watch::DELTA_LAGS),
+                tells: Tells::WhatChanged,
             }),
             tentative: Tentativeness::Shown,
             concurrent_calls: self.transport.remote.config.limits.concurrent,

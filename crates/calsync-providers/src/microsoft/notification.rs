@@ -4,6 +4,8 @@
 //! One body holds many items, of several subscriptions perhaps: each is a claim of its own, and one that can't be read costs
 //! only itself.
 
+use calsync_core::echo::Told;
+use calsync_core::ids::EventId;
 use calsync_core::notification::{ChannelNews, Claim, Delivery, Wants};
 use calsync_core::secret::Secret;
 use calsync_core::time::Ts;
@@ -218,8 +220,25 @@ fn payload(item: &Item) -> Value {
     keep("lifecycleEvent", item.lifecycle_event.as_deref());
     keep("subscriptionExpirationDateTime", item.subscription_expiration_date_time.as_deref());
     keep("event", data.and_then(|d| d.id.as_deref()));
-    keep("etag", data.and_then(|d| d.etag.as_deref()));
+    if let Some(told) = told(item) {
+        told.keep(&mut kept);
+    }
     Value::Object(kept)
+}
+
+/// What it tells of its event. The etag moves with every change (§4.2), ids are never used again: the same etag is the same
+/// event. An etag of another form than a listing's (as stubs have) only ever makes the two differ.
+fn told(item: &Item) -> Option<Told> {
+    let short = |text: &&str| text.len() <= KEPT_MAX;
+    let data = item.resource_data.as_ref().filter(|_| item.lifecycle_event.is_none())?;
+    let event = EventId(data.id.as_deref().filter(short)?.to_owned());
+    match item.change_type.as_deref()? {
+        "created" | "updated" => {
+            Some(Told::Stands { event, version: data.etag.as_deref().filter(short)?.to_owned() })
+        }
+        "deleted" => Some(Told::Gone { event }),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

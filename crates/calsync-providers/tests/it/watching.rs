@@ -1,7 +1,7 @@
 //! Push channels.
 
 use calsync_core::ports::{
-    ErrorClass, ProviderAccount, ProviderError, Push, Renewal, WatchRequest, Watching,
+    ErrorClass, ProviderAccount, ProviderError, Push, Renewal, Tells, WatchRequest, Watching,
 };
 use calsync_core::secret::Secret;
 use calsync_core::time::Ts;
@@ -31,7 +31,7 @@ async fn a_channel_is_opened_and_ends_when_google_says() {
     let life = SignedDuration::from_hours(24 * 7);
     assert_eq!(
         rig.account.capabilities().push,
-        Some(Push { life, renewal: Renewal::Replace, outruns_listing: None })
+        Some(Push { life, renewal: Renewal::Replace, outruns_listing: None, tells: Tells::Something })
     );
     let ends = NOW.plus(SignedDuration::from_hours(1));
     let table: [(Value, Ts); 3] = [

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use calsync_core::echo::Told;
+use calsync_core::ids::EventId;
 use calsync_core::notification::{ChannelNews, Claim, Delivery, Wants};
 use calsync_core::secret::Secret;
 
@@ -46,6 +48,12 @@ impl Direct {
         let now = self.clock.now();
         let minute = now.micros().div_euclid(KEY_MICROS);
         let item = |key: String, news| Delivery { claim: claim(&notice.channel, key), news };
+        let telling = |key: String, told: Option<Told>| {
+            let mut payload = serde_json::Map::new();
+            told.iter().for_each(|told| told.keep(&mut payload));
+            let claim = Claim { payload: payload.into(), ..claim(&notice.channel, key) };
+            Delivery { claim, news: ChannelNews::Nothing }
+        };
         match &notice.cause {
             Cause::Opened => Vec::new(),
             Cause::Lifecycle(what) => {
@@ -67,7 +75,14 @@ impl Direct {
                         Change::Deleted => event.id.to_string(),
                         Change::Created | Change::Updated => format!("{} {}", event.id, event.version),
                     };
-                    item(format!("{change:?} {tail}"), ChannelNews::Nothing)
+                    let id = EventId(event.id.to_string());
+                    let told = match change {
+                        Change::Deleted => Told::Gone { event: id },
+                        Change::Created | Change::Updated => {
+                            Told::Stands { event: id, version: event.version.to_string() }
+                        }
+                    };
+                    telling(format!("{change:?} {tail}"), (!bare).then_some(told))
                 };
                 // What was just made is changed at once by the server (§8.2 "duplicates and noise").
                 let noise = (*change == Change::Created).then_some(Change::Updated);

@@ -7,6 +7,7 @@
 mod cast;
 mod channels;
 mod deaths;
+mod echoes;
 mod leaving;
 mod lifecycle;
 mod microsoft;

@@ -14,8 +14,8 @@ use calsync_core::ids::{
 use calsync_core::ledger::{LedgerRow, LedgerState, Write, WriteOp};
 use calsync_core::notification::{Served, Wants};
 use calsync_core::ports::{
-    ChannelOpened, ConnectAccount, Enqueue, Lease, NewNotification, NotificationsEnd, PullApply, RunEnd,
-    SealedCredentials, Store,
+    ChannelOpened, ConnectAccount, Enqueue, Lease, Looked, NewNotification, NotificationsEnd, PullApply,
+    RunEnd, SealedCredentials, Store,
 };
 use calsync_core::rule::{Rule, RuleOptions};
 use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
@@ -260,6 +260,7 @@ pub fn end(run: &Run, at: i64, status: RunStatus, notifications: NotificationsEn
         status,
         counts: RunCounts { events_seen: 3, blocks_created: 2, provider_calls: 1, ..RunCounts::default() },
         notifications,
+        looked: Looked::Read,
         served_generation: None,
         delivery: None,
     }

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use calsync_core::ids::{CalendarId, NotificationId, SubscriptionId};
 use calsync_core::notification::{AfterFailure, Notification, ProcessingStatus, Served};
-use calsync_core::ports::{Blame, DeliveryEnd, Lease, NotificationsEnd, RunBegun, RunEnd, StoreError};
+use calsync_core::ports::{
+    Blame, DeliveryEnd, Lease, Looked, NotificationsEnd, RunBegun, RunEnd, StoreError,
+};
 use calsync_core::run::{Run, RunKind, RunStatus};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 
 use super::receipt::heard;
 use super::{State, conflict};
-use crate::rows::missing;
+use crate::rows::{Picked, begun, missing};
 use crate::tally::minute;
 
 impl State {
@@ -30,21 +32,18 @@ impl State {
             ProcessingStatus::Retrying => n.next_retry_at.is_none_or(|at| at <= run.started_at),
             ProcessingStatus::Completed | ProcessingStatus::Failed => false,
         };
-        let mut picked: Vec<(Ts, NotificationId, u32)> = Vec::new();
+        let mut picked: Vec<Picked> = Vec::new();
         for n in self.notifications.values_mut().filter(|n| ours.contains(&n.subscription)).filter(waiting) {
             n.status = ProcessingStatus::Processing;
             n.processing_started_at = Some(run.started_at);
             n.next_retry_at = None;
             n.run = Some(run.id);
-            picked.push((n.received_at, n.id, n.retry_count));
+            picked.push((n.received_at, n.id, n.retry_count, n.payload.clone()));
             if let Some(subscription) = self.subscriptions.get_mut(&n.subscription) {
                 heard(subscription, n.received_at);
             }
         }
-        picked.sort_unstable();
-        let told = picked.iter().map(|(at, ..)| *at).collect();
-        let notifications = picked.into_iter().map(|(_, id, failures)| (id, failures)).collect();
-        Ok(RunBegun { seen_generation, notifications, told })
+        Ok(begun(seen_generation, picked))
     }
 
     pub(super) fn end_run(&mut self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError> {
@@ -65,7 +64,8 @@ impl State {
             NotificationsEnd::Completed(served) => self.complete(end, began_at, *served)?,
             NotificationsEnd::Failed { items, blame } => self.fail(end, items, *blame)?,
         }
-        if end.status == RunStatus::Succeeded {
+        let read = end.status == RunStatus::Succeeded && end.looked == Looked::Read;
+        if read {
             let active = |s: &&mut Subscription| {
                 let kept_silent = s.delivery.missed_streak > 0 || s.delivery.unannounced.is_some();
                 s.calendar == end.calendar && s.status == SubscriptionStatus::Active && !kept_silent
@@ -73,7 +73,7 @@ impl State {
             self.subscriptions.values_mut().filter(active).for_each(|s| s.verify(end.at));
         }
         let calendar = self.calendar_mut(end.calendar)?;
-        if end.status == RunStatus::Succeeded {
+        if read {
             calendar.last_synced_at = Some(end.at);
         }
         if kind == RunKind::Polling {
@@ -94,7 +94,8 @@ impl State {
         let answered = |n: &&mut Notification| {
             let given = n.run == Some(end.run) && n.status == Processing;
             let open = matches!(n.status, Pending | Processing | Retrying);
-            ours.contains(&n.subscription) && (given || open && n.received_at < began_at)
+            let read = end.looked == Looked::Read && open && n.received_at < began_at;
+            ours.contains(&n.subscription) && (given || read)
         };
         for n in self.notifications.values_mut().filter(answered) {
             n.status = ProcessingStatus::Completed;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use calsync_core::ids::{CalendarId, NotificationId, SubscriptionId};
 use calsync_core::notification::{AfterFailure, Served};
-use calsync_core::ports::{Blame, DeliveryEnd, Lease, NotificationsEnd, RunBegun, RunEnd, StoreError};
+use calsync_core::ports::{
+    Blame, DeliveryEnd, Lease, Looked, NotificationsEnd, RunBegun, RunEnd, StoreError,
+};
 use calsync_core::run::{Run, RunKind, RunStatus};
 use calsync_core::subscription::VERIFIED_APART;
 use calsync_core::time::Ts;
@@ -17,7 +19,7 @@ use super::notifications;
 use super::people::say;
 use super::receipts::mark;
 use super::value::{Row, Val, vals};
-use crate::rows::missing;
+use crate::rows::{Picked, begun, missing};
 use crate::tally::{Tallies, minute};
 
 /// Along what its subscriptions brought since something is open. Nobody else holds the lease: what is `processing` was left by a dead worker.
@@ -25,7 +27,7 @@ pub(super) const PICK: &str = "UPDATE webhook_notifications SET processing_statu
     next_retry_at = NULL, run_id = $3 \
     WHERE subscription_id IN (SELECT id FROM webhook_subscriptions WHERE calendar_id = $1) \
     AND received_at >= (SELECT open_since FROM calendars WHERE id = $1) AND processing_completed_at IS NULL \
-    AND (next_retry_at IS NULL OR next_retry_at <= $2) RETURNING received_at, id, retry_count, subscription_id";
+    AND (next_retry_at IS NULL OR next_retry_at <= $2) RETURNING received_at, id, retry_count, payload, subscription_id";
 
 /// What the run was given (of its unfinished ones, those without a time for another try), and whatever else was told
 /// before it began: it has read all of that.
@@ -35,7 +37,7 @@ pub(super) const COMPLETE: &str = "UPDATE webhook_notifications SET processing_s
     calendars_synced = $4, events_processed = $5, busy_blocks_updated = $6 \
     WHERE subscription_id IN (SELECT id FROM webhook_subscriptions WHERE calendar_id = $1) \
     AND received_at >= (SELECT open_since FROM calendars WHERE id = $1) \
-    AND processing_completed_at IS NULL AND (received_at < $7 OR (run_id = $2 AND next_retry_at IS NULL)) \
+    AND processing_completed_at IS NULL AND (received_at < $8 OR (run_id = $2 AND next_retry_at IS NULL)) \
     RETURNING subscription_id, received_at, processing_time_ms";
 
 pub(super) const FAIL: Bulk = Bulk {
@@ -74,16 +76,13 @@ impl SqlStore {
         let seen_generation = seen.ok_or_else(|| missing("calendar"))?.int()?;
         insert_run(&mut tx, run).await?;
         let picked = tx.all(PICK, vals![run.calendar, run.started_at, run.id]).await?;
-        let mut picked = picked
+        let picked = picked
             .into_iter()
-            .map(|mut row| Ok((row.ts()?, row.id()?, row.num()?, row.id()?)))
-            .collect::<Result<Vec<(Ts, NotificationId, u32, SubscriptionId)>, StoreError>>()?;
-        mark(&mut tx, picked.iter().map(|(at, .., subscription)| (*subscription, *at))).await?;
+            .map(|mut row| Ok(((row.ts()?, row.id()?, row.num()?, row.json()?), row.id()?)))
+            .collect::<Result<Vec<(Picked, SubscriptionId)>, StoreError>>()?;
+        mark(&mut tx, picked.iter().map(|((at, ..), subscription)| (*subscription, *at))).await?;
         tx.commit().await?;
-        picked.sort_unstable();
-        let told = picked.iter().map(|(at, ..)| *at).collect();
-        let notifications = picked.into_iter().map(|(_, id, failures, _)| (id, failures)).collect();
-        Ok(RunBegun { seen_generation, notifications, told })
+        Ok(begun(seen_generation, picked.into_iter().map(|(picked, _)| picked).collect()))
     }
 
     pub(super) async fn end_run(&self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError> {
@@ -102,10 +101,11 @@ impl SqlStore {
             NotificationsEnd::Completed(served) => complete(&mut tx, end, began_at, *served).await?,
             NotificationsEnd::Failed { items, blame } => fail(&mut tx, end, items, *blame).await?,
         };
-        if end.status == RunStatus::Succeeded {
+        let read = end.status == RunStatus::Succeeded && end.looked == Looked::Read;
+        if read {
             tx.exec(VERIFIED, vals![end.calendar, end.at, end.at.minus(VERIFIED_APART)]).await?;
         }
-        let synced = (end.status == RunStatus::Succeeded).then_some(end.at);
+        let synced = read.then_some(end.at);
         let polled = (kind == RunKind::Polling).then_some(end.at);
         let ended = vals![end.calendar, synced, polled, end.served_generation];
         if tx.exec(END_CALENDAR, ended).await? == 0 {
@@ -212,6 +212,8 @@ fn ids(rows: Vec<Row>) -> Result<BTreeSet<SubscriptionId>, StoreError> {
 }
 
 async fn complete(tx: &mut Tx, end: &RunEnd, began_at: Ts, served: Served) -> Result<Tallies, StoreError> {
+    // What it did not read it does not answer.
+    let answered_before = if end.looked == Looked::Read { began_at } else { Ts::MIN };
     let Served { calendars_synced, events_processed, busy_blocks_updated } = served;
     let counts = vals![
         end.calendar,
@@ -220,7 +222,8 @@ async fn complete(tx: &mut Tx, end: &RunEnd, began_at: Ts, served: Served) -> Re
         calendars_synced,
         events_processed,
         busy_blocks_updated,
-        began_at
+        began_at,
+        answered_before
     ];
     let (mut theirs, mut tallies) = (BTreeSet::new(), Tallies::new());
     for mut row in tx.all(COMPLETE, counts).await? {
@@ -233,7 +236,7 @@ async fn complete(tx: &mut Tx, end: &RunEnd, began_at: Ts, served: Served) -> Re
         "UPDATE calendars SET webhook_failure_streak = 0, \
          webhook_last_activity = coalesce($2, webhook_last_activity), \
          open_since = CASE WHEN open_since < $3 THEN $3 ELSE open_since END WHERE id = $1",
-        vals![end.calendar, active_at, began_at],
+        vals![end.calendar, active_at, answered_before],
     )
     .await?;
     Ok(tallies)

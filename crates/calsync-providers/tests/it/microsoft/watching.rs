@@ -1,7 +1,7 @@
 //! Subscriptions.
 
 use calsync_core::ports::{
-    ErrorClass, ProviderAccount, ProviderError, Push, RenewRequest, Renewal, WatchRequest, Watching,
+    ErrorClass, ProviderAccount, ProviderError, Push, RenewRequest, Renewal, Tells, WatchRequest, Watching,
 };
 use calsync_core::secret::Secret;
 use calsync_core::time::Ts;
@@ -56,6 +56,7 @@ async fn trap_7_one_subscription_per_calendar_that_ends_when_graph_says() {
         life: SignedDuration::from_hours(48),
         renewal: Renewal::Extend,
         outruns_listing: Some(SignedDuration::from_secs(10)),
+        tells: Tells::WhatChanged,
     };
     assert_eq!(rig.account.capabilities().push, Some(push));
     let table = [

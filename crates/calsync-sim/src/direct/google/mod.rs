@@ -9,8 +9,8 @@ use calsync_core::calendar::{Access, Cursor, ListedCalendar};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, ErrorClass, Ids as WhoNames, ListFrom, ListRequest, Listing,
-    NextPage, ProviderAccount, ProviderError, Push, PutMode, Renewal, Standing, Tentativeness, WatchRequest,
-    Watching,
+    NextPage, ProviderAccount, ProviderError, Push, PutMode, Renewal, Standing, Tells, Tentativeness,
+    WatchRequest, Watching,
 };
 use calsync_core::time::Window;
 use jiff::SignedDuration;
@@ -120,6 +120,7 @@ impl ProviderAccount for GoogleDirect {
                 life: SignedDuration::from_hours(7 * 24),
                 renewal: Renewal::Replace,
                 outruns_listing: None,
+                tells: Tells::Something,
             }),
             tentative: Tentativeness::Shown,
             concurrent_calls: 4,

@@ -15,7 +15,8 @@ use calsync_core::calendar::{Access, ListedCalendar};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, Ids as WhoNames, ListRequest, Listing, ProviderAccount,
-    ProviderError, Push, PutMode, RenewRequest, Renewal, Standing, Tentativeness, WatchRequest, Watching,
+    ProviderError, Push, PutMode, RenewRequest, Renewal, Standing, Tells, Tentativeness, WatchRequest,
+    Watching,
 };
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
@@ -98,6 +99,7 @@ impl ProviderAccount for MicrosoftDirect {
                 life: channels::LIFE,
                 renewal: Renewal::Extend,
                 outruns_listing: Some(SignedDuration::from_secs(10)),
+                tells: Tells::WhatChanged,
             }),
             tentative: Tentativeness::Shown,
             concurrent_calls: 4,

@@ -7,7 +7,7 @@ use calsync_core::calendar::{Account, AccountStatus, Cursor, ListedCalendar, Pro
 use calsync_core::event::{Event, EventKind, Series, ShowAs, Status, When};
 use calsync_core::ids::{AccountId, CalendarId, EventId, RunId, UserId};
 use calsync_core::ports::{
-    CalendarChange, Clock, ConnectAccount, FullListing, IdGen, Lease, ListFrom, ListRequest, NextDue,
+    CalendarChange, Clock, ConnectAccount, FullListing, IdGen, Lease, ListFrom, ListRequest, Looked, NextDue,
     NextPage, NotificationsEnd, ProviderDirectory, PullApply, RunEnd, Store, StoreError, Switch,
 };
 use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
@@ -173,6 +173,7 @@ impl Filling {
             status: RunStatus::Succeeded,
             counts: RunCounts::default(),
             notifications: NotificationsEnd::Completed(calsync_core::notification::Served::default()),
+            looked: Looked::Read,
             served_generation: Some(begun.seen_generation),
             delivery: None,
         };
