@@ -47,7 +47,8 @@ impl Engine {
                 }
                 Some(retry) => retry.at,
                 None => schedule::next_due(calendar, active, intervals, now)
-                    .or_else(|| last_look_at(state, calendar, now)),
+                    .or_else(|| last_look_at(state, calendar, now))
+                    .map(|at| at.max(self.waited_for(calendar, intervals))),
             };
             let hold = state.holds.iter().find(|h| h.target == calendar.id);
             let planned = (calendar.plan_due && hold.is_none()).then_some(now);
@@ -62,6 +63,14 @@ impl Engine {
             NextDue { calendar: calendar.id, seen_generation: calendar.dirty_generation, due_at }
         };
         state.calendars.iter().map(next).collect()
+    }
+
+    /// Until when a reading that was not served waits for its next try: that others of the same person are worked on meanwhile
+    /// is no reason to try. Whatever else asks for it makes it due at once. Never longer than between two polls: a clock that
+    /// went back has left times far ahead.
+    fn waited_for(&self, calendar: &Calendar, intervals: &Intervals) -> Ts {
+        let latest = self.clock.now().plus(intervals.poll);
+        calendar.due_at.filter(|at| calendar.is_dirty() && *at <= latest).unwrap_or(Ts::MIN)
     }
 
     /// When a held plan is looked at again. A look that has just been taken and did not agree (a source could not be

@@ -83,7 +83,8 @@ macro_rules! store_contract {
                 the_order_of_settlements_counts, settling_a_strangers_calendar_changes_nothing;
             runs: a_run_serves_all_that_waits, orphans_are_picked_up, the_third_failure_is_tried_again,
                 success_answers_what_waits_for_another_try, success_clears_the_counters, failure_counts_once_per_run, a_targets_failure_blames_nobody,
-                polling_and_success_are_dated, the_run_log_is_newest_first, a_replaced_channel_is_served_too;
+                polling_and_success_are_dated, the_run_log_is_newest_first, a_replaced_channel_is_served_too,
+                a_run_that_read_nothing_serves_only_its_own;
             subscriptions: one_active_per_calendar_and_provider, a_refused_replacement_reinstates_the_old,
                 confirming_renews, the_silent_ones_are_found_even_if_never_heard, those_to_renew_longest_due_first,
                 what_is_out_of_use_is_to_be_closed, switching_off_retires_its_channels,

@@ -223,6 +223,21 @@ fn a_clean_calendar_is_never_due_right_after_a_run() {
 }
 
 #[test]
+fn echoes_are_no_reading() {
+    let hour = |n| at(n).plus(SILENCE_LIMIT);
+    let table = [
+        (None, 10, Some(hour(10)), "read for whatever was told last"),
+        (Some(10), 10, Some(hour(10)), "the same, as it is written down"),
+        (None, 12, Some(hour(12)), "what it told since is being served"),
+        (Some(12), 12, Some(hour(10)), "what it told since was known: nobody has looked"),
+    ];
+    for (answered, told, due, why) in table {
+        let calendar = Calendar { webhook_last_activity: answered.map(at), ..read_at(10) };
+        assert_eq!(poll_due_at(&calendar, Some(&heard(told)), &INTERVALS(), at(13)), due, "{why}");
+    }
+}
+
+#[test]
 fn what_is_wanted_now_is_due_now() {
     let now = at(11);
     let due = |c: Calendar| next_due(&c, Some(&heard(10)), &INTERVALS(), now);

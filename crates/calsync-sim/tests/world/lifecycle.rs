@@ -1,32 +1,26 @@
 //! The life of push channels: what fails is repaired, what fails again and again is taken out of use and tried again, what
 //! is out of use is closed, and whatever happens, one channel or polling covers every calendar.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use calsync_core::alert::AlertLevel;
-use calsync_core::calendar::{AccountStatus, Calendar};
+use calsync_core::calendar::Calendar;
 use calsync_core::delivery::GRACE;
 use calsync_core::ids::CalendarId;
-use calsync_core::ports::{CalendarChange, Switch};
+use calsync_core::ports::CalendarChange;
 use calsync_core::run::RunKind;
 use calsync_core::schedule::Method;
-use calsync_core::subscription::{
-    PROVISIONAL_LIFE, REVIVE_AFTER, SILENCE_LIMIT, Subscription, SubscriptionStatus,
-};
+use calsync_core::subscription::{REVIVE_AFTER, SILENCE_LIMIT, Subscription, SubscriptionStatus};
 use calsync_engine::Maintenance;
 use calsync_sim::cloud::content::Content;
 use calsync_sim::cloud::watch::{Provider, Resource};
 use calsync_sim::direct::CLIENT;
-use calsync_sim::faults::Fault;
-use calsync_sim::life::Homes;
-use calsync_store::MemoryStore;
 use jiff::SignedDuration;
 
 use super::cast::{GOOGLE, MICROSOFT};
 use super::scenarios::{all_calendars, settled};
-use super::world::{Recipe, World};
-use super::{HOMES, block_on, homes_recipe};
+use super::world::World;
+use super::{HOMES, block_on};
 
 /// The first person's second calendar, as known here.
 pub(crate) async fn calendar(world: &World) -> Calendar {
@@ -69,7 +63,7 @@ async fn method(world: &World) -> Method {
 }
 
 /// So much time passes; whatever is due is done, and nothing that the provider tells arrives.
-async fn pass_unheard(world: &mut World, time: SignedDuration) {
+pub(crate) async fn pass_unheard(world: &mut World, time: SignedDuration) {
     let end = world.clock.now().plus(time);
     while world.clock.now() < end {
         world.clock.advance(SignedDuration::from_mins(1).min(end.since(world.clock.now())));
@@ -80,7 +74,7 @@ async fn pass_unheard(world: &mut World, time: SignedDuration) {
 }
 
 /// A round of maintenance, if one is due.
-async fn tend(world: &World) -> Maintenance {
+pub(crate) async fn tend(world: &World) -> Maintenance {
     let due = world.engine().next_maintenance().await.unwrap();
     if due.is_some_and(|at| at <= world.clock.now()) {
         return world.engine().maintain_subscriptions().await.unwrap();
@@ -88,13 +82,13 @@ async fn tend(world: &World) -> Maintenance {
     Maintenance::default()
 }
 
-async fn alerts(world: &World, kind: &str) -> Vec<AlertLevel> {
+pub(crate) async fn alerts(world: &World, kind: &str) -> Vec<AlertLevel> {
     let all = world.store.open_alerts().await.unwrap();
     all.into_iter().filter(|a| a.kind == kind).map(|a| a.level).collect()
 }
 
 /// What must hold whenever everything is quiet: one channel for each calendar, here and at the provider.
-async fn one_channel_each(world: &World, what: &str) {
+pub(crate) async fn one_channel_each(world: &World, what: &str) {
     for id in all_calendars(world).await {
         let all = world.store.subscriptions(id).await.unwrap();
         let active: Vec<_> = all.iter().filter(|s| s.status == SubscriptionStatus::Active).collect();
@@ -222,82 +216,6 @@ fn an_outage_of_a_day_is_survived() {
     }
 }
 
-/// One person with two calendars, in step.
-async fn small(homes: Homes) -> World {
-    let recipe = Recipe { people: 1, calendars: 2, rounds: 0, ..homes_recipe(homes, 25) };
-    let mut world = World::begin(recipe, Arc::new(MemoryStore::new())).await;
-    world.faults.switch_off();
-    world.deliver_and_work().await;
-    world
-}
-
-/// The process dies at every single point of opening, renewing, repairing and closing. Afterwards one channel stands for each
-/// calendar, here and at the provider: none is orphaned, none doubled.
-#[test]
-fn dying_at_every_point_of_a_renewal_orphans_nothing() {
-    for homes in HOMES {
-        let life = |death: Option<i64>| async move {
-            let mut world = small(homes).await;
-            if let Some(point) = death {
-                world.die_after(point);
-            }
-            // All of them are due.
-            world.clock.advance(SignedDuration::from_hours(41));
-            for _ in 0..2 {
-                let _ = world.engine().maintain_subscriptions().await;
-                world.revive();
-            }
-            world.clock.advance(SignedDuration::from_hours(5 * 24));
-            let _ = world.engine().maintain_subscriptions().await;
-            world.revive();
-            world
-        };
-        let before = block_on(async { small(homes).await.points() });
-        let points = block_on(async { life(None).await.points() }) - before;
-        assert!(points > 30, "{homes:?}: {points} points");
-        for point in 1..=points {
-            block_on(async {
-                let mut world = life(Some(point)).await;
-                let what = format!("{homes:?} dies at point {point} of {points}");
-                // Something happens, so that whoever is there without our knowing calls.
-                for wait in [PROVISIONAL_LIFE, PROVISIONAL_LIFE, SignedDuration::from_mins(30)] {
-                    world.clock.advance(wait + SignedDuration::from_secs(1));
-                    let now = world.clock.now();
-                    for person in world.life.people.clone() {
-                        for calendar in &person.calendars {
-                            let start = now.plus(SignedDuration::from_hours(20));
-                            let end = start.plus(SignedDuration::from_mins(15));
-                            let made = Content::timed("something", start, end, "UTC");
-                            world.cloud.with(|c| c.create_event(calendar, made, now)).unwrap();
-                        }
-                    }
-                    world.deliver_and_work().await;
-                    world.engine().maintain_subscriptions().await.unwrap();
-                    world.deliver_and_work().await;
-                }
-                one_channel_each(&world, &what).await;
-                assert!(world.judge().is_good(), "{what}: {:?}", world.judge());
-            });
-        }
-    }
-}
-
-/// Two instances look after channels at the same time: neither opens a second one.
-#[test]
-fn two_at_once_open_one_channel() {
-    for homes in [GOOGLE, MICROSOFT] {
-        block_on(async {
-            let world = settled(homes, 26).await;
-            world.clock.advance(SignedDuration::from_hours(8 * 24));
-            let (one, two) = (world.engine().clone(), world.engine().clone());
-            let (one, two) = futures_util::join!(one.maintain_subscriptions(), two.maintain_subscriptions());
-            one.unwrap();
-            two.unwrap();
-            one_channel_each(&world, "two at once").await;
-        });
-    }
-}
-
 /// Google: some calendars can't be watched. They are polled, and nobody asks again and again.
 #[test]
 fn what_cannot_be_watched_is_polled_and_not_asked_again() {
@@ -346,160 +264,6 @@ fn an_opening_that_fails_is_not_tried_every_minute() {
         world.deliver_and_work().await;
         one_channel_each(&world, "opened in the end").await;
     });
-}
-
-/// Revoked in the middle of a renewal: this account stops, the others go on; connected again, it has its channels again.
-#[test]
-fn credentials_revoked_in_the_middle_of_a_renewal_stop_one_account() {
-    block_on(async {
-        let mut world = settled(GOOGLE, 29).await;
-        let email = world.life.people[0].email.as_str().to_owned();
-        world.clock.advance(SignedDuration::from_hours(7 * 24 - 1));
-        let (direct, whose) = (world.direct.clone(), email.clone());
-        world.during_next_call(move || direct.revoke(&whose));
-        let done = world.engine().maintain_subscriptions().await.unwrap();
-        assert!(done.renewed > 0 && done.failed > 0, "{done:?}");
-        let state = world.store.user_state(world.users[0]).await.unwrap().unwrap();
-        assert_eq!(state.accounts[0].status, AccountStatus::NeedsReconnect);
-        assert_eq!(alerts(&world, "account_needs_reconnect").await.len(), 1);
-        world.clock.advance(SignedDuration::from_hours(2));
-        world.engine().maintain_subscriptions().await.unwrap();
-        world.direct.grant(&email);
-        world.reconnect(world.users[0]).await;
-        world.deliver_and_work().await;
-        world.engine().maintain_subscriptions().await.unwrap();
-        world.deliver_and_work().await;
-        one_channel_each(&world, "connected again").await;
-        assert!(world.judge().is_good(), "{:?}", world.judge());
-    });
-}
-
-/// A clock that jumps: far ahead (channels have ended meanwhile), and back again.
-#[test]
-fn a_clock_that_jumps_leaves_nobody_uncovered() {
-    for homes in [GOOGLE, MICROSOFT] {
-        block_on(async {
-            let mut world = settled(homes, 30).await;
-            world.clock.advance(SignedDuration::from_hours(30 * 24));
-            tend(&world).await;
-            world.deliver_and_work().await;
-            one_channel_each(&world, "a month later").await;
-            world.clock.advance(-SignedDuration::from_hours(24));
-            for _ in 0..3 {
-                tend(&world).await;
-                world.deliver_and_work().await;
-            }
-            one_channel_each(&world, "a day back").await;
-            let calls = world.watch_calls();
-            for _ in 0..60 {
-                world.clock.advance(SignedDuration::from_mins(1));
-                tend(&world).await;
-                world.deliver_and_work().await;
-            }
-            let calendars = all_calendars(&world).await.len() as u64;
-            assert!(calls.made.load(Ordering::Relaxed) <= 8 * calendars, "no storm after it went back");
-            for id in all_calendars(&world).await {
-                assert!(
-                    world.store.calendar(id).await.unwrap().unwrap().due_at.is_some(),
-                    "somebody will look"
-                );
-            }
-        });
-    }
-}
-
-/// A calendar is switched off while its provider is down: the channel is closed later, and refused until then.
-#[test]
-fn a_channel_that_could_not_be_closed_is_closed_later() {
-    for homes in [GOOGLE, MICROSOFT] {
-        block_on(async {
-            let mut world = settled(homes, 31).await;
-            let calls = world.watch_calls();
-            calls.down.store(true, Ordering::Relaxed);
-            let off = calendar(&world).await;
-            world.engine().disable_calendar(&off).await.unwrap();
-            assert_eq!(open_at_provider(&world, &off.remote.calendar).len(), 1, "it stands");
-            assert!(channel(&world).await.is_none(), "and is out of use");
-            pass_unheard(&mut world, SignedDuration::from_hours(1)).await;
-            assert_eq!(open_at_provider(&world, &off.remote.calendar).len(), 1);
-            calls.down.store(false, Ordering::Relaxed);
-            pass_unheard(&mut world, SignedDuration::from_mins(20)).await;
-            assert_eq!(open_at_provider(&world, &off.remote.calendar), [] as [&str; 0], "{homes:?}: closed");
-            let to_close = world.store.subscriptions_to_close(calsync_core::time::Ts::MAX, 10).await.unwrap();
-            assert_eq!(to_close, []);
-        });
-    }
-}
-
-/// The provider opened a channel and its answer was lost: when it calls it is refused, recognised and closed.
-#[test]
-fn a_channel_whose_answer_was_lost_is_closed_when_it_calls() {
-    for homes in [GOOGLE, MICROSOFT] {
-        block_on(async {
-            let mut world = settled(homes, 32).await;
-            let before = channel(&world).await.unwrap();
-            let remote = calendar(&world).await.remote.calendar;
-            if homes == MICROSOFT {
-                // There it is prolonged, not replaced, unless it is gone.
-                world.cloud.with(|c| c.stop_channel(CLIENT, &before.remote_id));
-            }
-            world.clock.advance(SignedDuration::from_mins(11));
-            world.faults.force(Fault::ErrorAfterWrite, 1);
-            assert!(!world.engine().renew_channel(before.calendar).await.unwrap());
-            let open = open_at_provider(&world, &remote);
-            assert_eq!(open.len(), if homes == MICROSOFT { 1 } else { 2 }, "one of them is an orphan");
-            world.deliver_and_work().await;
-            let start = world.clock.now().plus(SignedDuration::from_hours(30));
-            let (now, at) = (world.clock.now(), world.life.people[0].calendars[1].clone());
-            world.cloud.with(|c| {
-                let end = start.plus(SignedDuration::from_hours(1));
-                c.create_event(&at, Content::timed("something", start, end, "UTC"), now).unwrap();
-            });
-            world.deliver_and_work().await;
-            tend(&world).await;
-            world.clock.advance(SignedDuration::from_mins(6));
-            tend(&world).await;
-            world.deliver_and_work().await;
-            one_channel_each(&world, "the orphan is gone").await;
-        });
-    }
-}
-
-/// A calendar leaves while its provider is being asked for a channel: none stands in the end, here or there, and nobody is told
-/// of failures any more.
-#[test]
-fn a_calendar_that_leaves_while_its_channel_is_renewed_keeps_none() {
-    for (homes, after) in [(GOOGLE, false), (GOOGLE, true), (MICROSOFT, false), (MICROSOFT, true)] {
-        block_on(async {
-            let mut world = settled(homes, 34).await;
-            world.clock.advance(SignedDuration::from_mins(11));
-            let off = calendar(&world).await;
-            let store = world.store.clone();
-            let (id, now) = (off.id, world.clock.now());
-            let leave = move || {
-                let leaving = store.change_calendar(id, CalendarChange::SyncEnabled(Switch::Off), now);
-                futures_util::FutureExt::now_or_never(leaving).unwrap().unwrap();
-            };
-            if after {
-                world.after_next_call(leave)
-            } else {
-                world.during_next_call(leave)
-            }
-            assert!(!world.engine().renew_channel(off.id).await.unwrap(), "{homes:?}");
-            assert!(channel(&world).await.is_none(), "{homes:?}: out of use");
-            for _ in 0..3 {
-                world.clock.advance(PROVISIONAL_LIFE + SignedDuration::from_secs(1));
-                world.engine().maintain_subscriptions().await.unwrap();
-                world.deliver_and_work().await;
-            }
-            assert_eq!(
-                open_at_provider(&world, &off.remote.calendar),
-                [] as [&str; 0],
-                "{homes:?} {after}: closed"
-            );
-            assert!(channel(&world).await.is_none());
-        });
-    }
 }
 
 /// Whoever asks too early is told the same by everybody: the calendars of one id are not all looked at.

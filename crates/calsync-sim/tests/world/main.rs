@@ -6,6 +6,7 @@
 
 mod cast;
 mod channels;
+mod closings;
 mod deaths;
 mod echoes;
 mod leaving;
@@ -14,8 +15,10 @@ mod microsoft;
 mod mortal;
 mod post;
 mod process;
+mod renewals;
 mod rollout;
 mod scenarios;
+mod stuck;
 mod world;
 
 use std::sync::Arc;

@@ -169,3 +169,34 @@ fn a_change_taken_back_half_way_leaves_nobody_out() {
         assert!(world.engine().rollout_report(1).await.unwrap().applied);
     });
 }
+
+/// Flags that nobody can read stop nobody's calendars: those of the configuration are in force, and whoever sets them anew has
+/// put them right.
+#[test]
+fn flags_that_nobody_can_read_are_those_of_the_configuration() {
+    block_on(async {
+        let mut world = settled(GOOGLE, 46).await;
+        let all = all_calendars(&world).await.len();
+        phase(&world, Phase::Off).await;
+        for broken in
+            [serde_json::json!("no flags"), serde_json::json!({"flags": {"rollout_percentage": 101}})]
+        {
+            world.store.put_setting("rollout", &broken).await.unwrap();
+            // What was read a moment ago is believed for so long.
+            world.clock.advance(SignedDuration::from_secs(3));
+            assert!(
+                methods(&world).await.iter().all(|(_, m)| *m == Method::Webhook),
+                "as configured: {broken}"
+            );
+            world.deliver_and_work().await;
+            world.engine().maintain_subscriptions().await.unwrap();
+            assert_eq!(live(&world).await, all, "nobody lost its channel");
+            assert!(world.engine().rollout_report(1).await.is_err(), "whoever asks is told");
+        }
+        phase(&world, Phase::Off).await;
+        assert_eq!(world.engine().rollout_report(1).await.unwrap().flags, Phase::Off.of(&BTreeSet::new()));
+        world.engine().maintain_subscriptions().await.unwrap();
+        assert_eq!(live(&world).await, 0);
+        assert!(methods(&world).await.iter().all(|(_, m)| *m == Method::Polling), "put right");
+    });
+}

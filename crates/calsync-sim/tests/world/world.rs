@@ -68,6 +68,8 @@ pub(crate) struct World {
 pub(crate) struct Calls {
     pub(crate) made: AtomicU64,
     pub(crate) down: AtomicBool,
+    /// It goes down when so many more points were passed; 0: not by itself.
+    pub(crate) goes_down_after: AtomicU64,
 }
 
 /// An engine that does not die.
@@ -260,6 +262,11 @@ impl World {
         let counted = calls.clone();
         let hook = Arc::new(move || {
             counted.made.fetch_add(1, Ordering::Relaxed);
+            match counted.goes_down_after.load(Ordering::Relaxed) {
+                0 => {}
+                1 => counted.down.store(true, Ordering::Relaxed),
+                more => counted.goes_down_after.store(more - 1, Ordering::Relaxed),
+            }
             let down = || ProviderError::new(ErrorClass::Transient, "503");
             if counted.down.load(Ordering::Relaxed) { Err(down()) } else { Ok(()) }
         });

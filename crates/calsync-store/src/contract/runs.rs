@@ -6,7 +6,9 @@ use calsync_core::ids::NotificationId;
 use calsync_core::notification::{
     AfterFailure, Notification, ProcessingStatus, Served, Worth, after_failure,
 };
-use calsync_core::ports::{Blame, NotificationsEnd, RunEnd, Store, StoreError, Wish};
+use calsync_core::ports::{
+    Blame, Looked, NewNotification, NotificationsEnd, RunEnd, Store, StoreError, Wish,
+};
 use calsync_core::run::{Run, RunKind, RunStatus};
 use calsync_core::subscription::Subscription;
 
@@ -277,4 +279,35 @@ pub async fn a_replaced_channel_is_served_too(store: Arc<dyn Store>) {
         id(31),
         "not spoken of: an orphan for the next"
     );
+}
+
+/// What a run was told was known already, so that it read nothing: it answers no other delivery than its own, not even an older
+/// one, and says nothing of when the calendar was read or whether its channel's silence was right.
+pub async fn a_run_that_read_nothing_serves_only_its_own(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let s = w.watch(20, w.a).await;
+    let kept = serde_json::json!({"told": {"gone": {"event": "x"}}});
+    let told = NewNotification { payload: kept.clone(), ..delivery(30, &s, 20) };
+    w.store.record_notification(told).await.unwrap();
+    let lease = w.lease(20).await;
+    let run = run(50, w.a, RunKind::Webhook, 40);
+    let begun = w.store.begin_run(&lease, &run).await.unwrap();
+    assert_eq!((begun.notifications, begun.payloads), (of(&[(30, 0)]), vec![kept]));
+    // Received before the run began, and stored after.
+    w.store.record_notification(delivery(31, &s, 35)).await.unwrap();
+    let spared = RunEnd {
+        looked: Looked::Spared,
+        served_generation: Some(begun.seen_generation),
+        ..succeeded(&run, 41)
+    };
+    w.store.end_run(&lease, &spared).await.unwrap();
+    assert_eq!(only(&w, ProcessingStatus::Completed).await.id.0, id(30));
+    assert_eq!(only(&w, ProcessingStatus::Pending).await.id.0, id(31));
+    let a = w.get(w.a).await;
+    assert_eq!((a.last_synced_at, a.webhook_last_activity), (None, Some(t(41))));
+    assert!(a.is_dirty(), "for the other one");
+    let known = w.subscription(&s).await;
+    assert_eq!((known.verified_at, known.last_notification_at), (None, Some(t(20))));
+    let next = super::world::run(51, w.a, RunKind::Webhook, 50);
+    assert_eq!(w.store.begin_run(&lease, &next).await.unwrap().notifications, of(&[(31, 0)]), "it is found");
 }
