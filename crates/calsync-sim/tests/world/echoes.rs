@@ -47,6 +47,11 @@ fn blocks(world: &World, remote: &RemoteId) -> Vec<EventId> {
     })
 }
 
+/// One of so many; the first, where there is none.
+fn below(rng: &mut Rng, count: usize) -> usize {
+    usize::try_from(rng.below(count as u64)).unwrap()
+}
+
 /// Everything that the echo of a write leads to: one call at a provider that only tells that something changed, none at one
 /// that tells what.
 #[test]
@@ -143,17 +148,17 @@ fn a_change_that_coincides_with_a_write_is_never_skipped() {
             let mut waiting: Vec<Notice> = Vec::new();
             let mut made: Vec<(RemoteId, EventId)> = Vec::new();
             for round in 0..ROUNDS {
-                let at = calendars[rng.below(3) as usize].clone();
+                let at = calendars[below(&mut rng, 3)].clone();
                 let now = world.clock.now();
-                let hours = 20 + rng.below(500) as i64;
+                let hours = 20 + i64::try_from(rng.below(500)).unwrap();
                 match rng.below(5) {
                     0 | 1 => made.push((at.clone(), make(&world, &at, hours))),
                     2 if !made.is_empty() => {
-                        let (of, event) = made.swap_remove(rng.below(made.len() as u64) as usize);
+                        let (of, event) = made.swap_remove(below(&mut rng, made.len()));
                         world.cloud.with(|c| c.cancel_event(&of, &event, now).unwrap());
                     }
                     3 if !made.is_empty() => {
-                        let (of, event) = &made[rng.below(made.len() as u64) as usize];
+                        let (of, event) = &made[below(&mut rng, made.len())];
                         let (start, end) = one_hour(&world, hours);
                         world.cloud.with(|c| {
                             c.edit_event(of, event, now, |e| (e.start, e.end) = (start.clone(), end.clone()))
@@ -162,7 +167,7 @@ fn a_change_that_coincides_with_a_write_is_never_skipped() {
                     }
                     _ => {
                         let blocks = blocks(&world, &at);
-                        if let Some(block) = blocks.get(rng.below(blocks.len().max(1) as u64) as usize) {
+                        if let Some(block) = blocks.get(below(&mut rng, blocks.len())) {
                             world.cloud.with(|c| match rng.below(2) {
                                 0 => drop(c.cancel_event(&at, block, now)),
                                 _ => drop(
@@ -177,7 +182,7 @@ fn a_change_that_coincides_with_a_write_is_never_skipped() {
                     if waiting.is_empty() {
                         break;
                     }
-                    let one = waiting.swap_remove(rng.below(waiting.len() as u64) as usize);
+                    let one = waiting.swap_remove(below(&mut rng, waiting.len()));
                     world.receive(&one).await;
                     if rng.below(4) == 0 {
                         waiting.push(one);

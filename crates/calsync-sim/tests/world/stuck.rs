@@ -70,10 +70,10 @@ fn second_looks_of_two_calendars_do_not_chase_each_other() {
         let mut world = settled(MICROSOFT, 92).await;
         let now = world.clock.now();
         let start = now.plus(SignedDuration::from_hours(30));
-        for calendar in world.life.people[0].calendars[..2].to_vec() {
+        for calendar in &world.life.people[0].calendars[..2] {
             let end = start.plus(SignedDuration::from_hours(1));
             let content = Content::timed("not listed yet", start, end, "UTC");
-            world.cloud.with(|c| c.create_event(&calendar, content, now)).unwrap();
+            world.cloud.with(|c| c.create_event(calendar, content, now)).unwrap();
         }
         world.faults.force(Fault::DeltaLag, 2);
         world.deliver().await;
