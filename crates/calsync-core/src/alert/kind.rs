@@ -1,5 +1,5 @@
-//! Every condition that people are told of, with its name, how loud it is, and how many of a kind are spoken of. The runbook in
-//! docs/operations.md has an entry for each.
+//! Every condition that people are told of, with its name, how loud it is, and how many of a kind are spoken of. docs/runbook.md has an entry
+//! for each.
 
 use super::AlertLevel;
 

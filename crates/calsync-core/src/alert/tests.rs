@@ -191,3 +191,13 @@ proptest! {
         prop_assert!(said.len() <= 2 * (7 + 24) + 6, "{} messages in a day", said.len());
     }
 }
+
+#[test]
+fn every_kind_has_its_entry_in_the_runbook() {
+    let runbook = include_str!("../../../../docs/runbook.md");
+    for kind in AlertKind::ALL {
+        let heading = format!("\n### {}\n", kind.as_str());
+        assert!(runbook.contains(&heading), "docs/runbook.md lacks {}", kind.as_str());
+    }
+    assert_eq!(runbook.matches("\n### ").count(), AlertKind::ALL.len(), "and nothing else");
+}

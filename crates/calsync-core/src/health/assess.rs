@@ -200,7 +200,7 @@ fn notifications(stored: &Stored, report: &mut Report) {
                 metrics.failed,
                 share.unwrap_or(0)
             ),
-            "See in the log why runs fail: calendar-sync runs --failed lists them.",
+            "The log says why each could not be; most often an account or a calendar has an alert of its own: calendar-sync alerts list.",
         );
     }
     let waiting = stored.waiting;
