@@ -109,8 +109,7 @@ impl Engine {
             Level::Critical => AlertLevel::Critical,
         };
         let message = format!("calendar-sync is {to}: {why}");
-        let action =
-            "calendar-sync status says what is wrong, and the runbook (docs/runbook.md) what to do.";
+        let action = "calendar-sync status says what is wrong, and the runbook (docs/runbook.md) what to do.";
         let seen = Alert::seen(kind, "", message, action.to_owned(), now);
         self.store.open_alert(&Alert { level, ..seen }).await.map(drop)
     }

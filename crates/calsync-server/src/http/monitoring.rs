@@ -8,10 +8,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use calsync_core::alert::AlertLevel;
 use calsync_core::calendar::ProviderKind;
-use calsync_core::health::{Figures, Level, Report, assess};
+use calsync_core::health::{
+    Answer, Calls, Disk, Figures, Finding, LateJob, Level, Memory, Report, Stored, assess,
+};
 use calsync_core::notification::ProcessingStatus;
-use calsync_core::ports::{HealthHour, NotificationHour, Recent};
+use calsync_core::ports::{HealthHour, NotificationHour, NotificationMetrics, Recent};
 use calsync_core::secret::constant_time_eq;
 use calsync_core::subscription::SubscriptionStatus;
 use calsync_core::time::Ts;
@@ -37,13 +40,51 @@ const HOUR: i64 = 3_600_000_000;
 pub(crate) struct Health {
     status: Level,
     checked_at: Ts,
-    /// The level that the system acts on, which follows with a delay, and since when.
-    level_in_force: Level,
-    level_since: Ts,
-    #[serde(flatten)]
-    report: Report,
+    in_force: InForce,
+    checks: Vec<Finding>,
+    alerts: Vec<OpenAlert>,
+    recommendations: Vec<String>,
     subscriptions: Option<Subscriptions>,
-    figures: Figures,
+    notifications: Option<Notifications>,
+    providers: Vec<Calls>,
+    late_jobs: Vec<LateJob>,
+    system: System,
+}
+
+/// The level that the system acts on, which follows with a delay.
+#[derive(Serialize)]
+struct InForce {
+    level: Level,
+    since: Ts,
+}
+
+/// What is open of one kind.
+#[derive(Serialize)]
+struct OpenAlert {
+    kind: String,
+    level: AlertLevel,
+    count: u64,
+    since: Ts,
+    message: String,
+    action: String,
+}
+
+/// Notifications of the last 24 hours.
+#[derive(Serialize)]
+struct Notifications {
+    #[serde(flatten)]
+    metrics: NotificationMetrics,
+    /// Those that have waited for more than five minutes.
+    waiting: u64,
+}
+
+/// What this instance runs on and depends on.
+#[derive(Serialize)]
+struct System {
+    database: Answer,
+    cache: Option<Answer>,
+    disk: Option<Disk>,
+    memory: Option<Memory>,
 }
 
 /// What is known of subscriptions, as spec §8 names it.
@@ -137,32 +178,76 @@ pub(super) async fn dashboard(State(service): State<Arc<Service>>) -> Response {
 /// The whole health document, as it is now. It is there even when the database is not.
 pub(crate) async fn document(service: &Arc<Service>) -> Health {
     let figures = service.figures().await;
-    let report = assess(&figures);
+    let Report { level: status, findings, conditions, recommendations } = assess(&figures);
     let now = service.clock.now();
-    let (level_in_force, level_since) = match figures.stored {
-        None => (report.level, now),
-        Some(_) => match service.engine.watch_state().await {
-            Ok(state) => (state.level.level, state.level.since),
-            Err(_) => (report.level, now),
-        },
+    let known = match figures.stored {
+        None => None,
+        Some(_) => kept(service).await.ok(),
     };
-    let subscriptions = figures.stored.as_ref().map(|stored| {
-        let of = |status| stored.census.iter().filter(|c| c.status == status).map(|c| c.count).sum::<u64>();
-        let total: u64 = stored.census.iter().map(|one| one.count).sum();
-        let metrics = &stored.subscriptions;
-        Subscriptions {
-            total,
-            active: metrics.active,
-            healthy: metrics.healthy,
-            expiring_within_24h: metrics.expiring,
-            failing: metrics.failing,
-            failed: of(SubscriptionStatus::Failed),
-            inactive: total.saturating_sub(metrics.active),
-            unwatched_calendars: metrics.unwatched,
-        }
+    // Without the database: what is wrong is what is seen.
+    let (in_force, alerts) = known.unwrap_or_else(|| {
+        let seen = conditions.into_iter().map(|c| OpenAlert {
+            kind: c.kind.as_str().to_owned(),
+            level: c.level,
+            count: 1,
+            since: now,
+            message: c.message,
+            action: c.action,
+        });
+        (InForce { level: status, since: now }, seen.collect())
     });
-    let status = report.level;
-    Health { status, checked_at: now, level_in_force, level_since, report, subscriptions, figures }
+    let Figures { database, cache, disk, memory, stored, .. } = figures;
+    let mut health = Health {
+        status,
+        checked_at: now,
+        in_force,
+        checks: findings,
+        alerts,
+        recommendations,
+        subscriptions: None,
+        notifications: None,
+        providers: vec![],
+        late_jobs: vec![],
+        system: System { database, cache, disk, memory },
+    };
+    if let Some(stored) = stored {
+        health.subscriptions = Some(subscriptions(&stored));
+        health.notifications = Some(Notifications { metrics: stored.notifications, waiting: stored.waiting });
+        health.providers = stored.calls;
+        health.late_jobs = stored.late_jobs;
+    }
+    health
+}
+
+/// What is kept from look to look: the level in force, and what is open.
+async fn kept(service: &Service) -> Result<(InForce, Vec<OpenAlert>), EngineError> {
+    let level = service.engine.watch_state().await?.level;
+    let groups = service.store.alert_groups().await?;
+    let open = groups.into_iter().map(|group| OpenAlert {
+        kind: group.kind,
+        level: group.level,
+        count: group.count,
+        since: group.first_seen,
+        message: group.message,
+        action: group.action,
+    });
+    Ok((InForce { level: level.level, since: level.since }, open.collect()))
+}
+
+fn subscriptions(stored: &Stored) -> Subscriptions {
+    let of = |status| stored.census.iter().filter(|c| c.status == status).map(|c| c.count).sum::<u64>();
+    let total: u64 = stored.census.iter().map(|one| one.count).sum();
+    let metrics = &stored.subscriptions;
+    Subscriptions {
+        total,
+        active: metrics.active,
+        healthy: metrics.healthy,
+        expiring_within_24h: metrics.expiring,
+        failing: metrics.failing,
+        failed: of(SubscriptionStatus::Failed),
+        inactive: total.saturating_sub(metrics.active),
+        unwatched_calendars: metrics.unwatched,
+    }
 }
 
 async fn figures(service: &Arc<Service>) -> Result<Dashboard, EngineError> {
@@ -224,7 +309,6 @@ fn share(part: u64, whole: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use calsync_core::ports::NotificationMetrics;
 
     #[test]
     fn every_hour_has_its_place() {

@@ -16,7 +16,7 @@ use calsync_core::ports::StoreError;
 
 use super::client_addr::ClientAddr;
 use super::error::ApiError;
-use super::{Verdict, health, monitoring, verification};
+use super::{Verdict, health, monitoring, openapi, verification};
 use crate::service::Service;
 
 /// Seconds after which a provider may try again when its delivery could not be stored here.
@@ -53,6 +53,7 @@ fn watched(service: &Arc<Service>) -> Router<Arc<Service>> {
         .route("/webhooks/health", get(health::health))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
+        .route("/openapi.json", get(openapi::openapi))
         .merge(behind)
 }
 

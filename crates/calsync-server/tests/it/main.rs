@@ -27,6 +27,7 @@ mod leaving;
 mod log_files;
 mod mistakes;
 mod mixed;
+mod openapi;
 mod path;
 mod place;
 mod receipt;
