@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use crate::alerting::{Channels, Named};
 use crate::service::Service;
 
 /// Alerts that are listed.
@@ -201,11 +202,7 @@ async fn test(args: &TestArgs, context: &Context, service: &Service) -> Result<E
         first_seen: now,
         at: now,
     };
-    let trying = chosen.into_iter().map(|named| async {
-        let tried = named.channel().deliver(&message).await;
-        (named.name().to_owned(), tried.err().map(|undelivered| undelivered.reason))
-    });
-    let tried = futures_util::future::join_all(trying).await;
+    let tried = send_by(&chosen, &message).await;
     let worked = tried.iter().all(|(_, error)| error.is_none());
     let line = |(name, error): &(String, Option<String>)| match error {
         None => format!("{name}: delivered\n"),
@@ -215,6 +212,20 @@ async fn test(args: &TestArgs, context: &Context, service: &Service) -> Result<E
     let value: Vec<_> = tried.iter().map(|(name, error)| json!({"channel": name, "error": error})).collect();
     context.out.result(&text, &value);
     Ok(if worked { Exit::Ok } else { Exit::Failed })
+}
+
+/// Through every channel that takes it, all at once: each channel, and what went wrong.
+pub(super) async fn send(channels: &Channels, message: &AlertMessage) -> Vec<(String, Option<String>)> {
+    let takes: Vec<&Named> = channels.all().iter().filter(|named| named.takes(message.level)).collect();
+    send_by(&takes, message).await
+}
+
+async fn send_by(channels: &[&Named], message: &AlertMessage) -> Vec<(String, Option<String>)> {
+    let trying = channels.iter().map(|named| async {
+        let tried = named.channel().deliver(message).await;
+        (named.name().to_owned(), tried.err().map(|undelivered| undelivered.reason))
+    });
+    futures_util::future::join_all(trying).await
 }
 
 async fn silence(args: &SilenceArgs, context: &Context, service: &Service) -> Result<Exit, Failure> {

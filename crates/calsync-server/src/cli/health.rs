@@ -1,16 +1,22 @@
 //! `webhook-health-check` and `status`: how well it is, by level and exit status, and what a person may want to know first.
 
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
 
+use calsync_core::alert::{AlertKind, AlertMessage, Occasion};
 use calsync_core::health::{Finding, Level, Report, assess};
+use calsync_core::ports::{Clock, IdGen};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
+use crate::alerting::Channels;
+use crate::out::Out;
 use crate::service::{Look, Service};
+use crate::system::{SystemClock, SystemRandom};
 
 /// `webhook-health-check`
 #[derive(Args, Debug)]
@@ -32,6 +38,48 @@ pub async fn check(args: &HealthArgs, context: &Context, service: &Arc<Service>)
     }
     context.out.result(&text, &json!({"health": value, "look": look}));
     Ok(exit(report.level))
+}
+
+/// There is no database to ask: that is critical, and the channels are told without it.
+pub fn without(
+    args: &HealthArgs,
+    config: Option<&Path>,
+    out: Out,
+    failure: &Failure,
+) -> Result<Exit, Failure> {
+    let settings = super::context::load(config, out)?.settings;
+    let message = format!("The database can not be used: {}", failure.message);
+    let mut text = format!("level      critical\n  critical  database               {message}\n");
+    let mut tried = Vec::new();
+    if args.send_alerts {
+        let channels =
+            Channels::from_settings(&settings).map_err(|e| Failure::new(Exit::Config, e.to_string()))?;
+        let (ids, now) = (SystemRandom, SystemClock.now());
+        let kind = AlertKind::DatabaseDown;
+        let message = AlertMessage {
+            id: ids.uuid(now),
+            thread: ids.uuid(now),
+            occasion: Occasion::Opened,
+            kind: kind.as_str().to_owned(),
+            level: kind.level(),
+            subject: String::new(),
+            count: 1,
+            message,
+            action: "Start the database, or see database.url: docs/runbook.md.".to_owned(),
+            first_seen: now,
+            at: now,
+        };
+        tried = super::block_on(super::alerts::send(&channels, &message))?;
+    }
+    for (name, error) in &tried {
+        let _ = writeln!(text, "{name}: {}", error.as_deref().unwrap_or("delivered"));
+    }
+    let told: Vec<_> = tried.iter().map(|(name, error)| json!({"channel": name, "error": error})).collect();
+    out.result(
+        &text,
+        &json!({"health": {"status": Level::Critical, "because": failure.message}, "told": told}),
+    );
+    Ok(Exit::Critical)
 }
 
 /// `status`: for a person; always 0 if it could be told.

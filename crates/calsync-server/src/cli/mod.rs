@@ -113,9 +113,17 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::CleanupWebhookData(args) => {
             on_store(config, out, async |context| cleanup::run(args, &context).await)
         }
-        Command::WebhookHealthCheck(args) => serve::on_service(config, out, async |context, service| {
-            health::check(args, &context, &service).await
-        }),
+        Command::WebhookHealthCheck(args) => {
+            let asked = serve::on_service(config, out, async |context, service| {
+                health::check(args, &context, &service).await
+            });
+            match asked {
+                Err(failure) if failure.exit == Exit::Database => {
+                    health::without(args, config, out, &failure)
+                }
+                other => other,
+            }
+        }
         Command::Status => {
             serve::on_service(config, out, async |context, service| health::status(&context, &service).await)
         }
