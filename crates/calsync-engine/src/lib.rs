@@ -21,6 +21,7 @@ mod rollout;
 mod settle;
 mod step;
 mod target;
+mod trace;
 mod watch;
 
 use std::sync::Arc;
@@ -40,7 +41,7 @@ pub use error::{EngineError, Refusal};
 pub use inspect::{Explanation, Line, Question};
 pub use leaving::Left;
 pub use receive::{Accepted, Followup};
-pub use report::{BlockChange, CalendarReport, StepReport};
+pub use report::{BlockChange, CalendarReport, FailedWrite, StepReport};
 pub use rollout::{Preview, Reach, RolloutReport};
 pub use watch::{Reached, Responses, WatchState, Way};
 

@@ -16,6 +16,7 @@ use calsync_core::ports::{
 use calsync_core::run::RunCounts;
 use calsync_core::time::{Ts, Window};
 use jiff::tz::TimeZone;
+use tracing::{Instrument, debug_span};
 
 use crate::{Engine, EngineError};
 
@@ -89,10 +90,12 @@ impl Engine {
             texts: work.texts,
             forget_before: self.window().from,
         };
-        let mut delta = mirror.fold(&reading.items, reading.listed, &context);
+        let fold =
+            |of: &Reading| debug_span!("fold").in_scope(|| mirror.fold(&of.items, of.listed, &context));
+        let mut delta = fold(&reading);
         if delta.exceptions_in_doubt && reading.listed == Listed::Changes {
             reading = self.read_everything(lease, work.calendar, account).await?;
-            delta = mirror.fold(&reading.items, reading.listed, &context);
+            delta = fold(&reading);
         }
         if reading.listed == Listed::Changes {
             let looked = self.look_for_moved(lease, work.calendar, &mut reading, &delta, account).await?;
@@ -100,13 +103,13 @@ impl Engine {
                 reading = self.read_everything(lease, work.calendar, account).await?;
             }
             if looked != Looked::AsTold {
-                delta = mirror.fold(&reading.items, reading.listed, &context);
+                delta = fold(&reading);
             }
         }
         if loses_much(&mirror, &reading, &delta) {
             // Providers have answered "nothing" without an error. Only a second reading that agrees makes it true.
             let second = self.read_everything(lease, work.calendar, account).await?;
-            let again = mirror.fold(&second.items, second.listed, &context);
+            let again = fold(&second);
             if (&again.gone, &again.blocks_gone) != (&delta.gone, &delta.blocks_gone) {
                 let detail = "two readings of the calendar in a row disagree on what is gone";
                 return Err(ProviderError::new(ErrorClass::Transient, detail).into());
@@ -117,14 +120,14 @@ impl Engine {
             && self.look_for_moved(lease, work.calendar, &mut reading, &delta, account).await?
                 == Looked::Found
         {
-            delta = mirror.fold(&reading.items, reading.listed, &context);
+            delta = fold(&reading);
         }
         let pulled = Pulled {
             counts: counts(&reading, &delta),
             changes: changes(work, &mirror, &reading, &delta, context.forget_before),
         };
         let apply = apply(work, reading, delta, self.clock.now());
-        self.store.apply_pull(lease, &apply).await?;
+        self.store.apply_pull(lease, &apply).instrument(debug_span!("apply")).await?;
         Ok(pulled)
     }
 

@@ -8,9 +8,11 @@ use calsync_core::ledger::{Outcome, Settlement, Write, WriteOp};
 use calsync_core::plan::ActionKind;
 use calsync_core::ports::{Asked, BlockPut, Lease, ProviderAccount, ProviderError, PutMode};
 use futures_util::{StreamExt, stream};
+use tracing::{Instrument, debug_span};
 
+use crate::report::FailedWrite;
 use crate::settle::{Next, after_error, after_look, is_refusal};
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, trace};
 
 /// Writes taken from the outbox at once, and settled in one transaction.
 const BATCH: u32 = 16;
@@ -26,6 +28,8 @@ const KEEP_PART: i32 = 3;
 pub(crate) struct Pushed {
     /// Writes that were carried out.
     pub(crate) done: Vec<(Write, ActionKind)>,
+    /// Writes that were not.
+    pub(crate) failed: Vec<FailedWrite>,
     /// The first thing that went wrong, in words.
     pub(crate) error: Option<String>,
     /// A refusal that will not pass by itself.
@@ -80,7 +84,8 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let at_once = usize::from(account.capabilities().concurrent_calls.max(1));
         let sending = writes.into_iter().map(|write| async move {
-            let sent = self.send(target, &write, account).await;
+            let span = trace::write(&write);
+            let sent = self.send(target, &write, account).instrument(span).await;
             (write, sent)
         });
         let mut sent = stream::iter(sending).buffered(at_once);
@@ -98,7 +103,13 @@ impl Engine {
         let mut settlements = Vec::with_capacity(answers.len());
         for (write, sent) in answers {
             match sent {
-                Sent::Stopped(error) => pushed.account_error = Some(error),
+                Sent::Stopped(error) => {
+                    // It is true of all others: once is enough.
+                    if pushed.account_error.is_none() {
+                        pushed.failed.push(failed(&write, error.clone()));
+                    }
+                    pushed.account_error = Some(error);
+                }
                 Sent::Settled(outcome, error) => {
                     pushed.note(&write, &outcome, error);
                     settlements.push(Settlement {
@@ -110,12 +121,21 @@ impl Engine {
             }
         }
         if !settlements.is_empty() {
-            self.store.settle(lease, &settlements).await?;
+            self.store.settle(lease, &settlements).instrument(debug_span!("settle")).await?;
         }
         Ok(())
     }
 
     async fn send(&self, target: &Calendar, write: &Write, account: &dyn ProviderAccount) -> Sent {
+        let sent = self.try_to_send(target, write, account).await;
+        match &sent {
+            Sent::Settled(outcome, error) => trace::became(Some(outcome), error.as_ref().map(|e| e.class)),
+            Sent::Stopped(error) => trace::became(None, Some(error.class)),
+        }
+        sent
+    }
+
+    async fn try_to_send(&self, target: &Calendar, write: &Write, account: &dyn ProviderAccount) -> Sent {
         let calendar = target.remote.calendar.as_str();
         let error = match self.call(calendar, write, account).await {
             Ok(outcome) => return Sent::Settled(outcome, None),
@@ -195,8 +215,20 @@ impl Pushed {
                 if is_refusal(error.class) {
                     self.refused.get_or_insert_with(|| error.to_string());
                 }
+                self.failed.push(failed(write, error));
             }
         }
+    }
+}
+
+fn failed(write: &Write, error: ProviderError) -> FailedWrite {
+    let attempts = write.attempts.saturating_add(1);
+    FailedWrite {
+        target: write.target,
+        correlation: write.correlation,
+        kind: kind(&write.op),
+        attempts,
+        error,
     }
 }
 

@@ -7,8 +7,9 @@ use calsync_core::ports::{NewNotification, Recorded, Wish};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
+use tracing::{Instrument, debug_span};
 
-use crate::{Engine, Refusal};
+use crate::{Engine, Refusal, trace};
 
 /// How long a channel may live of which nobody knows when it ends: the longest that is asked for (google.md §8).
 const ORPHAN_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -16,8 +17,8 @@ const ORPHAN_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// What became of a delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Accepted {
-    /// Stored; workers should be woken.
-    Stored,
+    /// Stored under this name, by which it can be followed; workers should be woken.
+    Stored(NotificationId),
     /// Known already.
     Duplicate,
 }
@@ -36,6 +37,15 @@ pub enum Followup {
 impl Engine {
     /// Accepts a delivery for `calendar`. When this returns `Ok`, it is on disk.
     pub async fn accept_notification(
+        &self,
+        provider: ProviderKind,
+        calendar: CalendarId,
+        claim: Claim,
+    ) -> Result<Accepted, Refusal> {
+        self.accept(provider, calendar, claim).instrument(trace::receive(provider, calendar)).await
+    }
+
+    async fn accept(
         &self,
         provider: ProviderKind,
         calendar: CalendarId,
@@ -122,8 +132,10 @@ impl Engine {
     }
 
     async fn record(&self, to: &Subscription, claim: Claim, now: Ts) -> Result<Accepted, Refusal> {
+        let id = NotificationId(self.ids.uuid(now));
+        trace::is_about(id);
         let new = NewNotification {
-            id: NotificationId(self.ids.uuid(now)),
+            id,
             subscription: to.id,
             calendar: to.calendar,
             notification_id: claim.notification_id,
@@ -132,8 +144,8 @@ impl Engine {
             payload: claim.payload,
             wants: claim.wants,
         };
-        match self.store.record_notification(new).await? {
-            Recorded::New => Ok(Accepted::Stored),
+        match self.store.record_notification(new).instrument(debug_span!("commit")).await? {
+            Recorded::New => Ok(Accepted::Stored(id)),
             Recorded::Duplicate => Ok(Accepted::Duplicate),
         }
     }

@@ -1,10 +1,12 @@
 //! What a step did, for logs, demo and statistics.
 
 use calsync_core::block::OccurrenceKey;
-use calsync_core::ids::{CalendarId, UserId};
+use calsync_core::ids::{CalendarId, CorrelationId, NotificationId, RunId, UserId};
 use calsync_core::plan::ActionKind;
+use calsync_core::ports::ProviderError;
 use calsync_core::run::{RunCounts, RunKind};
 use calsync_core::time::Span;
+use jiff::SignedDuration;
 
 /// What one step did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +17,8 @@ pub struct StepReport {
     pub read: Vec<CalendarReport>,
     /// Blocks written.
     pub blocks: Vec<BlockChange>,
+    /// Writes that failed, and were put off or given up for now.
+    pub failed_writes: Vec<FailedWrite>,
     /// Targets whose plan is held.
     pub held: Vec<CalendarId>,
     /// Targets with writes that still wait.
@@ -26,14 +30,37 @@ pub struct StepReport {
 /// One calendar read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CalendarReport {
+    /// The run.
+    pub run: RunId,
     /// Which.
     pub calendar: CalendarId,
     /// How.
     pub kind: RunKind,
+    /// What asked for it, in words.
+    pub trigger: &'static str,
     /// What was counted.
     pub counts: RunCounts,
     /// Notifications served.
-    pub notifications: usize,
+    pub notifications: Vec<NotificationId>,
+    /// From its beginning until its blocks stood.
+    pub took: SignedDuration,
+    /// Why it failed, if it did.
+    pub error: Option<String>,
+}
+
+/// A write that failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FailedWrite {
+    /// Into which calendar.
+    pub target: CalendarId,
+    /// Of which block.
+    pub correlation: CorrelationId,
+    /// What was to be done.
+    pub kind: ActionKind,
+    /// Tries so far.
+    pub attempts: u32,
+    /// What went wrong.
+    pub error: ProviderError,
 }
 
 /// One block written.

@@ -22,6 +22,7 @@ use calsync_core::subscription::{Showed, Subscription, Verdict};
 use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
 use jiff::SignedDuration;
+use tracing::{Instrument, debug_span};
 
 use crate::access::Accounts;
 use crate::calls::Counted;
@@ -29,7 +30,7 @@ use crate::due::{Retry, account_is_active, active_subscription, last_look_at};
 use crate::pull::{PullWork, Pulled};
 use crate::report::{CalendarReport, StepReport};
 use crate::target::TargetDone;
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, trace};
 
 /// Calendars of one user that are read, or targets that are written, at once.
 const AT_ONCE: usize = 8;
@@ -39,6 +40,7 @@ struct ReadCalendar {
     calendar: Calendar,
     run: RunId,
     kind: RunKind,
+    trigger: &'static str,
     began_at: Ts,
     begun: RunBegun,
     /// Failures in a row of its channel before this run took up what that delivered.
@@ -66,12 +68,16 @@ struct Books<'a> {
 impl Engine {
     /// Does one step for whoever is due first. `None`: nobody is.
     pub async fn step(&self) -> Result<Option<StepReport>, EngineError> {
-        let now = self.clock.now();
-        let until = now.plus(self.config.lease);
-        match self.store.claim_due_user(&self.config.owner, now, until).await? {
-            None => Ok(None),
-            Some(claimed) => self.work(claimed).await.map(Some),
-        }
+        let step = async {
+            let now = self.clock.now();
+            let until = now.plus(self.config.lease);
+            let claim = self.store.claim_due_user(&self.config.owner, now, until);
+            match claim.instrument(debug_span!("claim")).await? {
+                None => Ok(None),
+                Some(claimed) => self.work(claimed).await.map(Some),
+            }
+        };
+        step.instrument(trace::step()).await
     }
 
     /// Does one step for this user, due or not.
@@ -80,7 +86,7 @@ impl Engine {
         let until = now.plus(self.config.lease);
         let claimed =
             self.store.claim_user(user, &self.config.owner, now, until).await?.ok_or(EngineError::Busy)?;
-        self.work(claimed).await
+        self.work(claimed).instrument(trace::step()).await
     }
 
     /// Makes calendars due now.
@@ -115,6 +121,7 @@ impl Engine {
             user,
             read: Vec::new(),
             blocks: Vec::new(),
+            failed_writes: Vec::new(),
             held: targets.iter().filter(|(_, t)| t.held).map(|(id, _)| *id).collect(),
             waiting: 0,
             errors: Vec::new(),
@@ -130,7 +137,10 @@ impl Engine {
         }
         report.waiting = state.waiting_writes.len() as u64;
         let next = self.next_due(&state, &flags, &retries, &stuck, &intervals);
-        self.store.release(lease, &next).await?;
+        self.store.release(lease, &next).instrument(debug_span!("release")).await?;
+        if report.read.is_empty() && !(report.blocks.is_empty() && report.failed_writes.is_empty()) {
+            trace::names_itself(|| self.ids.uuid(self.clock.now()));
+        }
         Ok(report)
     }
 
@@ -188,16 +198,30 @@ impl Engine {
             status: RunStatus::Running,
             counts: RunCounts::default(),
         };
-        let begun = self.store.begin_run(lease, &run).await?;
+        let span = trace::run(run.id, calendar.id, kind);
+        self.read_in(&run, lease, calendar, rules, accounts).instrument(span).await
+    }
+
+    async fn read_in(
+        &self,
+        run: &Run,
+        lease: &Lease,
+        calendar: &Calendar,
+        rules: &[Rule],
+        accounts: &Accounts,
+    ) -> Result<ReadCalendar, EngineError> {
+        let begun = self.store.begin_run(lease, run).instrument(debug_span!("begin")).await?;
+        trace::serves(&begun.notifications);
         let from_here: Vec<&Rule> = rules.iter().filter(|r| r.source == calendar.id).collect();
         let targets: Vec<CalendarId> = from_here.iter().map(|r| r.target).collect();
         let texts = from_here.iter().fold(TextPolicy::default(), |all, r| all.or(r.options.text_policy()));
-        let work = PullWork { calendar, full: kind == RunKind::Full, texts, targets: &targets };
+        let work = PullWork { calendar, full: run.kind == RunKind::Full, texts, targets: &targets };
         let (mut looked, mut outruns) = (Looked::Read, None);
         let (result, calls) = match accounts.of(calendar) {
             Err(error) => (Err(error), 0),
             Ok(account)
-                if kind == RunKind::Webhook && self.knows_all(calendar, &begun, account.as_ref()).await? =>
+                if run.kind == RunKind::Webhook
+                    && self.knows_all(calendar, &begun, account.as_ref()).await? =>
             {
                 looked = Looked::Spared;
                 (Ok(Pulled::default()), 0)
@@ -205,7 +229,7 @@ impl Engine {
             Ok(account) => {
                 outruns = account.capabilities().push.and_then(|push| push.outruns_listing);
                 let account = Counted::new(account);
-                let result = match self.pull(lease, &work, &account).await {
+                let result = match self.pull(lease, &work, &account).instrument(debug_span!("pull")).await {
                     Ok(pulled) => Ok(pulled),
                     Err(EngineError::Provider(error)) => Err(error),
                     Err(other) => return Err(other),
@@ -218,8 +242,9 @@ impl Engine {
         Ok(ReadCalendar {
             calendar: calendar.clone(),
             run: run.id,
-            kind,
-            began_at: now,
+            kind: run.kind,
+            trigger: trigger(calendar, run.kind),
+            began_at: run.started_at,
             begun,
             failures: 0,
             result,
@@ -295,6 +320,7 @@ impl Engine {
                 failed_targets.insert(target, error);
             }
             report.blocks.extend(done.blocks);
+            report.failed_writes.extend(done.failed);
         }
         let rules = rule::effective(&books.state.rules, &books.state.calendars);
         let mut retries = BTreeMap::new();
@@ -378,10 +404,17 @@ impl Engine {
             }
         };
         report.read.push(CalendarReport {
+            run: one.run,
             calendar: one.calendar.id,
             kind: one.kind,
+            trigger: one.trigger,
             counts,
-            notifications: one.begun.notifications.len(),
+            notifications: one.begun.notifications.iter().map(|(id, _)| *id).collect(),
+            took: now.since(one.began_at),
+            error: match &status {
+                RunStatus::Failed { error } => Some(error.clone()),
+                RunStatus::Running | RunStatus::Succeeded => None,
+            },
         });
         // What is to be tried again stays dirty, or nobody would look again.
         let served = one.result.is_ok() && retry.is_none();
@@ -406,7 +439,7 @@ impl Engine {
             served_generation,
             delivery: verdict.and_then(|(channel, verdict)| delivery_end(channel, &verdict)),
         };
-        self.store.end_run(lease, &end).await?;
+        self.store.end_run(lease, &end).instrument(debug_span!("end", run = %one.run)).await?;
         Ok(retry)
     }
 }

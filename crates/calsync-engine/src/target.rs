@@ -16,8 +16,10 @@ use calsync_core::plan::{self, Plan, PlanInput, RuleInput};
 use calsync_core::ports::{Capabilities, Lease, ProviderAccount, UserState};
 use calsync_core::rule::{self, Rule};
 
+use tracing::{Instrument, debug_span};
+
 use crate::push::Pushed;
-use crate::report::BlockChange;
+use crate::report::{BlockChange, FailedWrite};
 use crate::{Engine, EngineError};
 
 /// Plans in one step, when what stands in the target keeps turning out different.
@@ -27,6 +29,7 @@ const ROUNDS_MAX: usize = 4;
 #[derive(Default)]
 pub(crate) struct TargetDone {
     pub(crate) blocks: Vec<BlockChange>,
+    pub(crate) failed: Vec<FailedWrite>,
     pub(crate) held: bool,
     /// It was tried and led nowhere: it is due no sooner than after a wait, whatever else says so.
     pub(crate) stuck: bool,
@@ -137,13 +140,17 @@ impl Engine {
         data: &TargetData,
     ) -> Result<Plan, EngineError> {
         let input = data.input(self, state, target, account.capabilities());
-        let plan = plan::plan(&input);
-        if let Some(violation) = plan::check(&input, &plan).into_iter().next() {
-            tracing::error!(target = %target.id, %violation, "a plan was refused by its audit; nothing was written");
+        let (plan, violation) = debug_span!("plan", calendar = %target.id).in_scope(|| {
+            let plan = plan::plan(&input);
+            let violation = plan::check(&input, &plan).into_iter().next();
+            (plan, violation)
+        });
+        if let Some(violation) = violation {
+            tracing::error!(calendar = %target.id, %violation, "a plan was refused by its audit; nothing was written");
             return Err(EngineError::PlanRefused { calendar: target.id, violation });
         }
         self.note_hold(state, target, &plan).await?;
-        self.store.enqueue(lease, &plan.enqueue()).await?;
+        self.store.enqueue(lease, &plan.enqueue()).instrument(debug_span!("enqueue")).await?;
         Ok(plan)
     }
 
@@ -188,6 +195,7 @@ impl Engine {
                 done.blocks.push(BlockChange { source, target: target.id, occurrence, kind, span });
             }
         }
+        done.failed.extend(pushed.failed);
         done.error = done.error.take().or(pushed.error);
         if let Some(error) = &pushed.account_error {
             done.error.get_or_insert_with(|| error.to_string());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use calsync_core::ports::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
 
 use super::args::ServeArgs;
 use super::context::{self, Context};
@@ -17,7 +18,7 @@ use crate::secrets::first_run::{self, Missing};
 use crate::secrets::identity;
 use crate::service::{NotSetUp, Observer, Roles, Service};
 use crate::storage::{self, Migrate, NoStore};
-use crate::system::SystemRandom;
+use crate::system::{SystemClock, SystemRandom};
 use crate::telemetry::logging::{self, Console};
 
 /// How long `serve` waits for a database server that can't be reached. After a power cut both start at the same time, and
@@ -38,7 +39,8 @@ impl From<NotSetUp> for Failure {
 pub fn run(args: &ServeArgs, config: Option<&Path>, out: Out) -> Result<Exit, Failure> {
     let roles = Roles::named(&args.roles);
     let loaded = context::load(config, out)?;
-    let log = logging::start(&loaded.settings.log, Console::Stdout)?;
+    let Settings { log, traces, .. } = &loaded.settings;
+    let mut log = logging::start_traced(log, traces, Console::Stdout, Arc::new(SystemClock), &SystemRandom)?;
     on_threads(async {
         // The port first: it is the likeliest thing to be wrong, and nothing has been touched yet.
         let listener = http::bind(loaded.settings.server.bind).await?;
@@ -61,10 +63,13 @@ pub fn run(args: &ServeArgs, config: Option<&Path>, out: Out) -> Result<Exit, Fa
             ),
             Some(_) => {}
         }
-        service
-            .run_as(&roles, listener, stop_signal())
-            .await
-            .map_err(|e| Failure::failed(format!("the web server broke: {e}")))?;
+        let stopped = CancellationToken::new();
+        let traces = tokio::spawn(log.send_traces(instance, stopped.clone()));
+        let served = service.run_as(&roles, listener, stop_signal()).await;
+        stopped.cancel();
+        // It ends within a bound of time, whatever became of it.
+        let _ = traces.await;
+        served.map_err(|e| Failure::failed(format!("the web server broke: {e}")))?;
         tracing::info!("calendar-sync has stopped");
         Ok(Exit::Ok)
     })?

@@ -43,6 +43,8 @@ pub enum Kind {
     PublicUrl,
     /// The URL of a provider's service: https, or http on this machine.
     ServiceUrl,
+    /// The URL of a program of the operator's own, which may be reached in clear.
+    CollectorUrl,
     /// The URL of a database, which may hold a password.
     DatabaseUrl,
     /// The URL of a Redis server, which may hold a password.
@@ -159,6 +161,9 @@ impl Kind {
                 "an https URL without query or fragment, such as `https://sync.example.com` (http only for this machine itself)".to_owned()
             }
             Kind::ServiceUrl => "an https URL (http only for this machine itself)".to_owned(),
+            Kind::CollectorUrl => {
+                "an http or https URL without user, query or fragment, such as `http://collector.example.com:4318`".to_owned()
+            }
             Kind::DatabaseUrl => DatabaseUrl::ALLOWED.to_owned(),
             Kind::RedisUrl => Address::ALLOWED.to_owned(),
             Kind::Tenant => {
@@ -220,6 +225,7 @@ impl Kind {
             }
             Kind::PublicUrl => public_url(text).map(Value::Url).ok_or_else(refused),
             Kind::ServiceUrl => service_url(text).map(Value::Url).ok_or_else(refused),
+            Kind::CollectorUrl => collector_url(text).map(Value::Url).ok_or_else(refused),
             Kind::DatabaseUrl => DatabaseUrl::parse(text).map(Value::Database).ok_or_else(refused),
             Kind::RedisUrl => Address::parse(text).map(Value::Redis).ok_or_else(refused),
             Kind::Tenant => text.parse().map(Value::Tenant).map_err(|_| refused()),
@@ -310,6 +316,13 @@ fn service_url(text: &str) -> Option<Url> {
 
 fn public_url(text: &str) -> Option<Url> {
     service_url(text).filter(|url| url.query().is_none())
+}
+
+fn collector_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = url.has_host() && url.username().is_empty() && url.password().is_none();
+    let bare = url.query().is_none() && url.fragment().is_none();
+    (matches!(url.scheme(), "http" | "https") && plain && bare).then_some(url)
 }
 
 fn log_filter(text: &str) -> Option<String> {

@@ -77,6 +77,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("monitoring", "Who may see how the whole system is."),
     ("responses", "What the system does by itself when its level changes. What it does is in the audit log."),
     ("log", "What is logged, and where."),
+    ("traces", "Traces for OpenTelemetry, if somebody collects them."),
 ];
 
 const fn key(
@@ -241,4 +242,10 @@ pub const KEYS: &[Key] = &[
         "How many full log files are kept beside the one in use."),
     key("log", "max_error_files", whole(1, 1000), "10",
         "How many full files of errors are kept beside the one in use."),
+    aliased("OTEL_EXPORTER_OTLP_ENDPOINT", optional("traces", "otlp_endpoint", Kind::CollectorUrl,
+        "Where to send traces by OTLP over HTTP (protobuf); `/v1/traces` is added to it. Without it nothing is traced.")),
+    aliased("OTEL_EXPORTER_OTLP_HEADERS", optional("traces", "headers", Kind::Password,
+        "Headers that the collector wants, as `name=value,name=value`.")),
+    key("traces", "sample_percent", whole(0, 100), "100",
+        "The share of notifications, in per cent, that are traced. All instances trace the same ones."),
 ];

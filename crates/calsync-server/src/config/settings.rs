@@ -39,6 +39,7 @@ pub struct Settings {
     pub log: LogSettings,
     pub monitoring: MonitoringSettings,
     pub responses: Responses,
+    pub traces: TraceSettings,
 }
 
 /// Section `server`.
@@ -186,6 +187,15 @@ pub struct LogSettings {
     pub max_error_files: usize,
 }
 
+/// Section `traces`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the registry describes each of them, once")]
+pub struct TraceSettings {
+    pub endpoint: Option<Url>,
+    pub headers: Option<Secret>,
+    pub sample_percent: u8,
+}
+
 /// How a line of the log looks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogFormat {
@@ -321,6 +331,14 @@ impl Settings {
                 max_bytes: all.number("log.max_bytes"),
                 max_files: all.number("log.max_files"),
                 max_error_files: all.number("log.max_error_files"),
+            },
+            traces: TraceSettings {
+                endpoint: all.optional_url("traces.otlp_endpoint"),
+                headers: match all.value("traces.headers") {
+                    Some(Value::Password(headers)) => Some(headers.clone()),
+                    _ => None,
+                },
+                sample_percent: all.number("traces.sample_percent"),
             },
         }
     }

@@ -5,6 +5,7 @@ mod google;
 mod microsoft;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::extract::Path;
@@ -12,12 +13,16 @@ use axum::extract::rejection::PathRejection;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
+use calsync_core::calendar::ProviderKind;
+use calsync_core::ids::{CalendarId, NotificationId};
 use calsync_core::ports::StoreError;
+use calsync_engine::Accepted;
 
 use super::client_addr::ClientAddr;
 use super::error::ApiError;
 use super::{Verdict, health, monitoring, openapi, verification};
 use crate::service::Service;
+use crate::telemetry::{Few, NAMED};
 
 /// Seconds after which a provider may try again when its delivery could not be stored here.
 const RETRY_AFTER_STORE: u64 = 5;
@@ -71,13 +76,83 @@ fn not_stored(error: &StoreError) -> ApiError {
     ApiError::unavailable("the notification could not be stored", RETRY_AFTER_STORE)
 }
 
-/// Only who fails authentication is counted: providers send from few addresses (spec §3).
-async fn refuse(service: &Service, client: ClientAddr, error: ApiError) -> ApiError {
-    if !matches!(error.status(), StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) {
-        return error;
+/// What one request brought, for its line in the log.
+struct Receipt {
+    began: Instant,
+    /// The names of the first, under which what becomes of them is logged.
+    named: Vec<NotificationId>,
+    stored: usize,
+    duplicates: usize,
+}
+
+impl Receipt {
+    fn begins() -> Receipt {
+        Receipt { began: Instant::now(), named: Vec::new(), stored: 0, duplicates: 0 }
     }
-    match service.limiter.failed(client, service.clock.now()).await {
-        Verdict::Pass => error,
-        Verdict::Refuse { retry_after } => ApiError::rate_limited(retry_after),
+
+    fn take(&mut self, accepted: Accepted) {
+        match accepted {
+            Accepted::Duplicate => self.duplicates += 1,
+            Accepted::Stored(id) => {
+                self.stored += 1;
+                // One more than are named shows that there are more.
+                if self.named.len() <= NAMED {
+                    self.named.push(id);
+                }
+            }
+        }
+    }
+
+    /// One line a request, whatever it holds. What only comes again is a detail.
+    fn tell(&self, provider: ProviderKind, calendar: CalendarId) {
+        let (provider, notifications) = (provider.as_str(), Few(&self.named));
+        let (stored, duplicates) = (self.stored, self.duplicates);
+        let ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if stored > 0 {
+            tracing::info!(provider, %calendar, %notifications, stored, duplicates, ms, "received");
+        } else if duplicates > 0 {
+            tracing::debug!(provider, %calendar, duplicates, ms, "received again");
+        }
+    }
+}
+
+/// A request that is refused: the answer, which tells a stranger nothing, and the reason, which is for the log.
+struct Refused {
+    error: ApiError,
+    why: Option<String>,
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Refused {
+        Refused { error, why: None }
+    }
+}
+
+/// Only who fails authentication is counted: providers send from few addresses (spec §3). Whoever goes on beyond the limit
+/// fills no log either.
+async fn refuse(service: &Service, client: ClientAddr, calendar: &str, refused: Refused) -> ApiError {
+    let Refused { error, why } = refused;
+    let (status, client_address) = (error.status(), client.0);
+    // What is no id of ours may be any text.
+    let calendar = calendar.parse::<CalendarId>().ok().map(tracing::field::display);
+    let counted = matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND);
+    let verdict =
+        if counted { service.limiter.failed(client, service.clock.now()).await } else { Verdict::Pass };
+    let status = status.as_u16();
+    match (verdict, why) {
+        // What could not be done here has been told where it failed.
+        (Verdict::Pass, None) if error.status().is_server_error() => error,
+        (Verdict::Pass, Some(why)) => {
+            tracing::warn!(calendar, client = %client_address, status, why, "a notification was refused");
+            error
+        }
+        (Verdict::Pass, None) => {
+            tracing::debug!(calendar, client = %client_address, status, "a request was refused");
+            error
+        }
+        (Verdict::Refuse { retry_after }, why) => {
+            tracing::debug!(calendar, client = %client_address, status, why, "one of too many requests was refused");
+            ApiError::rate_limited(retry_after)
+        }
     }
 }

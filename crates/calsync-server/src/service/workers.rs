@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use calsync_core::ports::StoreError;
 use calsync_core::run::RunKind;
-use calsync_engine::EngineError;
+use calsync_engine::{CalendarReport, EngineError, StepReport};
 use tokio_util::sync::CancellationToken;
 
 use super::Service;
+use crate::telemetry::Few;
 
 /// Longest sleep: finds what another instance left behind.
 const SLEEP_MAX: Duration = Duration::from_secs(30);
@@ -66,23 +67,48 @@ async fn until_due(service: &Service) -> Duration {
     }
 }
 
-/// One line per step that did something.
-fn tell(report: &calsync_engine::StepReport) {
-    for error in &report.errors {
-        tracing::warn!(user = %report.user, %error, "a run failed");
+/// One line per run, one per write that failed, one per plan that is held, and one for writes that belong to no run of this
+/// step.
+fn tell(report: &StepReport) {
+    let user = report.user;
+    for run in &report.read {
+        tell_run(report, run);
     }
-    for target in &report.held {
-        tracing::warn!(user = %report.user, %target, "a plan is held: it would remove too much at once");
+    for write in &report.failed_writes {
+        let (into, block, attempts, error) = (write.target, write.correlation, write.attempts, &write.error);
+        tracing::warn!(%user, %into, %block, write = ?write.kind, attempts, %error, "a write failed");
     }
-    let calls: u32 = report.read.iter().map(|r| r.counts.provider_calls).sum();
-    if !report.read.is_empty() || !report.blocks.is_empty() {
-        tracing::info!(
-            user = %report.user,
-            calendars = report.read.len(),
-            blocks = report.blocks.len(),
-            waiting = report.waiting,
-            calls,
-            "synchronised"
-        );
+    for calendar in &report.held {
+        tracing::warn!(%user, %calendar, "a plan is held: it would remove too much at once");
+    }
+    let booked: usize = report.read.iter().map(|run| run.counts.blocks() as usize).sum();
+    let blocks = report.blocks.len().saturating_sub(booked);
+    if blocks > 0 {
+        tracing::info!(%user, blocks, waiting = report.waiting, "writes that had waited were made");
+    }
+}
+
+/// What found nothing, and was asked for by nobody, is a detail: on an idle system there is no end of it.
+fn tell_run(report: &StepReport, one: &CalendarReport) {
+    let (user, run, calendar) = (report.user, one.run, one.calendar);
+    let (kind, trigger, served) = (one.kind.as_str(), one.trigger, one.notifications.len());
+    let notifications = Few(&one.notifications);
+    let counts = &one.counts;
+    let events = counts.events_created + counts.events_updated + counts.events_deleted;
+    let (seen, blocks, calls) = (counts.events_seen, counts.blocks(), counts.provider_calls);
+    let ms = u64::try_from(one.took.as_millis()).unwrap_or(0);
+    macro_rules! line {
+        ($level:ident, $words:literal $(, $more:tt)*) => {
+            tracing::$level!(
+                %run, %user, %calendar, kind, trigger, %notifications, served, seen, events, blocks, calls, ms,
+                $(%$more,)*
+                $words
+            )
+        };
+    }
+    match &one.error {
+        Some(error) => line!(warn, "a run failed", error),
+        None if served > 0 || events > 0 || blocks > 0 => line!(info, "a calendar was brought up to date"),
+        None => line!(debug, "a calendar was looked at"),
     }
 }

@@ -2,7 +2,11 @@
 //! configured. Secrets do not come here, because `Secret` prints as `[secret]`.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
+use calsync_core::ports::{Clock, IdGen};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::filter::{FilterFn, LevelFilter};
 use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -11,7 +15,10 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use super::files::LogFiles;
 use super::format::{Name, Named};
-use crate::config::{LogFormat, LogSettings};
+use super::layer::{Outbox, TraceLayer, is_ours};
+use super::spans::{Ids, Sample};
+use super::traces::{self, Collector};
+use crate::config::{LogFormat, LogSettings, TraceSettings};
 
 /// Where lines go besides the files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +34,13 @@ pub enum Console {
 pub struct LogGuard {
     files: Option<LogFiles>,
     name: Name,
+    traces: Option<Tracing>,
+}
+
+/// What is traced waits here.
+struct Tracing {
+    outbox: Arc<Outbox>,
+    collector: Collector,
 }
 
 impl LogGuard {
@@ -34,6 +48,20 @@ impl LogGuard {
     pub fn name(&self, instance: &str) {
         // An instance has one name for as long as it lives.
         let _ = self.name.set(instance.to_owned());
+    }
+
+    /// Sends traces until `stopping`, and then what is left; ends at once where none are asked for.
+    pub fn send_traces(
+        &mut self,
+        instance: &str,
+        stopping: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (traces, instance) = (self.traces.take(), instance.to_owned());
+        async move {
+            if let Some(Tracing { outbox, collector }) = traces {
+                traces::send(outbox, collector, instance, stopping).await;
+            }
+        }
     }
 }
 
@@ -58,6 +86,9 @@ pub enum NoLog {
         /// Why.
         reason: String,
     },
+    /// The traces.
+    #[error("{0}")]
+    Traces(&'static str),
     /// Somebody was faster.
     #[error("logging was started twice")]
     Twice,
@@ -65,6 +96,35 @@ pub enum NoLog {
 
 /// Starts logging for the whole process.
 pub fn start(settings: &LogSettings, console: Console) -> Result<LogGuard, NoLog> {
+    start_with(settings, console, None)
+}
+
+/// The same with traces, where somebody collects them.
+pub fn start_traced(
+    settings: &LogSettings,
+    traces: &TraceSettings,
+    console: Console,
+    clock: Arc<dyn Clock>,
+    ids: &dyn IdGen,
+) -> Result<LogGuard, NoLog> {
+    let collector = Collector::configured(traces).map_err(NoLog::Traces)?;
+    let tracing = collector.map(|collector| Tracing { outbox: Arc::default(), collector });
+    let layer = tracing.as_ref().map(|tracing| TraceLayer {
+        clock,
+        ids: Ids::from_seed(ids.below(u64::MAX)),
+        sample: Sample { percent: traces.sample_percent },
+        outbox: tracing.outbox.clone(),
+    });
+    let mut guard = start_with(settings, console, layer)?;
+    guard.traces = tracing;
+    Ok(guard)
+}
+
+fn start_with(
+    settings: &LogSettings,
+    console: Console,
+    traces: Option<TraceLayer>,
+) -> Result<LogGuard, NoLog> {
     let (writer, colour) = match console {
         Console::Stdout => (BoxMakeWriter::new(std::io::stdout), std::io::stdout().is_terminal()),
         Console::Stderr => (BoxMakeWriter::new(std::io::stderr), std::io::stderr().is_terminal()),
@@ -77,8 +137,18 @@ pub fn start(settings: &LogSettings, console: Console) -> Result<LogGuard, NoLog
         layers.push(lines(settings.format, BoxMakeWriter::new(files), Colour::Plain, &name));
     }
     let filter = EnvFilter::new(&settings.level);
-    tracing_subscriber::registry().with(layers).with(filter).try_init().map_err(|_| NoLog::Twice)?;
-    Ok(LogGuard { files, name })
+    let started = match traces {
+        // One filter before everything: what nobody reads costs nothing.
+        None => tracing_subscriber::registry().with(layers).with(filter).try_init(),
+        Some(traces) => {
+            // Spans are wanted whatever is logged.
+            let ours = FilterFn::new(is_ours).with_max_level_hint(LevelFilter::DEBUG);
+            let layers = vec![layers.with_filter(filter).boxed(), traces.with_filter(ours).boxed()];
+            tracing_subscriber::registry().with(layers).try_init()
+        }
+    };
+    started.map_err(|_| NoLog::Twice)?;
+    Ok(LogGuard { files, name, traces: None })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

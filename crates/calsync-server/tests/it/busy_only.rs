@@ -9,7 +9,9 @@ use calsync_sim::cloud::names::CalendarId;
 use calsync_sim::faults::Fault;
 
 use crate::channels::now;
-use crate::place::PATIENCE;
+use crate::place::{PATIENCE, until};
+use crate::secret::TALKATIVE;
+use crate::wire::Wire;
 use crate::world::{CLIENT, SOON, World, hour};
 
 /// It stands in every text of the source events, and nowhere else.
@@ -128,6 +130,49 @@ async fn no_word_of_an_event_is_stored_logged_or_sent() {
         assert!(!sings(text.as_bytes()), "{text}");
     }
     assert!(lines > 20, "the log was on: {lines} lines");
+}
+
+/// A provider's refusal may quote what it refuses. Here each quotes an event, in every place that an error has for words. Its `reason` is no
+/// such place: that is a fixed word, and is repeated.
+fn quoting(status: u16, reason: &str) -> (u16, String) {
+    let words = format!("Invalid value in event 'Interview with {CANARY}' of {CANARY}@example.net");
+    let error = serde_json::json!({
+        "error": {
+            "code": status, "message": words, "status": words,
+            "errors": [{"domain": "calendar", "reason": reason, "message": words, "location": words}],
+            "innerError": {"message": words},
+        },
+        "error_description": words,
+    });
+    (status, error.to_string())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_providers_error_quotes_is_neither_logged_nor_stored() {
+    let (mut world, main, work) = World::with_ada(42).await;
+    world.place.make_public();
+    let google = Wire::to(world.sim.google_base_url());
+    world.place.set("GOOGLE__API_BASE", format!("{}/calendar/v3", google.url()));
+    for (key, value) in [("LOG__LEVEL", TALKATIVE), ("LOG__DIRECTORY", "logs"), ("SYNC__POLL_SECONDS", "1")] {
+        world.place.set(key, value);
+    }
+    let mut serving = world.place.serve().await;
+    world.make(&main, marked(hour("", 24)));
+    world.wait_for_blocks(&work, 1, SOON).await;
+    world.wait_for_channels(2).await;
+    let refusals = [quoting(500, "backendError"), quoting(503, "backendError"), quoting(400, "badRequest")];
+    google.answer_instead(refusals);
+    world.make(&main, marked(hour("", 30)));
+    until("a run failed", PATIENCE, async || serving.log().contains("a run failed").then_some(())).await;
+    serving.ask_to_stop();
+    assert_eq!(serving.ended(PATIENCE).await.code(), Some(0), "{}", serving.log());
+    assert_eq!(google.answers_left(), 0, "each was given");
+    for (name, bytes) in world.place.bytes_of(|_| true) {
+        assert!(!sings(&bytes), "{name}: {}", String::from_utf8_lossy(&bytes));
+    }
+    for file in std::fs::read_dir(world.place.path("logs")).unwrap() {
+        assert!(!sings(&std::fs::read(file.unwrap().path()).unwrap()));
+    }
 }
 
 /// The search itself is put to the test: with a rule that copies titles, it must find them.

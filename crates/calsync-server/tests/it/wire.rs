@@ -1,5 +1,5 @@
 //! A wire between two programs, on which the test listens: each exchange is passed on as it came and remembered, and
-//! answers can be held back.
+//! answers can be held back, or replaced.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,6 +43,8 @@ struct Inner {
     exchanges: Mutex<Vec<Exchange>>,
     /// Answers to paths that end so wait.
     held: watch::Sender<Option<&'static str>>,
+    /// Answers that are given instead of asking at the other end, the next one last.
+    instead: Mutex<Vec<(u16, String)>>,
 }
 
 impl Wire {
@@ -53,8 +55,10 @@ impl Wire {
         let address = listener.local_addr().unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let held = watch::Sender::new(None);
-        let inner =
-            Arc::new(Inner { to: Mutex::new(url), client: client(), exchanges: Mutex::default(), held });
+        let inner = {
+            let (to, exchanges, instead) = (Mutex::new(url), Mutex::default(), Mutex::default());
+            Arc::new(Inner { to, client: client(), exchanges, held, instead })
+        };
         let router = Router::new().fallback(pass).with_state(inner.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Wire { address, inner }
@@ -85,6 +89,18 @@ impl Wire {
         self.inner.held.send_replace(Some(path));
     }
 
+    /// The next requests are answered so, one after the other, and do not reach the other end.
+    pub(crate) fn answer_instead(&self, answers: impl IntoIterator<Item = (u16, String)>) {
+        let mut instead: Vec<_> = answers.into_iter().collect();
+        instead.reverse();
+        *self.inner.instead.lock().unwrap_or_else(PoisonError::into_inner) = instead;
+    }
+
+    /// How many of these are not given yet.
+    pub(crate) fn answers_left(&self) -> usize {
+        self.inner.instead.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// What was held back goes on.
     pub(crate) fn let_go(&self) {
         self.inner.held.send_replace(None);
@@ -109,6 +125,11 @@ async fn pass(State(wire): State<Arc<Inner>>, request: Request) -> Response<Body
     let asked = to_bytes(body, BODY_MAX).await.unwrap_or_default();
     let path = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
     let to = wire.to.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let instead = wire.instead.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    if let Some((status, body)) = instead {
+        let json = Response::builder().status(status).header(header::CONTENT_TYPE, "application/json");
+        return json.body(Body::from(body)).unwrap();
+    }
     let mut onward = wire.client.request(parts.method.clone(), format!("{to}{path}"));
     for (name, value) in &parts.headers {
         if name != header::CONNECTION && name != header::TRANSFER_ENCODING {

@@ -12,7 +12,7 @@ use calsync_core::ids::CalendarId;
 use calsync_engine::{Accepted, Refusal};
 use calsync_providers::google::notification;
 
-use super::{named, not_stored, refuse};
+use super::{Receipt, Refused, named, not_stored, refuse};
 use crate::http::{ApiError, ClientAddr, capped};
 use crate::service::Service;
 
@@ -24,13 +24,15 @@ pub(super) async fn take(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    match receive(&service, named(&calendar), &headers, body).await {
+    let calendar = named(&calendar);
+    match receive(&service, calendar, &headers, body).await {
         Ok(()) => StatusCode::OK.into_response(),
-        Err(error) => refuse(&service, client, error).await.into_response(),
+        Err(refused) => refuse(&service, client, calendar, refused).await.into_response(),
     }
 }
 
-async fn receive(service: &Service, calendar: &str, headers: &HeaderMap, body: Body) -> Result<(), ApiError> {
+async fn receive(service: &Service, calendar: &str, headers: &HeaderMap, body: Body) -> Result<(), Refused> {
+    let mut receipt = Receipt::begins();
     let body = capped(headers, body, service.settings.webhooks.max_body_bytes).await?;
     let named = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     let claim = notification::parse(named, body.len()).map_err(|refusal| {
@@ -40,16 +42,18 @@ async fn receive(service: &Service, calendar: &str, headers: &HeaderMap, body: B
     // Something that is no id of ours names nothing that exists.
     let calendar: CalendarId = calendar.parse().map_err(|_| ApiError::not_found())?;
     match service.engine.accept_notification(ProviderKind::Google, calendar, claim).await {
-        Ok(Accepted::Stored) => {
-            service.wake();
+        Ok(accepted) => {
+            if accepted != Accepted::Duplicate {
+                service.wake();
+            }
+            receipt.take(accepted);
+            receipt.tell(ProviderKind::Google, calendar);
             Ok(())
         }
-        Ok(Accepted::Duplicate) => Ok(()),
-        Err(Refusal::Unknown) => Err(ApiError::not_found()),
+        Err(Refusal::Unknown) => Err(ApiError::not_found().into()),
         Err(Refusal::Distrusted(why)) => {
-            tracing::warn!(%calendar, %why, "a notification was refused");
-            Err(ApiError::forbidden())
+            Err(Refused { error: ApiError::forbidden(), why: Some(why.to_string()) })
         }
-        Err(Refusal::Store(error)) => Err(not_stored(&error)),
+        Err(Refusal::Store(error)) => Err(not_stored(&error).into()),
     }
 }

@@ -17,7 +17,7 @@ use calsync_engine::{Accepted, Followup, Refusal};
 use calsync_providers::microsoft::notification;
 use futures_util::{StreamExt, stream};
 
-use super::{named, not_stored, refuse};
+use super::{Receipt, Refused, named, not_stored, refuse};
 use crate::http::{ApiError, ClientAddr, capped};
 use crate::service::Service;
 
@@ -43,9 +43,8 @@ enum Stranger {
 }
 
 /// What the items of one body came to.
-#[derive(Default)]
 struct Tally {
-    stored: bool,
+    receipt: Receipt,
     believed: bool,
     renew: bool,
     open: bool,
@@ -57,6 +56,19 @@ struct Tally {
 }
 
 impl Tally {
+    fn begins() -> Tally {
+        Tally {
+            receipt: Receipt::begins(),
+            believed: false,
+            renew: false,
+            open: false,
+            unknown: 0,
+            distrusted: BTreeMap::new(),
+            failed: None,
+            unreadable: 0,
+        }
+    }
+
     fn refuse(&mut self, stranger: Stranger) {
         match stranger {
             Stranger::Unknown => self.unknown += 1,
@@ -64,16 +76,26 @@ impl Tally {
         }
     }
 
-    /// Once a body, whatever it holds: whoever sends thousands of forged items fills no log.
+    /// Why nothing of it is believed, for a sender who is refused.
+    fn why(&self) -> Option<String> {
+        let words: Vec<&str> = self.distrusted.keys().map(String::as_str).collect();
+        Some(words.join("; ")).filter(|words| !words.is_empty())
+    }
+
+    /// Once a body, whatever it holds: whoever sends thousands of forged items fills no log. A body of which nothing is
+    /// believed is refused as a whole, and told of there.
     fn say(&self, calendar: CalendarId) {
-        if self.unreadable > 0 && self.believed {
+        if !self.believed {
+            return;
+        }
+        if self.unreadable > 0 {
             tracing::warn!(%calendar, items = self.unreadable, "notifications that name no subscription were passed over");
         }
         if self.unknown > 0 {
             tracing::debug!(%calendar, items = self.unknown, "notifications of an unknown subscription");
         }
         for (why, items) in &self.distrusted {
-            tracing::warn!(%calendar, items, %why, "a notification was refused");
+            tracing::warn!(%calendar, items, %why, "notifications were refused");
         }
     }
 }
@@ -98,16 +120,14 @@ pub(super) async fn take(
     if let Some(answer) = handshake(&query) {
         return answer;
     }
-    match receive(&service, named(&calendar), &headers, body).await {
+    let calendar = named(&calendar);
+    match receive(&service, calendar, &headers, body).await {
         Ok(()) => StatusCode::ACCEPTED.into_response(),
         // A stranger is told nothing, and one who goes on is sent away like at every other address.
-        Err(error) if error.status() == StatusCode::FORBIDDEN => {
-            match refuse(&service, client, error).await {
-                error if error.status() == StatusCode::FORBIDDEN => StatusCode::ACCEPTED.into_response(),
-                error => error.into_response(),
-            }
-        }
-        Err(error) => error.into_response(),
+        Err(refused) => match refuse(&service, client, calendar, refused).await {
+            error if error.status() == StatusCode::FORBIDDEN => StatusCode::ACCEPTED.into_response(),
+            error => error.into_response(),
+        },
     }
 }
 
@@ -130,17 +150,19 @@ async fn receive(
     calendar: &str,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(), ApiError> {
+) -> Result<(), Refused> {
+    let mut tally = Tally::begins();
     let body = capped(headers, body, service.settings.webhooks.max_batch_bytes).await?;
     let read = notification::parse(&body, service.clock.now()).map_err(unreadable)?;
     let empty = read.items.is_empty() && read.unreadable == 0;
     // Something that is no id of ours names nothing that exists.
-    let Ok(calendar) = calendar.parse::<CalendarId>() else { return Err(ApiError::forbidden()) };
+    let Ok(calendar) = calendar.parse::<CalendarId>() else { return Err(ApiError::forbidden().into()) };
     let judge = |item| service.engine.accept_delivery(ProviderKind::Microsoft, calendar, item);
-    let mut tally = accept(read.items, judge).await;
+    accept(read.items, judge, &mut tally).await;
     tally.unreadable = read.unreadable;
     tally.say(calendar);
-    if tally.stored {
+    tally.receipt.tell(ProviderKind::Microsoft, calendar);
+    if tally.receipt.stored > 0 {
         service.wake();
     }
     if tally.open {
@@ -150,20 +172,19 @@ async fn receive(
         renew(service, calendar);
     }
     match tally.failed {
-        Some(error) => Err(not_stored(&error)),
+        Some(error) => Err(not_stored(&error).into()),
         None if tally.believed || empty => Ok(()),
-        None => Err(ApiError::forbidden()),
+        None => Err(Refused { error: ApiError::forbidden(), why: tally.why() }),
     }
 }
 
 /// Each item stands for itself: a forged one costs no other its place.
-async fn accept<F>(items: Vec<Delivery>, judge: impl Fn(Delivery) -> F) -> Tally
+async fn accept<F>(items: Vec<Delivery>, judge: impl Fn(Delivery) -> F, tally: &mut Tally)
 where
     F: Future<Output = Result<(Accepted, Followup), Refusal>>,
 {
-    let mut tally = Tally::default();
-    let (first, rest) = by_sender(items, &mut tally);
-    let strangers = take_all(first, &judge, &mut tally).await;
+    let (first, rest) = by_sender(items, tally);
+    let strangers = take_all(first, &judge, tally).await;
     let mut open = Vec::new();
     for (sender, item) in rest {
         match strangers.get(&sender) {
@@ -171,8 +192,7 @@ where
             None => open.push((sender, item)),
         }
     }
-    take_all(open, &judge, &mut tally).await;
-    tally
+    take_all(open, &judge, tally).await;
 }
 
 fn sender(item: &Delivery) -> Sender {
@@ -217,7 +237,7 @@ where
         let stranger = match item {
             Ok((accepted, followup)) => {
                 tally.believed = true;
-                tally.stored |= accepted == Accepted::Stored;
+                tally.receipt.take(accepted);
                 tally.renew |= followup == Followup::Renew;
                 tally.open |= followup == Followup::Open;
                 continue;
@@ -264,7 +284,7 @@ mod tests {
     }
 
     fn read(channels: impl Iterator<Item = String>) -> (usize, usize, usize) {
-        let mut tally = Tally::default();
+        let mut tally = Tally::begins();
         let items = deliveries(channels.map(|channel| (channel, "secret".to_owned())));
         let (first, rest) = by_sender(items, &mut tally);
         (first.len(), rest.len(), tally.unknown)
@@ -284,11 +304,13 @@ mod tests {
         let judge = |item: Delivery| {
             count.set(count.get() + 1);
             let right = item.claim.token.is_some_and(|token| token.expose() == "right");
-            let answer = if right { Ok((Accepted::Stored, Followup::Nothing)) } else { Err(refusal.clone()) };
+            let answer =
+                if right { Ok((Accepted::Duplicate, Followup::Nothing)) } else { Err(refusal.clone()) };
             std::future::ready(answer)
         };
-        let tally =
-            accept(deliveries(items.map(|(channel, token)| (channel.to_owned(), token))), judge).await;
+        let mut tally = Tally::begins();
+        let items = deliveries(items.map(|(channel, token)| (channel.to_owned(), token)));
+        accept(items, judge, &mut tally).await;
         (count.get(), tally)
     }
 

@@ -4,6 +4,7 @@
 mod once;
 mod work;
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,9 +97,9 @@ async fn is_due(service: &Service) -> bool {
 /// Asks for lists of calendars, by the clock, until told to stop.
 pub(super) async fn discover(service: Arc<Service>, stopping: CancellationToken) {
     by_the_clock(&service, &stopping, &DISCOVERY, || async {
-        work::discover(&service).await?;
+        let done = work::discover(&service).await?;
         service.wake_all();
-        Ok(())
+        Ok(done)
     })
     .await;
 }
@@ -115,7 +116,7 @@ pub(super) async fn clean_up(service: Arc<Service>, stopping: CancellationToken)
 }
 
 /// Does a job whenever its time has come, until told to stop.
-async fn by_the_clock<F: Future<Output = Result<(), EngineError>>>(
+async fn by_the_clock<T: Debug, F: Future<Output = Result<T, EngineError>>>(
     service: &Service,
     stopping: &CancellationToken,
     job: &Job,

@@ -1,6 +1,7 @@
 //! Once in the fleet: a job runs under a lease that is renewed while it works, and a row of the settings says when it
 //! last ran, so that of many instances with many clocks one does it, once per interval. It does nothing of the job itself.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
 
@@ -107,14 +108,14 @@ pub(super) struct Fleet<'a> {
 
 impl Fleet<'_> {
     /// Does `work` if its time has come and nobody else is at it. What breaks goes to the log.
-    pub(super) async fn once(
+    pub(super) async fn once<T: Debug>(
         &self,
         job: &Job,
         why: Why,
-        work: impl Future<Output = Result<(), EngineError>>,
+        work: impl Future<Output = Result<T, EngineError>>,
     ) -> Outcome {
         match self.try_once(job, why, work).await {
-            Ok(Tried::Done(())) => Outcome::Done,
+            Ok(Tried::Done(_)) => Outcome::Done,
             Ok(Tried::NotBefore(at)) => Outcome::NotBefore(at),
             Ok(Tried::Taken) => Outcome::Taken,
             Err(error) => {
@@ -125,7 +126,7 @@ impl Fleet<'_> {
     }
 
     /// The same, for whoever wants to know what came of it.
-    pub(super) async fn try_once<T>(
+    pub(super) async fn try_once<T: Debug>(
         &self,
         job: &Job,
         why: Why,
@@ -151,7 +152,7 @@ impl Fleet<'_> {
         }
     }
 
-    async fn run<T>(
+    async fn run<T: Debug>(
         &self,
         job: &Job,
         why: Why,
@@ -177,7 +178,8 @@ impl Fleet<'_> {
         book.by = self.owner.to_owned();
         self.store.put_setting(&job.resource(), &serde_json::json!(book)).await?;
         let done = done?;
-        tracing::info!(job = job.name, because = ?why, instance = self.owner, "a job was done for the fleet");
+        let ms = u64::try_from(self.clock.now().since(began).as_millis()).unwrap_or(0);
+        tracing::info!(job = job.name, because = ?why, ?done, ms, "a job was done for the fleet");
         Ok(done)
     }
 

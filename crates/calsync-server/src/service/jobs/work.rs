@@ -3,40 +3,46 @@
 use calsync_core::calendar::AccountStatus;
 use calsync_core::ports::StoreError;
 use calsync_core::retention::RETENTION_DAYS;
-use calsync_engine::EngineError;
+use calsync_engine::{EngineError, Maintenance};
 
-use crate::service::{Service, cleanup};
+use crate::service::Service;
+use crate::service::cleanup::{self, Cleanup};
 
 /// Opens push channels, replaces those that end soon.
-pub(super) async fn maintain(service: &Service) -> Result<(), EngineError> {
-    let done = service.engine.maintain_subscriptions().await?;
-    if done != calsync_engine::Maintenance::default() {
-        tracing::info!(?done, "push channels were looked after");
-    }
-    Ok(())
+pub(super) async fn maintain(service: &Service) -> Result<Maintenance, EngineError> {
+    service.engine.maintain_subscriptions().await
+}
+
+/// What became of a round of asking.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Discovery {
+    /// Accounts that told of their calendars.
+    listed: u32,
+    /// Accounts that did not.
+    failed: u32,
 }
 
 /// Asks every account for its calendars: new ones appear (switched off), missing ones are marked.
-pub(super) async fn discover(service: &Service) -> Result<(), EngineError> {
+pub(super) async fn discover(service: &Service) -> Result<Discovery, EngineError> {
+    let mut done = Discovery::default();
     for user in service.store.users().await? {
         let Some(state) = service.store.user_state(user.id).await? else { continue };
         for account in state.accounts.iter().filter(|a| a.status == AccountStatus::Active) {
-            if let Err(error) = service.engine.refresh_calendars(account.id, user.id).await {
-                tracing::warn!(account = %account.id, %error, "an account's calendars could not be listed");
+            match service.engine.refresh_calendars(account.id, user.id).await {
+                Ok(_) => done.listed += 1,
+                Err(error) => {
+                    done.failed += 1;
+                    tracing::warn!(account = %account.id, %error, "an account's calendars could not be listed");
+                }
             }
         }
     }
-    Ok(())
+    Ok(done)
 }
 
 /// Forgets what is over.
-pub(super) async fn clean_up(service: &Service) -> Result<(), EngineError> {
-    let store = service.store.as_ref();
-    let gone = cleanup::clean(store, RETENTION_DAYS, service.clock.now(), |_| ()).await?;
-    if gone.total() > 0 {
-        tracing::info!(?gone, days = RETENTION_DAYS, "what was over was forgotten");
-    }
-    Ok(())
+pub(super) async fn clean_up(service: &Service) -> Result<Cleanup, EngineError> {
+    Ok(cleanup::clean(service.store.as_ref(), RETENTION_DAYS, service.clock.now(), |_| ()).await?)
 }
 
 /// The process stops: the next one goes on.

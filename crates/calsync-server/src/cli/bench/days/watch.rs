@@ -100,7 +100,7 @@ impl Watch {
         let method = seen.map(|s| schedule::method(&s.calendar, channel, now));
         match run.kind {
             RunKind::Full => Runs { full: 1, ..one },
-            RunKind::Webhook if run.notifications > 0 => Runs { webhook: 1, ..one },
+            RunKind::Webhook if !run.notifications.is_empty() => Runs { webhook: 1, ..one },
             RunKind::Webhook => Runs { own: 1, ..one },
             RunKind::Polling if channel.is_some_and(|s| s.delivery.unannounced.is_some()) => {
                 Runs { second_looks: 1, ..one }
