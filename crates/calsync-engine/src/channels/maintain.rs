@@ -238,3 +238,23 @@ pub(super) fn alone<T>(result: Result<T, EngineError>) -> Result<Option<T>, Engi
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_database_that_is_away_ends_the_round() {
+        let words = || "words".to_owned();
+        assert_eq!(alone::<u8>(Ok(5)).unwrap(), Some(5));
+        for away in [StoreError::Unavailable(words()), StoreError::Contended(words())] {
+            assert!(alone::<u8>(Err(away.into())).is_err());
+        }
+        for own in
+            [StoreError::Corrupt(words()), StoreError::Conflict(words()), StoreError::LeaseLost(words())]
+        {
+            assert_eq!(alone::<u8>(Err(own.into())).unwrap(), None);
+        }
+        assert_eq!(alone::<u8>(Err(EngineError::NotFound(words()))).unwrap(), None);
+    }
+}
