@@ -249,9 +249,10 @@ impl Reasons {
     }
 
     fn add(&mut self, reason: Option<&str>) {
-        let Some(reason) = reason else { return };
+        // Google's are names. What is none may hold anything, and is not repeated.
         let tame = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let reason: String = reason.chars().filter(|c| tame(*c)).take(REASON_MAX).collect();
+        let name = reason.filter(|reason| reason.len() <= REASON_MAX && reason.chars().all(tame));
+        let Some(reason) = name.map(str::to_owned) else { return };
         let lower = reason.to_ascii_lowercase();
         let bare = lower.strip_prefix("push.").unwrap_or(&lower);
         if !bare.is_empty() {

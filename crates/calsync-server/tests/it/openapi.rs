@@ -31,7 +31,7 @@ fn objections(document: &Value, schema: &Value, answer: &Value, at: &str) -> Vec
         "boolean" => answer.is_boolean(),
         other => panic!("{at}: {other} is no type"),
     };
-    if !types.iter().any(|name| is(name)) {
+    if !types.iter().any(is) {
         return vec![format!("{at}: {answer} is no {types:?}")];
     }
     let mut found = vec![];

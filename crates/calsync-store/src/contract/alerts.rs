@@ -127,12 +127,13 @@ pub async fn deliveries_end_one_by_one(store: Arc<dyn Store>) {
         store.put_delivery(one).await.unwrap();
     }
     assert_eq!(store.deliveries_due(t(11), 9).await.unwrap(), []);
-    assert_eq!(store.deliveries_due(t(12), 9).await.unwrap(), [later.clone()]);
+    assert_eq!(store.deliveries_due(t(12), 9).await.unwrap(), std::slice::from_ref(&later));
     // Who was slow does not open again what is over.
     store.put_delivery(&email.failed("late".to_owned(), Again::Later(None), t(8))).await.unwrap();
     assert_eq!(store.deliveries(9).await.unwrap(), [never, later.clone(), sent]);
     assert_eq!(store.prune(Prunable::Alerts, t(8), 9).await.unwrap(), 2);
-    assert_eq!(store.deliveries(9).await.unwrap(), [later.clone()], "what is under way is kept");
+    let kept = store.deliveries(9).await.unwrap();
+    assert_eq!(kept, std::slice::from_ref(&later), "what is under way is kept");
     assert_eq!(later.state, DeliveryState::Pending);
 }
 
