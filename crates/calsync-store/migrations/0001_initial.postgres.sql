@@ -11,6 +11,12 @@ $$;
 
 CREATE FUNCTION count_subscriptions() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    -- Always in the order of their names: of two that change places, neither waits for the other crosswise.
+    IF TG_OP = 'UPDATE' AND new.status < old.status THEN
+        PERFORM count_subscription(new.provider, new.status, new.id, new.calendar_id, 1);
+        PERFORM count_subscription(old.provider, old.status, old.id, old.calendar_id, -1);
+        RETURN NULL;
+    END IF;
     IF TG_OP <> 'INSERT' THEN
         PERFORM count_subscription(old.provider, old.status, old.id, old.calendar_id, -1);
     END IF;
