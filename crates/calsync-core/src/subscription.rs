@@ -15,6 +15,11 @@ pub const RENEWAL_BUFFER: SignedDuration = SignedDuration::from_hours(24);
 pub const SILENCE_LIMIT: SignedDuration = SignedDuration::from_hours(6);
 /// A subscription is noted as verified at most once in so long: readings are many.
 pub const VERIFIED_APART: SignedDuration = SignedDuration::from_hours(1);
+/// A channel that was silent for longer than this should have been looked after, and was not: figures call it unhealthy. After
+/// `SILENCE_LIMIT` somebody looks; the look before may have come `VERIFIED_APART` after the sign of life that is on record, and
+/// looking takes its time. A quiet channel that is merely due for its look is no news.
+pub const NEGLECTED_AFTER: SignedDuration =
+    SignedDuration::from_mins((SILENCE_LIMIT.as_secs() + VERIFIED_APART.as_secs()) / 60 + 15);
 /// One that lives three times as long and ends within this time should have been renewed: the spread ends before.
 pub const LATE_FROM: SignedDuration = SignedDuration::from_hours(11);
 /// The buffer is a third of a shorter life.

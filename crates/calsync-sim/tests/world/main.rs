@@ -19,6 +19,7 @@ mod renewals;
 mod rollout;
 mod scenarios;
 mod stuck;
+mod watching;
 mod world;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! One world: a cloud full of people, the real engine on a real store, faults, crashes, virtual time. Everything that
 //! happens follows from the seed.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -70,6 +71,10 @@ pub(crate) struct Calls {
     pub(crate) down: AtomicBool,
     /// It goes down when so many more points were passed; 0: not by itself.
     pub(crate) goes_down_after: AtomicU64,
+    /// What it answers while it is down; that it is broken, if nothing else is said.
+    pub(crate) answers: Mutex<Option<ErrorClass>>,
+    /// What it answered so, by class.
+    pub(crate) failed: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 /// An engine that does not die.
@@ -267,8 +272,12 @@ impl World {
                 1 => counted.down.store(true, Ordering::Relaxed),
                 more => counted.goes_down_after.store(more - 1, Ordering::Relaxed),
             }
-            let down = || ProviderError::new(ErrorClass::Transient, "503");
-            if counted.down.load(Ordering::Relaxed) { Err(down()) } else { Ok(()) }
+            if !counted.down.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let class = counted.answers.lock().unwrap().unwrap_or(ErrorClass::Transient);
+            *counted.failed.lock().unwrap().entry(class.as_str()).or_default() += 1;
+            Err(ProviderError::new(class, "503"))
         });
         let direct = self.direct.with_hook(hook);
         self.engine =

@@ -11,7 +11,7 @@ use calsync_core::ports::{
     SubscriptionMetrics, Switch,
 };
 use calsync_core::run::{CallStats, RunKind, RunStatus};
-use calsync_core::subscription::{FAILING_FROM, Subscription, SubscriptionStatus};
+use calsync_core::subscription::{FAILING_FROM, NEGLECTED_AFTER, Subscription, SubscriptionStatus};
 
 use super::world::*;
 
@@ -94,8 +94,9 @@ pub async fn a_reading_verifies_the_silence(store: Arc<dyn Store>) {
     let silent = async |since| w.store.subscriptions_silent(t(since), 10).await.unwrap().len();
     assert_eq!((silent(8 * HOUR + 1).await, silent(8 * HOUR + 2).await), (0, 1));
     let metrics = async |now| w.store.subscription_metrics(t(now)).await.unwrap();
-    assert_eq!(metrics(14 * HOUR + 1).await.healthy, 1);
-    assert_eq!(metrics(14 * HOUR + 2).await.healthy, 0);
+    let neglected = 8 * HOUR + 1 + NEGLECTED_AFTER.as_secs();
+    assert_eq!(metrics(neglected).await.healthy, 1);
+    assert_eq!(metrics(neglected + 1).await.healthy, 0);
 }
 
 /// Whatever becomes of them, by whichever way.
@@ -190,12 +191,12 @@ pub async fn subscription_figures_add_up(store: Arc<dyn Store>) {
         // (last heard of, ends, failures): healthy; failing; silent; silent and ended; ending soon; never heard.
         (Some(10 * HOUR), 100 * HOUR, 0),
         (Some(10 * HOUR), 100 * HOUR, FAILING_FROM),
-        (Some(5 * HOUR), 100 * HOUR, FAILING_FROM - 1),
-        (Some(5 * HOUR), 12 * HOUR, 0),
+        (Some(4 * HOUR), 100 * HOUR, FAILING_FROM - 1),
+        (Some(4 * HOUR), 12 * HOUR, 0),
         (Some(10 * HOUR), 36 * HOUR, 0),
         (None, 100 * HOUR, 0),
-        // Exactly at the limits: six hours of silence are not too long yet, and a day before the end is time.
-        (Some(6 * HOUR), 36 * HOUR + 1, 0),
+        // Exactly at the limits: so long a silence is not too long yet, and a day before the end is time.
+        (Some(12 * HOUR - NEGLECTED_AFTER.as_secs()), 36 * HOUR + 1, 0),
     ];
     let names: Vec<String> = (0..table.len() + 2).map(|n| format!("many-{n}")).collect();
     let many: Vec<_> = names

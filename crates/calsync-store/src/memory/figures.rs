@@ -10,7 +10,7 @@ use calsync_core::ports::{
     SubscriptionMetrics,
 };
 use calsync_core::run::{CallStats, Run};
-use calsync_core::subscription::{FAILING_FROM, RENEWAL_BUFFER, SILENCE_LIMIT, SubscriptionStatus};
+use calsync_core::subscription::{FAILING_FROM, NEGLECTED_AFTER, RENEWAL_BUFFER, SubscriptionStatus};
 use calsync_core::time::Ts;
 
 use super::State;
@@ -51,7 +51,7 @@ impl State {
         let mut metrics = SubscriptionMetrics::default();
         for s in self.subscriptions.values().filter(|s| s.status == SubscriptionStatus::Active) {
             metrics.active += 1;
-            metrics.healthy += u64::from(s.is_healthy(now, SILENCE_LIMIT));
+            metrics.healthy += u64::from(s.is_healthy(now, NEGLECTED_AFTER));
             metrics.expiring += u64::from(s.needs_renewal(now, RENEWAL_BUFFER));
             metrics.late += u64::from(s.is_late(now));
             metrics.failing += u64::from(s.failure_count >= FAILING_FROM);

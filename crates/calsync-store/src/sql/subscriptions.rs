@@ -6,7 +6,7 @@ use calsync_core::ports::{
     ChannelOpened, StoreError, SubscriptionCensus, SubscriptionCount, SubscriptionMetrics,
 };
 use calsync_core::subscription::{
-    FAILING_FROM, LATE_FROM, LATE_LIVES, RENEWAL_BUFFER, SILENCE_LIMIT, Subscription, SubscriptionStatus,
+    FAILING_FROM, LATE_FROM, LATE_LIVES, NEGLECTED_AFTER, RENEWAL_BUFFER, Subscription, SubscriptionStatus,
 };
 use calsync_core::time::Ts;
 
@@ -309,7 +309,7 @@ impl SqlStore {
     }
 
     pub(super) async fn subscription_metrics(&self, now: Ts) -> Result<SubscriptionMetrics, StoreError> {
-        let (silent, renewal) = (now.minus(SILENCE_LIMIT), now.plus(RENEWAL_BUFFER));
+        let (silent, renewal) = (now.minus(NEGLECTED_AFTER), now.plus(RENEWAL_BUFFER));
         let (late, lives) = (now.plus(LATE_FROM), LATE_FROM * LATE_LIVES);
         let lives = i64::try_from(lives.as_micros()).unwrap_or(i64::MAX);
         let known = vals![now, silent, renewal, FAILING_FROM, late, lives];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use calsync_core::ports::{NotificationMetrics, SubscriptionCount, SubscriptionMetrics};
 use calsync_core::subscription::{
-    FAILING_FROM, RENEWAL_BUFFER, SILENCE_LIMIT, Subscription, SubscriptionStatus,
+    FAILING_FROM, NEGLECTED_AFTER, RENEWAL_BUFFER, Subscription, SubscriptionStatus,
 };
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
@@ -103,7 +103,7 @@ fn metrics(all: &[Subscription], now: Ts) -> SubscriptionMetrics {
     };
     SubscriptionMetrics {
         active: of(&|_| true),
-        healthy: of(&|s| s.is_healthy(now, SILENCE_LIMIT)),
+        healthy: of(&|s| s.is_healthy(now, NEGLECTED_AFTER)),
         expiring: of(&|s| s.needs_renewal(now, RENEWAL_BUFFER)),
         late: of(&|s| s.is_late(now)),
         failing: of(&|s| s.failure_count >= FAILING_FROM),

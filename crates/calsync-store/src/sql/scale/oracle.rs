@@ -2,7 +2,7 @@
 //! are worded so that no index fits them.
 
 use calsync_core::ports::StoreError;
-use calsync_core::subscription::{FAILING_FROM, RENEWAL_BUFFER, SILENCE_LIMIT};
+use calsync_core::subscription::{FAILING_FROM, NEGLECTED_AFTER, RENEWAL_BUFFER, SILENCE_LIMIT};
 use calsync_core::time::Ts;
 
 use super::super::SqlStore;
@@ -111,7 +111,7 @@ impl SqlStore {
                 vals![minute(since)],
             ),
             Question::Active => (active!("1 = 1"), vals![]),
-            Question::Healthy => (HEALTHY, vals![silence, now]),
+            Question::Healthy => (HEALTHY, vals![now.minus(NEGLECTED_AFTER), now]),
             Question::NextDue => (
                 "SELECT coalesce(min(c.due_at + 0), 0) FROM calendars c WHERE c.due_at + 0 IS NOT NULL",
                 vals![],
