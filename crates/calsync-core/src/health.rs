@@ -177,6 +177,19 @@ pub struct Figures {
     pub stored: Option<Stored>,
 }
 
+impl Figures {
+    /// The same where the database answers, and takes nothing: it is locked, full or read-only.
+    #[must_use]
+    pub fn without_writes(self) -> Figures {
+        match self.database {
+            Answer::Silent { .. } => self,
+            Answer::Answers { .. } => {
+                Figures { database: Answer::Silent { why: "it takes no writes".to_owned() }, ..self }
+            }
+        }
+    }
+}
+
 /// One check, and how it came out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Finding {

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use calsync_core::calendar::ProviderKind;
@@ -24,6 +25,8 @@ const MACHINE_LIFE: Duration = Duration::from_secs(5);
 pub struct Vitals {
     figures: Fresh<Figures>,
     machine: Fresh<Machine>,
+    /// The database answers, but takes nothing: the watch, which writes at every look, found that out.
+    refuses: AtomicBool,
 }
 
 /// The machine that this instance runs on.
@@ -36,7 +39,16 @@ struct Machine {
 impl Vitals {
     /// Nothing was seen yet.
     pub fn new() -> Vitals {
-        Vitals { figures: Fresh::new(LIFE), machine: Fresh::new(MACHINE_LIFE) }
+        Vitals {
+            figures: Fresh::new(LIFE),
+            machine: Fresh::new(MACHINE_LIFE),
+            refuses: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the database took what was written last.
+    pub(super) fn note_refusal(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::Relaxed);
     }
 }
 
@@ -47,8 +59,14 @@ impl Default for Vitals {
 }
 
 impl Service {
-    /// What is known now.
+    /// What is known now. A database that can be read and not written is as good as away: nothing could be accepted.
     pub async fn figures(self: &Arc<Service>) -> Figures {
+        let seen = self.readable().await;
+        if self.vitals.refuses.load(Ordering::Relaxed) { seen.without_writes() } else { seen }
+    }
+
+    /// The same as far as reading tells.
+    pub(super) async fn readable(self: &Arc<Service>) -> Figures {
         let service = self.clone();
         let seen = self.vitals.figures.get(async move { service.look().await }).await;
         seen.unwrap_or_else(|| nothing("looking at it broke"))

@@ -13,7 +13,7 @@ use calsync_core::ports::{HealthHour, Lease, StoreError};
 use calsync_core::time::Ts;
 use calsync_engine::{EngineError, Way};
 use jiff::SignedDuration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Service;
@@ -26,6 +26,8 @@ const EVERY: Duration = Duration::from_secs(5);
 const KEPT: SignedDuration = SignedDuration::from_secs(30);
 /// What is leased.
 const WATCH: &str = "job:watch";
+/// A database that does not take the watch's own row within this time takes nothing: longer than SQLite waits for a writer.
+const WRITES_WITHIN: Duration = Duration::from_secs(8);
 /// A clock that was set is told of for so long.
 const JUMP_TOLD: Duration = Duration::from_secs(10 * 60);
 /// How far a clock may be from the time that has passed, in seconds, before that is worth a word.
@@ -119,17 +121,28 @@ impl Watcher {
 
     async fn look(&mut self, service: &Arc<Service>) {
         let jumped = self.clock.look(service.clock.now(), Instant::now());
-        let figures = Figures { clock_jumped: jumped, ..service.figures().await };
+        let figures = Figures { clock_jumped: jumped, ..service.readable().await };
         if !figures.database.is_there() {
             self.without.look(service, &figures, self.lease.is_some()).await;
             return;
         }
+        // It can be read; whether it can be written this tells, each time.
+        let kept = match timeout(WRITES_WITHIN, self.keep(service)).await {
+            Ok(kept) => kept,
+            Err(_) => Err(StoreError::Unavailable("no answer in time".to_owned())),
+        };
+        let refuses = matches!(kept, Err(StoreError::Unavailable(_)));
+        service.vitals.note_refusal(refuses);
+        if refuses {
+            self.without.look(service, &figures.without_writes(), self.lease.is_some()).await;
+            return;
+        }
         self.without.over(service).await;
-        match self.keep(service).await {
+        match kept {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
-                tracing::debug!(%error, "the watch could not be taken");
+                tracing::warn!(%error, "the watch could not be taken");
                 return;
             }
         }
@@ -142,14 +155,15 @@ impl Watcher {
     /// Whether the watch is ours.
     async fn keep(&mut self, service: &Service) -> Result<bool, StoreError> {
         let now = service.clock.now();
-        if let Some(lease) = self.lease.take() {
-            match service.store.renew_lease(&lease, now.plus(KEPT)).await {
+        // It stays ours while this is broken off or fails: who had the watch is the first to tell.
+        if let Some(lease) = &self.lease {
+            match service.store.renew_lease(lease, now.plus(KEPT)).await {
                 Ok(lease) => self.lease = Some(lease),
-                Err(StoreError::LeaseLost(_)) => tracing::info!("another instance has the watch now"),
-                Err(error) => {
-                    self.lease = Some(lease);
-                    return Err(error);
+                Err(StoreError::LeaseLost(_)) => {
+                    tracing::info!("another instance has the watch now");
+                    self.lease = None;
                 }
+                Err(error) => return Err(error),
             }
         }
         if self.lease.is_none() {

@@ -7,9 +7,8 @@ use futures_util::{StreamExt, stream};
 
 use crate::service::Service;
 
-/// Messages that are tried in one go.
-const AT_ONCE: usize = 16;
-/// Messages that are taken up in one go.
+/// Messages that are taken up in one go, and tried all at once: channels that hang hold up one look for as long as one of them
+/// may take, and never so long that another instance takes the watch and sends them too.
 const TAKEN: u32 = 64;
 
 /// What came of a go.
@@ -27,7 +26,7 @@ pub(super) async fn send_due(service: &Service) -> Result<Sent, StoreError> {
         service.store.put_delivery(&tried).await?;
         Ok::<_, StoreError>(tried.state)
     });
-    let mut trying = stream::iter(trying.collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
+    let mut trying = stream::iter(trying.collect::<Vec<_>>()).buffer_unordered(TAKEN as usize);
     let (mut sent, mut broken) = (Sent::default(), None);
     // To the end: what was sent must be written down, or it is sent again.
     while let Some(tried) = trying.next().await {

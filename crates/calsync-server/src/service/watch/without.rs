@@ -21,8 +21,8 @@ use crate::system::SystemRandom;
 const TOLD_AFTER: Duration = Duration::from_secs(10);
 /// Whoever did not have the watch leaves it to the one who had, for so long.
 const OTHERS_AFTER: Duration = Duration::from_secs(40);
-/// How long the word holds that one instance is telling people.
-const CLAIM_SECONDS: u64 = 3_600;
+/// How long the word holds that one instance is telling people, unless it repeats it: then another may.
+const CLAIM_SECONDS: u64 = 60;
 /// Messages that are remembered at most.
 const MESSAGES_MAX: usize = 256;
 
@@ -48,8 +48,12 @@ impl Without {
         if since.elapsed() < patience {
             return;
         }
-        if !self.ours {
-            self.ours = self.had_the_watch || claimed(service).await;
+        if self.ours || self.had_the_watch {
+            // It tells in any case. The others must know that they need not.
+            say_claimed(service).await;
+            self.ours = true;
+        } else {
+            self.ours = claimed(service).await;
         }
         let report = assess(figures);
         let down = report.conditions.into_iter().find(|condition| condition.kind == AlertKind::DatabaseDown);
@@ -122,14 +126,24 @@ impl Without {
 /// Whether Redis lets us be the one who tells; without Redis, rather twice than never.
 async fn claimed(service: &Service) -> bool {
     let Some(redis) = &service.redis else { return true };
-    let mut command = ::redis::cmd("SET");
-    command
-        .arg(format!("{PREFIX}:telling:database_down"))
-        .arg(&service.owner)
-        .arg("NX")
-        .arg("EX")
-        .arg(CLAIM_SECONDS);
+    let mut command = claim(service);
+    command.arg("NX");
     redis.ask::<Option<String>>(&command).await.map_or(true, |set| set.is_some())
+}
+
+/// This instance tells, whoever said so before.
+async fn say_claimed(service: &Service) {
+    if let Some(redis) = &service.redis
+        && let Err(error) = redis.ask::<Option<String>>(&claim(service)).await
+    {
+        tracing::debug!(%error, "the others could not be told that this instance tells people");
+    }
+}
+
+fn claim(service: &Service) -> ::redis::Cmd {
+    let mut command = ::redis::cmd("SET");
+    command.arg(format!("{PREFIX}:telling:database_down")).arg(&service.owner).arg("EX").arg(CLAIM_SECONDS);
+    command
 }
 
 /// For whoever looks at the alerts later.
