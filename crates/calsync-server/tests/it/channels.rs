@@ -197,7 +197,16 @@ impl Delivery {
         client: &reqwest::Client,
         place: &Place,
     ) -> Result<Answer, reqwest::Error> {
-        let mut request = client.post(place.url(&self.path)).body(self.body.clone());
+        self.post_to(client, &place.url("")).await
+    }
+
+    /// The same to the service at this URL.
+    pub(crate) async fn post_to(
+        &self,
+        client: &reqwest::Client,
+        base: &str,
+    ) -> Result<Answer, reqwest::Error> {
+        let mut request = client.post(format!("{base}{}", self.path)).body(self.body.clone());
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

@@ -40,6 +40,7 @@ mod secret;
 mod traces;
 mod upkeep;
 mod verification;
+mod watch;
 mod web;
 mod wire;
 mod world;

@@ -185,15 +185,7 @@ impl Place {
 
     /// Lets nobody else write to the SQLite file until it is dropped.
     pub(crate) fn lock(&self) -> Locked {
-        let mut command = Command::new("sqlite3");
-        command.arg(self.database()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("`script/test` installs sqlite3");
-        let words = b".timeout 5000\nBEGIN IMMEDIATE;\nSELECT 'locked';\n";
-        child.stdin.as_mut().unwrap().write_all(words).unwrap();
-        let mut said = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
-        assert_eq!(said.trim_end().lines().last(), Some("locked"));
-        Locked(child)
+        lock(&self.database())
     }
 
     /// Everything that the place holds in files of this kind, as bytes.
@@ -205,6 +197,19 @@ impl Place {
             .map(|(name, path)| (name, std::fs::read(path).unwrap()))
             .collect()
     }
+}
+
+/// Lets nobody else write to this SQLite file until it is dropped.
+pub(crate) fn lock(database: &Path) -> Locked {
+    let mut command = Command::new("sqlite3");
+    command.arg(database).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("`script/test` installs sqlite3");
+    let words = b".timeout 5000\nBEGIN IMMEDIATE;\nSELECT 'locked';\n";
+    child.stdin.as_mut().unwrap().write_all(words).unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said.trim_end().lines().last(), Some("locked"));
+    Locked(child)
 }
 
 /// A SQLite file that nobody else can write to.

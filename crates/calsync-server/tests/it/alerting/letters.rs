@@ -4,17 +4,17 @@ use calsync_testbed::mail::MailServer;
 use serde_json::Value;
 
 /// A letter that arrived.
-pub(super) struct Letter(pub(super) Value);
+pub(crate) struct Letter(pub(crate) Value);
 
 impl Letter {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let headers = self.0["headers"].as_array().unwrap();
         let found = headers.iter().find(|pair| pair[0].as_str().unwrap().eq_ignore_ascii_case(name))?;
         found[1].as_str()
     }
 
     /// The text of the part of this type, with lines as they are written here.
-    pub(super) fn part(&self, kind: &str) -> String {
+    pub(crate) fn part(&self, kind: &str) -> String {
         let parts = self.0["parts"].as_array().unwrap();
         parts.iter().find(|part| part["type"] == kind).unwrap()["text"]
             .as_str()
@@ -22,18 +22,18 @@ impl Letter {
             .replace("\r\n", "\n")
     }
 
-    pub(super) fn to(&self) -> Vec<&str> {
+    pub(crate) fn to(&self) -> Vec<&str> {
         self.0["to"].as_array().unwrap().iter().map(|to| to.as_str().unwrap()).collect()
     }
 }
 
 /// All that arrived there.
-pub(super) fn letters(server: &MailServer) -> Vec<Letter> {
+pub(crate) fn letters(server: &MailServer) -> Vec<Letter> {
     server.letters().iter().map(|text| Letter(serde_json::from_str(text).unwrap())).collect()
 }
 
 /// Variables for mail from here to this port of `localhost`, and others.
-pub(super) fn with<'a>(
+pub(crate) fn with<'a>(
     port: &'a str,
     security: &'a str,
     others: &[(&'a str, &'a str)],

@@ -3,10 +3,10 @@
 mod corpus;
 mod guard;
 mod http;
-mod letters;
+pub(crate) mod letters;
 mod mail;
 mod odd;
-mod receiver;
+pub(crate) mod receiver;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 /// How it answers.
 #[derive(Clone, Debug)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// With this status line and headers, and this body.
     Says(&'static str, String),
     /// Not at all.
@@ -26,8 +26,8 @@ pub(super) enum Reply {
 }
 
 /// A receiver. Dropped, it is gone.
-pub(super) struct Receiver {
-    pub(super) address: SocketAddr,
+pub(crate) struct Receiver {
+    pub(crate) address: SocketAddr,
     knocks: Arc<AtomicUsize>,
     sent: Arc<AtomicUsize>,
     requests: Arc<Mutex<Vec<String>>>,
@@ -35,11 +35,11 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    pub(super) async fn start(reply: Reply) -> Receiver {
+    pub(crate) async fn start(reply: Reply) -> Receiver {
         Receiver::at("127.0.0.1:0", reply).await
     }
 
-    pub(super) async fn at(address: &str, reply: Reply) -> Receiver {
+    pub(crate) async fn at(address: &str, reply: Reply) -> Receiver {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (knocks, sent) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -56,22 +56,22 @@ impl Receiver {
     }
 
     /// A URL of it, with the marker in its path.
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/hooks/{}?key={}", self.address, super::MARKER, super::MARKER)
     }
 
     /// How many connections it had.
-    pub(super) fn knocks(&self) -> usize {
+    pub(crate) fn knocks(&self) -> usize {
         self.knocks.load(Ordering::SeqCst)
     }
 
     /// How many bytes of a flood were taken off it.
-    pub(super) fn sent(&self) -> usize {
+    pub(crate) fn sent(&self) -> usize {
         self.sent.load(Ordering::SeqCst)
     }
 
     /// The requests, as they came.
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
 }
