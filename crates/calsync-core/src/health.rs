@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::{AlertKind, AlertLevel};
 use crate::calendar::ProviderKind;
+use crate::freshness::Freshness;
 use crate::ports::{NotificationMetrics, Overdue, SubscriptionCensus, SubscriptionMetrics};
 
 mod assess;
@@ -158,6 +159,9 @@ pub struct Stored {
     pub overdue: Vec<Overdue>,
     /// Jobs that should have been done.
     pub late_jobs: Vec<LateJob>,
+    /// Rules whose promise has passed; the first few.
+    #[serde(skip)]
+    pub behind: Vec<Freshness>,
 }
 
 /// What is known at one moment.

@@ -90,6 +90,9 @@ pub struct Write {
     /// What went wrong last, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// When the change happened that it answers, where it answers one that nobody has seen before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<Ts>,
 }
 
 /// What a write does.

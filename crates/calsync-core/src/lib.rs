@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod delivery;
 pub mod echo;
 pub mod event;
+pub mod freshness;
 pub mod health;
 pub mod hold;
 pub mod ids;

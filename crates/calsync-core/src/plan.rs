@@ -187,6 +187,7 @@ impl Plan {
                 attempts: 0,
                 not_before: None,
                 error: None,
+                changed_at: None,
             })
         };
         Enqueue {

@@ -10,6 +10,7 @@ mod channels;
 mod due;
 mod echo;
 mod error;
+mod freshness;
 mod inspect;
 mod known;
 mod leaving;
@@ -38,6 +39,7 @@ pub use channels::{
     Asked, ByHand, ChannelHealth, Cleaned, Deed, Maintenance, MaintenanceDue, Obstacle, Verdict,
 };
 pub use error::{EngineError, Refusal};
+pub use freshness::RuleFreshness;
 pub use inspect::{Explanation, Line, Question};
 pub use leaving::Left;
 pub use receive::{Accepted, Followup};
@@ -58,6 +60,8 @@ pub struct EngineConfig {
     pub intervals: Intervals,
     /// Wait before a held plan is looked at again.
     pub hold_recheck: SignedDuration,
+    /// How soon rules should be right again.
+    pub promise: SignedDuration,
     /// How long a lease lives without being renewed.
     pub lease: SignedDuration,
     /// Where providers reach us, if they can: `https://…` without a trailing slash.
@@ -74,6 +78,7 @@ impl Default for EngineConfig {
             window_future_days: 90,
             intervals: Intervals::default(),
             hold_recheck: hold::RECHECK_AFTER,
+            promise: calsync_core::freshness::PROMISE,
             lease: SignedDuration::from_secs(60),
             public_url: None,
             rollout: Rollout::default(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use calsync_core::calendar::{Calendar, Cursor};
 use calsync_core::event::{Event, TextPolicy, When};
+use calsync_core::freshness::{self, Origins};
 use calsync_core::hold::{DELETIONS_FREE, DELETIONS_PERCENT};
 use calsync_core::ids::{CalendarId, EventId};
 use calsync_core::mirror::{FoldContext, Listed, Mirror, MirrorDelta, is_over};
@@ -36,14 +37,18 @@ pub(crate) struct PullWork<'a> {
     pub(crate) texts: TextPolicy,
     /// Targets of the rules from this calendar.
     pub(crate) targets: &'a [CalendarId],
+    /// When the deliveries were received that ask for it, the earliest first.
+    pub(crate) told: &'a [Ts],
 }
 
 /// What a reading came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Pulled {
     pub(crate) counts: RunCounts,
     /// Changes that somebody made since the last reading, as far as can be told: each should have been announced.
     pub(crate) changes: u32,
+    /// When what changed was changed.
+    pub(crate) origins: Origins,
 }
 
 /// A complete reading.
@@ -125,6 +130,7 @@ impl Engine {
         let pulled = Pulled {
             counts: counts(&reading, &delta),
             changes: changes(work, &mirror, &reading, &delta, context.forget_before),
+            origins: origins(work, &reading, &delta),
         };
         let apply = apply(work, reading, delta, self.clock.now());
         self.store.apply_pull(lease, &apply).instrument(debug_span!("apply")).await?;
@@ -292,6 +298,18 @@ fn changes(
         Listed::Everything(_) => delta.updated.iter().filter(moved_on).count(),
     };
     u32::try_from(found).unwrap_or(u32::MAX)
+}
+
+/// When what changed was changed. What a first reading shows, or one for other texts, has waited for nobody.
+fn origins(work: &PullWork<'_>, reading: &Reading, delta: &MirrorDelta) -> Origins {
+    let known_before = work.calendar.last_full_sync.is_some() && !work.calendar.full_due;
+    let look = freshness::Look {
+        began_at: reading.began_at,
+        since: work.calendar.last_synced_at.filter(|_| known_before),
+        listed: reading.listed,
+        told: work.told,
+    };
+    Origins::of(delta, &look)
 }
 
 fn counts(reading: &Reading, delta: &MirrorDelta) -> RunCounts {

@@ -1,12 +1,15 @@
 //! Push: carry out the writes that wait for one target, a few at a time, and settle each batch in one transaction.
 //! What is cut short here is found in the outbox again, and asked for again without harm.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use calsync_core::calendar::Calendar;
+use calsync_core::ids::CorrelationId;
 use calsync_core::ledger::{Outcome, Settlement, Write, WriteOp};
 use calsync_core::plan::ActionKind;
 use calsync_core::ports::{Asked, BlockPut, Lease, ProviderAccount, ProviderError, PutMode};
+use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
 use tracing::{Instrument, debug_span};
 
@@ -27,7 +30,9 @@ const KEEP_PART: i32 = 3;
 #[derive(Default)]
 pub(crate) struct Pushed {
     /// Writes that were carried out.
-    pub(crate) done: Vec<(Write, ActionKind)>,
+    pub(crate) done: Vec<Carried>,
+    /// When the changes happened that writes were to answer which are planned anew.
+    pub(crate) changes: BTreeMap<CorrelationId, Ts>,
     /// Writes that were not.
     pub(crate) failed: Vec<FailedWrite>,
     /// The first thing that went wrong, in words.
@@ -38,6 +43,13 @@ pub(crate) struct Pushed {
     pub(crate) account_error: Option<ProviderError>,
     /// What stands there is not what the plan took it for.
     pub(crate) replan: bool,
+}
+
+/// A write that was carried out.
+pub(crate) struct Carried {
+    pub(crate) write: Write,
+    pub(crate) kind: ActionKind,
+    pub(crate) at: Ts,
 }
 
 /// What became of one write.
@@ -100,6 +112,7 @@ impl Engine {
             }
         }
         drop(sent);
+        let sent_at = self.clock.now();
         let mut settlements = Vec::with_capacity(answers.len());
         for (write, sent) in answers {
             match sent {
@@ -111,7 +124,7 @@ impl Engine {
                     pushed.account_error = Some(error);
                 }
                 Sent::Settled(outcome, error) => {
-                    pushed.note(&write, &outcome, error);
+                    pushed.note(&write, &outcome, error, sent_at);
                     settlements.push(Settlement {
                         target: target.id,
                         correlation: write.correlation,
@@ -203,12 +216,18 @@ impl Engine {
 }
 
 impl Pushed {
-    fn note(&mut self, write: &Write, outcome: &Outcome, error: Option<ProviderError>) {
+    fn carried(&mut self, write: &Write, at: Ts) {
+        self.done.push(Carried { write: write.clone(), kind: kind(&write.op), at });
+    }
+
+    fn note(&mut self, write: &Write, outcome: &Outcome, error: Option<ProviderError>, now: Ts) {
         match outcome {
-            Outcome::Stored { .. } | Outcome::Removed { .. } => {
-                self.done.push((write.clone(), kind(&write.op)))
+            Outcome::Stored { at, .. } => self.carried(write, *at),
+            Outcome::Removed { .. } => self.carried(write, now),
+            Outcome::Replan { .. } => {
+                self.replan = true;
+                self.changes.extend(write.changed_at.map(|at| (write.correlation, at)));
             }
-            Outcome::Replan { .. } => self.replan = true,
             Outcome::Postponed { .. } => {
                 let Some(error) = error else { return };
                 self.error.get_or_insert_with(|| error.to_string());

@@ -162,7 +162,7 @@ mod tests {
         };
         let op = WriteOp::Create { id, generation: 3, content, marker: Marker("m".to_owned()), repairs: 0 };
         let (correlation, target) = (CorrelationId(Uuid::from_u128(1)), CalendarId(Uuid::from_u128(2)));
-        Write { correlation, target, op, attempts: 1, not_before: None, error: None }
+        Write { correlation, target, op, attempts: 1, not_before: None, error: None, changed_at: None }
     }
 
     #[test]

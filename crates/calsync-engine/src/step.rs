@@ -7,6 +7,7 @@ use calsync_core::alert::AlertKind;
 use calsync_core::calendar::Calendar;
 use calsync_core::delivery::Look;
 use calsync_core::event::TextPolicy;
+use calsync_core::freshness::{Origins, SourceSeen};
 use calsync_core::ids::{CalendarId, RunId, UserId};
 use calsync_core::notification::{AfterFailure, Served, Worth, after_failure};
 use calsync_core::plan::ActionKind;
@@ -27,6 +28,7 @@ use tracing::{Instrument, debug_span};
 use crate::access::Accounts;
 use crate::calls::Counted;
 use crate::due::{Retry, account_is_active, active_subscription, last_look_at};
+use crate::freshness::StepShowed;
 use crate::pull::{PullWork, Pulled};
 use crate::report::{CalendarReport, StepReport};
 use crate::target::TargetDone;
@@ -50,6 +52,13 @@ struct ReadCalendar {
     /// It showed nothing, and its provider may tell of a change so long before a listing knows.
     outrun: Option<SignedDuration>,
     looked: Looked,
+}
+
+impl ReadCalendar {
+    /// When what it showed was changed.
+    fn origins(&self) -> Option<(CalendarId, Origins)> {
+        Some((self.calendar.id, self.result.as_ref().ok()?.origins.clone()))
+    }
 }
 
 /// What says how calendars are looked at.
@@ -110,13 +119,17 @@ impl Engine {
         let ClaimedUser { user, lease } = claimed;
         let user = *user;
         let missing = || EngineError::NotFound(format!("user {user}"));
+        let began_at = self.clock.now();
         let (flags, intervals) = (self.rollout().await?, self.intervals().await?);
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
         let accounts = self.open_accounts(&state.accounts).await?;
         let how = How { flags: &flags, intervals: &intervals };
         let read = self.read_due(lease, &state, &how, &accounts).await?;
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
-        let targets = self.work_targets(lease, &state, &accounts).await?;
+        let origins = read.iter().filter_map(ReadCalendar::origins).collect();
+        let targets = self.work_targets(lease, &state, &accounts, &origins).await?;
+        let seen = read.iter().filter_map(|one| Some((one.calendar.id, self.source_seen(one)?))).collect();
+        let showed = StepShowed::new(began_at, seen, &targets);
         let mut report = StepReport {
             user,
             read: Vec::new(),
@@ -136,12 +149,26 @@ impl Engine {
             state = self.store.user_state(user).await?.ok_or_else(missing)?;
         }
         report.waiting = state.waiting_writes.len() as u64;
+        let awaited = self.await_echoes(&mut state, &flags, &showed);
         let next = self.next_due(&state, &flags, &retries, &stuck, &intervals);
-        self.store.release(lease, &next).instrument(debug_span!("release")).await?;
+        let end = self.step_end(&state, &showed, next, awaited).await?;
+        self.store.end_step(lease, &end).instrument(debug_span!("release")).await?;
         if report.read.is_empty() && !(report.blocks.is_empty() && report.failed_writes.is_empty()) {
             trace::names_itself(|| self.ids.uuid(self.clock.now()));
         }
         Ok(report)
+    }
+
+    /// What a reading says of its calendar as a source; nothing, where it was spared.
+    fn source_seen(&self, one: &ReadCalendar) -> Option<SourceSeen> {
+        let now = self.clock.now();
+        match &one.result {
+            Ok(_) => (one.looked == Looked::Read).then_some(SourceSeen::Read(one.began_at)),
+            Err(error) => {
+                let retry = schedule::after_error(error, one.calendar.webhook_failure_streak + 1, now);
+                Some(if retry.is_none() { SourceSeen::Unreadable } else { SourceSeen::Failed })
+            }
+        }
     }
 
     async fn read_due(
@@ -215,7 +242,8 @@ impl Engine {
         let from_here: Vec<&Rule> = rules.iter().filter(|r| r.source == calendar.id).collect();
         let targets: Vec<CalendarId> = from_here.iter().map(|r| r.target).collect();
         let texts = from_here.iter().fold(TextPolicy::default(), |all, r| all.or(r.options.text_policy()));
-        let work = PullWork { calendar, full: run.kind == RunKind::Full, texts, targets: &targets };
+        let told = &begun.told;
+        let work = PullWork { calendar, full: run.kind == RunKind::Full, texts, targets: &targets, told };
         let (mut looked, mut outruns) = (Looked::Read, None);
         let (result, calls) = match accounts.of(calendar) {
             Err(error) => (Err(error), 0),
@@ -261,6 +289,7 @@ impl Engine {
         lease: &Lease,
         state: &UserState,
         accounts: &Accounts,
+        origins: &BTreeMap<CalendarId, Origins>,
     ) -> Result<Vec<(CalendarId, TargetDone)>, EngineError> {
         let now = self.clock.now();
         let due = state.calendars.iter().filter(|calendar| {
@@ -277,7 +306,7 @@ impl Engine {
                 }
                 Ok(account) => {
                     let account = Counted::new(account);
-                    let done = self.work_target(lease, state, target, &account).await;
+                    let done = self.work_target(lease, state, target, &account, origins).await;
                     (target, done, account.take_calls())
                 }
             }

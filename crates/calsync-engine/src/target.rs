@@ -8,6 +8,7 @@ use std::sync::Arc;
 use calsync_core::alert::AlertKind;
 use calsync_core::block::Identity;
 use calsync_core::calendar::Calendar;
+use calsync_core::freshness::{self, Delay, Origins};
 use calsync_core::hold::Verdict;
 use calsync_core::ids::{CalendarId, CorrelationId};
 use calsync_core::ledger::LedgerRow;
@@ -15,10 +16,12 @@ use calsync_core::mirror::Mirror;
 use calsync_core::plan::{self, Plan, PlanInput, RuleInput};
 use calsync_core::ports::{Capabilities, Lease, ProviderAccount, UserState};
 use calsync_core::rule::{self, Rule};
+use calsync_core::time::Ts;
 
 use tracing::{Instrument, debug_span};
 
-use crate::push::Pushed;
+use crate::freshness::News;
+use crate::push::{Carried, Pushed};
 use crate::report::{BlockChange, FailedWrite};
 use crate::{Engine, EngineError};
 
@@ -36,6 +39,12 @@ pub(crate) struct TargetDone {
     pub(crate) calls: u32,
     pub(crate) error: Option<String>,
     pub(crate) account_error: Option<calsync_core::ports::ProviderError>,
+    /// It takes no blocks, or its plan was refused: people are told.
+    pub(crate) refused: bool,
+    /// When writing began, if anything was written.
+    pub(crate) wrote_from: Option<Ts>,
+    /// How long the changes took whose blocks were written.
+    pub(crate) delays: Vec<Delay>,
 }
 
 /// What a plan is made from, loaded.
@@ -101,18 +110,20 @@ impl Engine {
         state: &UserState,
         target: &Calendar,
         account: &dyn ProviderAccount,
+        origins: &BTreeMap<CalendarId, Origins>,
     ) -> Result<TargetDone, EngineError> {
         let mut done = TargetDone::default();
+        let mut news = News { origins, carried: BTreeMap::new() };
         let mut to_plan = target.plan_due;
         for _ in 0..ROUNDS_MAX {
             let mut sources = BTreeMap::new();
             if to_plan {
                 let data = self.load_target(state, target).await?;
-                let plan = match self.plan_and_enqueue(lease, state, target, account, &data).await {
+                let plan = match self.plan_and_enqueue(lease, (state, target), account, &data, &news).await {
                     Err(EngineError::PlanRefused { violation, .. }) => {
                         self.alert_audit(target, &violation.to_string()).await?;
                         done.error = Some(format!("the plan for {} was refused: {violation}", target.id));
-                        done.stuck = true;
+                        (done.stuck, done.refused) = (true, true);
                         return Ok(done);
                     }
                     planned => planned?,
@@ -121,8 +132,13 @@ impl Engine {
                 sources.extend(plan.actions.into_iter().map(|a| (a.row.correlation, a.row)));
             }
             // Of a held plan, only what a person asked for is there to be pushed.
-            let pushed = self.push(lease, target, account).await?;
+            let began_at = self.clock.now();
+            let mut pushed = self.push(lease, target, account).await?;
             to_plan = pushed.replan;
+            news.carried.append(&mut pushed.changes);
+            if !pushed.done.is_empty() {
+                done.wrote_from.get_or_insert(began_at);
+            }
             self.note_pushed(state, target, pushed, &sources, &mut done).await?;
             if !to_plan || done.account_error.is_some() {
                 break;
@@ -134,10 +150,10 @@ impl Engine {
     async fn plan_and_enqueue(
         &self,
         lease: &Lease,
-        state: &UserState,
-        target: &Calendar,
+        (state, target): (&UserState, &Calendar),
         account: &dyn ProviderAccount,
         data: &TargetData,
+        news: &News<'_>,
     ) -> Result<Plan, EngineError> {
         let input = data.input(self, state, target, account.capabilities());
         let (plan, violation) = debug_span!("plan", calendar = %target.id).in_scope(|| {
@@ -150,7 +166,9 @@ impl Engine {
             return Err(EngineError::PlanRefused { calendar: target.id, violation });
         }
         self.note_hold(state, target, &plan).await?;
-        self.store.enqueue(lease, &plan.enqueue()).instrument(debug_span!("enqueue")).await?;
+        let mut enqueue = plan.enqueue();
+        freshness::stamp(&mut enqueue.writes, &plan.actions, news.origins, &news.carried);
+        self.store.enqueue(lease, &enqueue).instrument(debug_span!("enqueue")).await?;
         Ok(plan)
     }
 
@@ -182,8 +200,9 @@ impl Engine {
             None => {}
         }
         done.stuck |= pushed.account_error.is_some();
+        done.refused |= pushed.refused.is_some();
         let mut known: Option<BTreeMap<CorrelationId, LedgerRow>> = None;
-        for (write, kind) in pushed.done {
+        for Carried { write, kind, at } in pushed.done {
             // A write left over from an earlier step is not in this plan: its row tells whose it is.
             if !planned.contains_key(&write.correlation) && known.is_none() {
                 let rows = self.store.ledger(target.id).await?;
@@ -192,6 +211,8 @@ impl Engine {
             let row = planned.get(&write.correlation).or_else(|| known.as_ref()?.get(&write.correlation));
             if let Some(row) = row {
                 let (source, occurrence, span) = (row.source, row.occurrence.clone(), row.span);
+                let delay = |happened_at| Delay { rule: row.rule, happened_at, written_at: at };
+                done.delays.extend(write.changed_at.map(delay));
                 done.blocks.push(BlockChange { source, target: target.id, occurrence, kind, span });
             }
         }

@@ -357,6 +357,8 @@ CREATE TABLE outbox (
     attempts     {int} NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     not_before   {int},
     error        {text},
+    -- When the change happened that it answers.
+    changed_at   {int},
     PRIMARY KEY (target, correlation)
 ){clustered};
 CREATE UNIQUE INDEX outbox_order ON outbox (target, seq);
@@ -371,6 +373,44 @@ CREATE TABLE holds (
     agreed          {int} NOT NULL,
     approved        {int} NOT NULL CHECK (approved IN (0, 1))
 ){rows};
+
+-- What is known of each rule in force, also of those that nobody stored.
+CREATE TABLE rule_freshness (
+    rule_id         {id} NOT NULL PRIMARY KEY,
+    user_id         {id} NOT NULL,
+    source          {id} NOT NULL,
+    target          {id} NOT NULL,
+    standing        {text} NOT NULL CHECK (standing IN
+        ('right', 'filling', 'waiting', 'unread', 'held', 'refused', 'unreadable', 'paused')),
+    since           {int} NOT NULL,
+    right_at        {int},
+    promised_until  {int},
+    FOREIGN KEY (user_id, source) REFERENCES calendars (user_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (user_id, target) REFERENCES calendars (user_id, id) ON DELETE CASCADE
+){busy_rows};
+-- Those that are behind are at its old end.
+CREATE INDEX rule_freshness_promised ON rule_freshness (promised_until, rule_id) WHERE promised_until IS NOT NULL;
+CREATE INDEX rule_freshness_source ON rule_freshness (user_id, source);
+CREATE INDEX rule_freshness_target ON rule_freshness (user_id, target);
+
+-- How many changes took about how long, by the hour in which their blocks were written: of each rule for a day, and of all
+-- together, split into parts so that writers seldom meet on one row.
+CREATE TABLE rule_delays (
+    rule_id  {id} NOT NULL REFERENCES rule_freshness (rule_id) ON DELETE CASCADE,
+    hour     {int} NOT NULL,
+    bucket   {int} NOT NULL,
+    changes  {int} NOT NULL,
+    PRIMARY KEY (rule_id, hour, bucket)
+){clustered};
+CREATE INDEX rule_delays_hour ON rule_delays (hour);
+
+CREATE TABLE delay_figures (
+    hour     {int} NOT NULL,
+    bucket   {int} NOT NULL,
+    part     {int} NOT NULL,
+    changes  {int} NOT NULL,
+    PRIMARY KEY (hour, bucket, part)
+){clustered};
 
 -- Who works on what. A row stays when it is given back: its token must never be given out twice.
 CREATE TABLE leases (

@@ -14,6 +14,7 @@ pub mod calendars;
 pub mod concurrency;
 pub mod fences;
 pub mod figures;
+pub mod freshness;
 pub mod leases;
 pub mod leaving;
 pub mod model;
@@ -75,7 +76,7 @@ macro_rules! store_contract {
             fences: a_stale_worker_is_refused_everywhere, a_released_lease_is_refused_everywhere,
                 a_refused_worker_changes_nothing;
             walk: a_pull_is_taken_over_whole, a_full_listing_clears_its_wish, targets_become_due,
-                a_plan_replaces_the_outbox_and_keeps_tries, a_plan_sets_and_clears_the_hold,
+                a_plan_replaces_the_outbox_and_keeps_tries, a_write_answers_the_first_change, a_plan_sets_and_clears_the_hold,
                 writes_wait_in_order_until_their_time, waiting_writes_tell_when, an_approved_hold_is_planned_again,
                 a_stale_plan_swallows_no_command, two_writes_of_one_block_are_refused;
             settle: a_stored_block_is_live, a_removed_block_is_gone_only_where_it_is_named,
@@ -95,6 +96,8 @@ macro_rules! store_contract {
             figures: no_notifications_are_no_problem, notification_figures_add_up, subscription_figures_add_up,
                 active_subscriptions_are_counted, a_reading_verifies_the_silence, the_backlog_is_what_nobody_finished,
                 due_retries_are_found, call_stats_add_up, hours_add_up, a_ping_is_answered;
+            freshness: what_a_step_showed_of_rules_is_kept, rules_behind_are_found, delays_add_up,
+                what_was_written_is_awaited_from_the_channel;
             alerts: an_alert_is_open_once, alerts_are_counted_by_kind, one_of_two_tells, deliveries_end_one_by_one,
                 hours_keep_their_worst;
             prune: only_what_is_over_is_pruned, what_would_go_is_counted_exactly, a_gone_block_is_forgotten_in_the_end;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use calsync_core::alert::{Alert, Delivery, Group, Told};
 use calsync_core::calendar::{Account, AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
+use calsync_core::freshness::{Delays, Freshness, RuleDelay};
 use calsync_core::hold::Hold;
 use calsync_core::ids::{
     AccountId, CalendarId, CorrelationId, DeliveryId, NotificationId, RuleId, RunId, SubscriptionId, UserId,
@@ -17,8 +18,8 @@ use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
     Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue,
     HealthHour, Lease, NewNotification, NextDue, NotificationHour, NotificationMetrics, Overdue, Prunable,
-    PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, Store, StoreError, SubscriptionCensus,
-    SubscriptionCount, SubscriptionMetrics, UserState, Wish,
+    PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, StepEnd, Store, StoreError,
+    SubscriptionCensus, SubscriptionCount, SubscriptionMetrics, UserState, Wish,
 };
 use calsync_core::rule::Rule;
 use calsync_core::run::{CallStats, Run};
@@ -31,6 +32,7 @@ use crate::tally::Tallies;
 
 mod alerts;
 mod figures;
+mod freshness;
 mod leases;
 mod leaving;
 mod people;
@@ -78,6 +80,11 @@ struct State {
     /// In the order in which they were enqueued.
     outbox: BTreeMap<CalendarId, Vec<Write>>,
     holds: BTreeMap<CalendarId, Hold>,
+    freshness: BTreeMap<RuleId, Freshness>,
+    /// By rule, hour and bucket.
+    rule_delays: BTreeMap<(RuleId, Ts, u8), u64>,
+    /// Of all rules, by hour and bucket.
+    delays: BTreeMap<(Ts, u8), u64>,
     runs: BTreeMap<RunId, Run>,
     call_stats: BTreeMap<(ProviderKind, Ts), CallStats>,
     /// In the order in which they were opened.
@@ -189,6 +196,12 @@ store_methods! {
     claim_lease(resource: &str, owner: &str, now: Ts, until: Ts) -> Option<Lease>;
     renew_lease(lease: &Lease, until: Ts) -> Lease;
     release(lease: &Lease, next: &[NextDue]) -> ();
+    end_step(lease: &Lease, end: &StepEnd) -> ();
+    freshness(user: UserId) -> Vec<Freshness>;
+    rules_behind(now: Ts, limit: u32) -> Vec<Freshness>;
+    count_behind(now: Ts) -> u64;
+    rule_delays(user: UserId, since: Ts) -> Vec<RuleDelay>;
+    delays(since: Ts) -> Delays;
     next_due() -> Option<Ts>;
     mirror(calendar: CalendarId) -> Arc<Mirror>;
     ledger(target: CalendarId) -> Vec<LedgerRow>;

@@ -2,8 +2,9 @@
 //! the rules from a calendar ask for. Pure.
 
 use calsync_core::event::TextPolicy;
+use calsync_core::freshness::{self, RuleDelay};
 use calsync_core::ids::{CalendarId, EventId, NotificationId, UserId};
-use calsync_core::ledger::WriteOp;
+use calsync_core::ledger::{Write, WriteOp};
 use calsync_core::ports::{Lease, RunBegun, StoreError};
 use calsync_core::rule::Rule;
 use calsync_core::time::Ts;
@@ -56,6 +57,16 @@ pub(crate) fn begun(seen_generation: i64, mut picked: Vec<Picked>) -> RunBegun {
     let notifications = picked.iter().map(|(_, id, failures, _)| (*id, *failures)).collect();
     let payloads = picked.into_iter().map(|(.., payload)| payload).collect();
     RunBegun { seen_generation, notifications, told, payloads }
+}
+
+/// From which hour on the delays of rules are kept that these are added to; `None`: nothing is added.
+pub(crate) fn delays_kept_from(added: &[RuleDelay]) -> Option<Ts> {
+    Some(added.iter().map(|delay| delay.hour).max()?.minus(freshness::DAY))
+}
+
+/// Of a write and of the one whose place it takes: when the first change happened that has no block yet.
+pub(crate) fn earliest(known: Option<&Write>, new: &Write) -> Option<Ts> {
+    [known.and_then(|known| known.changed_at), new.changed_at].into_iter().flatten().min()
 }
 
 /// The id under which a write's block stands, or is to stand.

@@ -6,6 +6,7 @@
 use async_trait::async_trait;
 use calsync_core::alert::{Alert, Delivery, Group, Told};
 use calsync_core::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
+use calsync_core::freshness::{Delays, Freshness, RuleDelay};
 use calsync_core::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
 use calsync_core::ledger::{LedgerRow, Settlement, Write};
 use calsync_core::mirror::Mirror;
@@ -13,8 +14,8 @@ use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
     Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue,
     HealthHour, Lease, NewNotification, NextDue, NotificationHour, NotificationMetrics, Overdue, Prunable,
-    PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, Store, StoreError, SubscriptionCensus,
-    SubscriptionCount, SubscriptionMetrics, UserState, Wish,
+    PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, StepEnd, Store, StoreError,
+    SubscriptionCensus, SubscriptionCount, SubscriptionMetrics, UserState, Wish,
 };
 use calsync_core::rule::Rule;
 use calsync_core::run::{CallStats, Run};
@@ -36,6 +37,7 @@ mod columns;
 pub mod copy;
 mod db;
 mod figures;
+mod freshness;
 mod leases;
 mod leaving;
 pub mod limits;
@@ -224,6 +226,12 @@ store_methods! {
     claim_lease(resource: &str, owner: &str, now: Ts, until: Ts) -> Option<Lease>;
     renew_lease(lease: &Lease, until: Ts) -> Lease;
     release(lease: &Lease, next: &[NextDue]) -> ();
+    end_step(lease: &Lease, end: &StepEnd) -> ();
+    freshness(user: UserId) -> Vec<Freshness>;
+    rules_behind(now: Ts, limit: u32) -> Vec<Freshness>;
+    count_behind(now: Ts) -> u64;
+    rule_delays(user: UserId, since: Ts) -> Vec<RuleDelay>;
+    delays(since: Ts) -> Delays;
     next_due() -> Option<Ts>;
     mirror(calendar: CalendarId) -> Arc<Mirror>;
     ledger(target: CalendarId) -> Vec<LedgerRow>;

@@ -2,6 +2,7 @@
 
 use super::{Answer, Calls, Condition, Figures, Finding, Level, Report, Stored};
 use crate::alert::{AlertKind, AlertLevel};
+use crate::freshness::{Freshness, Standing};
 
 /// Subscriptions that deliver, of those that should, in per cent (spec §8).
 const HEALTHY_SHARE: u64 = 95;
@@ -44,6 +45,7 @@ pub fn assess(figures: &Figures) -> Report {
         subscriptions(stored, &mut report);
         notifications(stored, &mut report);
         work(stored, &mut report);
+        rules(stored, &mut report);
         stored.calls.iter().for_each(|calls| provider(calls, &mut report));
     }
     report.level = report.findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Healthy);
@@ -248,6 +250,32 @@ fn work(stored: &Stored, report: &mut Report) {
         let action = "See that an instance plays the role of the scheduler, or that your timers run.";
         let kind = AlertKind::JobOverdue;
         report.tell_of(kind, job.name.clone(), kind.level(), message, action);
+    }
+}
+
+/// No level: what the system does when it is worse off helps none of them, and a provider's outage is no reason to ask more of it.
+fn rules(stored: &Stored, report: &mut Report) {
+    // Whoever is told that a calendar was not looked at knows why.
+    let told = |one: &&Freshness| {
+        let late = stored.overdue.iter().any(|overdue| overdue.calendar == one.source);
+        late && one.standing == Standing::Right
+    };
+    let behind: Vec<&Freshness> = stored.behind.iter().filter(|one| !told(one)).collect();
+    let says = match stored.behind.len() {
+        0 => "Every rule is known to be right, or will be in time.".to_owned(),
+        some => format!("{some} rules or more are behind their promise."),
+    };
+    report.find("rules", Level::Healthy, says);
+    for one in behind {
+        let (source, target, cause) = (one.source, one.target, one.standing.cause());
+        let since = match one.right_at {
+            Some(at) => format!("have not been known to be right since {at}"),
+            None => format!("have never been known to be right, since {}", one.since),
+        };
+        let message = format!("The blocks of calendar {source} in calendar {target} {since}: {cause}.");
+        let action = "calendar-sync status --rules lists every rule, and the log of the two calendars says what fails. It goes on by itself.";
+        let kind = AlertKind::RuleBehind;
+        report.tell_of(kind, one.rule.to_string(), kind.level(), message, action);
     }
 }
 

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::ids::CalendarId;
+use crate::freshness::{Freshness, Standing};
+use crate::ids::{CalendarId, RuleId};
 use crate::time::Ts;
 
 /// A quiet day.
@@ -17,6 +18,7 @@ fn quiet() -> Stored {
         calls: vec![],
         overdue: vec![],
         late_jobs: vec![],
+        behind: vec![],
     }
 }
 
@@ -167,7 +169,32 @@ fn work_and_providers() {
         Overdue { calendar: CalendarId(uuid::Uuid::nil()), due_at: Ts::from_secs(0), held_by: None };
     let stored = Stored { overdue: vec![overdue.clone(), overdue], ..quiet() };
     check(&figures(stored.clone()), Degraded, &["sync_overdue", "sync_overdue"]);
-    assert_eq!(assess(&figures(stored)).conditions[0].subject, uuid::Uuid::nil().to_string(), "it is named");
+    assert_eq!(
+        assess(&figures(stored.clone())).conditions[0].subject,
+        uuid::Uuid::nil().to_string(),
+        "it is named"
+    );
+    let behind = |source: u128, standing| Freshness {
+        rule: RuleId(uuid::Uuid::from_u128(7)),
+        source: CalendarId(uuid::Uuid::from_u128(source)),
+        target: CalendarId(uuid::Uuid::from_u128(9)),
+        standing,
+        since: Ts::from_secs(0),
+        right_at: None,
+        promised_until: Some(Ts::from_secs(60)),
+    };
+    let named = behind(8, Standing::Unread);
+    let report = assess(&figures(Stored { behind: vec![named], ..quiet() }));
+    assert_eq!((report.level, kinds(&report)), (Healthy, vec!["rule_behind"]));
+    let condition = &report.conditions[0];
+    assert_eq!(condition.subject, named.rule.to_string());
+    for word in [named.source.to_string(), named.target.to_string(), Standing::Unread.cause().to_owned()] {
+        assert!(condition.message.contains(&word), "{}", condition.message);
+    }
+    // Once is enough: nobody looked at its source, and that is said.
+    let all = vec![behind(0, Standing::Right), behind(0, Standing::Waiting), behind(8, Standing::Right)];
+    let told = ["sync_overdue", "sync_overdue", "rule_behind", "rule_behind"];
+    check(&figures(Stored { behind: all, ..stored.clone() }), Degraded, &told);
     let late_jobs = vec![LateJob { name: "maintenance".to_owned(), late_seconds: 7_200 }];
     check(&figures(Stored { late_jobs, ..quiet() }), Healthy, &["job_overdue"]);
     let calls = |lately, lately_failed, lately_throttled| {

@@ -6,8 +6,9 @@ use crate::block::ObservedBlock;
 use crate::calendar::{Account, Calendar, Cursor, Leaving, ProviderKind, User};
 use crate::delivery::Delivery;
 use crate::event::Event;
+use crate::freshness::{Freshness, RuleDelay};
 use crate::hold::Hold;
-use crate::ids::{CalendarId, EventId, NotificationId, RunId, SubscriptionId, UserId};
+use crate::ids::{CalendarId, EventId, NotificationId, RuleId, RunId, SubscriptionId, UserId};
 use crate::ledger::{LedgerRow, Write};
 use crate::notification::{AfterFailure, ProcessingStatus, Served};
 use crate::rule::Rule;
@@ -254,6 +255,30 @@ pub struct NextDue {
     pub seen_generation: i64,
     /// When, if at all.
     pub due_at: Option<Ts>,
+}
+
+/// A step ends: its user is given back, and what it showed of their rules is kept.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StepEnd {
+    /// When the user's calendars are due next.
+    pub next: Vec<NextDue>,
+    /// Rules of which something else is known now. One whose calendars are gone is left aside.
+    pub rules: Vec<Freshness>,
+    /// Rules that are not in force any more.
+    pub gone: Vec<RuleId>,
+    /// Delays to be added, each hour, bucket and rule once.
+    pub delays: Vec<RuleDelay>,
+    /// Channels that should tell of what was written, if nothing is awaited of them yet.
+    pub awaited: Vec<Awaited>,
+}
+
+/// What was written into a watched calendar: its channel should tell of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Awaited {
+    /// Which channel.
+    pub subscription: SubscriptionId,
+    /// When writing began.
+    pub since: Ts,
 }
 
 /// A change to a calendar's switches.

@@ -11,11 +11,12 @@ use async_trait::async_trait;
 use super::{
     Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue,
     HealthHour, Lease, NewNotification, NextDue, NotificationHour, NotificationMetrics, Overdue, Prunable,
-    PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, StoreError, SubscriptionCensus,
-    SubscriptionCount, SubscriptionMetrics, UserState, Wish,
+    PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, StepEnd, StoreError,
+    SubscriptionCensus, SubscriptionCount, SubscriptionMetrics, UserState, Wish,
 };
 use crate::alert::{Alert, Delivery, Group, Told};
 use crate::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
+use crate::freshness::{Delays, Freshness, RuleDelay};
 use crate::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
 use crate::ledger::{LedgerRow, Settlement, Write};
 use crate::mirror::Mirror;
@@ -150,6 +151,9 @@ pub trait Store: Send + Sync {
     async fn renew_lease(&self, lease: &Lease, until: Ts) -> Result<Lease, StoreError>;
     /// Gives a lease back, telling when its calendars are due next.
     async fn release(&self, lease: &Lease, next: &[NextDue]) -> Result<(), StoreError>;
+    /// Gives a user's lease back at the end of a step, with what the step showed of their rules. Of a rule that something was
+    /// added to, delays of more than a day before are forgotten.
+    async fn end_step(&self, lease: &Lease, end: &StepEnd) -> Result<(), StoreError>;
     /// The earliest time at which some calendar is due.
     async fn next_due(&self) -> Result<Option<Ts>, StoreError>;
     /// Our picture of a calendar. Shared, so that a store which holds it already need not copy it: whoever asks only looks.
@@ -256,6 +260,19 @@ pub trait Store: Send + Sync {
     /// Takes over what the rollout flags say. Of a calendar that may not push any more, the active subscriptions are
     /// suspended and to be closed, and it is due by `due_by`.
     async fn admit(&self, calendars: &[Admit], now: Ts) -> Result<(), StoreError>;
+
+    // --- freshness ---
+
+    /// What is known of a user's rules, by rule.
+    async fn freshness(&self, user: UserId) -> Result<Vec<Freshness>, StoreError>;
+    /// Rules whose promise has passed, the longest ago first.
+    async fn rules_behind(&self, now: Ts, limit: u32) -> Result<Vec<Freshness>, StoreError>;
+    /// How many there are.
+    async fn count_behind(&self, now: Ts) -> Result<u64, StoreError>;
+    /// Delays of a user's rules, from the hour `since` on, by hour, bucket and rule.
+    async fn rule_delays(&self, user: UserId, since: Ts) -> Result<Vec<RuleDelay>, StoreError>;
+    /// Delays of all rules together, from the hour `since` on.
+    async fn delays(&self, since: Ts) -> Result<Delays, StoreError>;
 
     // --- figures and logs ---
 

@@ -15,6 +15,9 @@ use crate::{Engine, EngineError};
 /// Calendars that are named at most.
 const OVERDUE_NAMED: u32 = 20;
 
+/// Rules that are named at most.
+const BEHIND_NAMED: u32 = 20;
+
 impl Engine {
     /// What is known of it now. `quota`: what a provider allows us as a whole in a minute, if it limits that; `late_jobs` only
     /// the scheduler knows.
@@ -35,6 +38,7 @@ impl Engine {
             calls: calls(&stats, now.minus(CALLS_JUDGED), quota),
             overdue: self.store.overdue(now.minus(OVERDUE_AFTER), now, OVERDUE_NAMED).await?,
             late_jobs,
+            behind: self.store.rules_behind(now, BEHIND_NAMED).await?,
         })
     }
 }

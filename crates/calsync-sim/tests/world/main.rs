@@ -9,6 +9,7 @@ mod channels;
 mod closings;
 mod deaths;
 mod echoes;
+mod freshness;
 mod leaving;
 mod lifecycle;
 mod microsoft;

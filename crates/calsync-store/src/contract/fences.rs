@@ -5,7 +5,7 @@ use std::sync::Arc;
 use calsync_core::calendar::Leaving;
 use calsync_core::ledger::{Outcome, Settlement};
 use calsync_core::notification::Served;
-use calsync_core::ports::{Lease, NextDue, NotificationsEnd, PullApply, Store, StoreError};
+use calsync_core::ports::{Lease, NextDue, NotificationsEnd, PullApply, StepEnd, Store, StoreError};
 use calsync_core::run::{RunKind, RunStatus};
 
 use super::world::*;
@@ -35,6 +35,16 @@ async fn tries(w: &World, lease: &Lease) -> Vec<(&'static str, Result<(), StoreE
     ]
 }
 
+/// The other method that gives the lease back.
+async fn end_step(w: &World, lease: &Lease) -> Vec<(&'static str, Result<(), StoreError>)> {
+    let ended = StepEnd {
+        rules: vec![super::freshness::fresh(60, w.a, w.b, Some(1))],
+        delays: vec![super::freshness::delay(60, 0, 1, 1)],
+        ..StepEnd::default()
+    };
+    vec![("end_step", w.store.end_step(lease, &ended).await)]
+}
+
 fn all_lost(tries: Vec<(&'static str, Result<(), StoreError>)>, resource: &str) {
     for (method, result) in tries {
         assert_eq!(result, Err(StoreError::LeaseLost(resource.to_owned())), "{method}");
@@ -47,9 +57,11 @@ pub async fn a_stale_worker_is_refused_everywhere(store: Arc<dyn Store>) {
     let stale = w.lease(20).await;
     let heir = w.lease(80).await;
     all_lost(tries(&w, &stale).await, &stale.resource);
+    all_lost(end_step(&w, &stale).await, &stale.resource);
     for (method, result) in tries(&w, &heir).await {
         assert_eq!(result, Ok(()), "{method}");
     }
+    assert_eq!(end_step(&w, &w.lease(200).await).await, [("end_step", Ok(()))]);
 }
 
 /// It was given back, and nobody has it.
@@ -58,6 +70,7 @@ pub async fn a_released_lease_is_refused_everywhere(store: Arc<dyn Store>) {
     let lease = w.lease(20).await;
     w.store.release(&lease, &[]).await.unwrap();
     all_lost(tries(&w, &lease).await, &lease.resource);
+    all_lost(end_step(&w, &lease).await, &lease.resource);
     let forged = Lease { owner: "somebody".to_owned(), ..w.lease(20).await };
     all_lost(tries(&w, &forged).await, &forged.resource);
 }
@@ -71,5 +84,6 @@ pub async fn a_refused_worker_changes_nothing(store: Arc<dyn Store>) {
     let _heir = w.lease(80).await;
     let before = super::sequence::observe(&w.store).await;
     all_lost(tries(&w, &stale).await, &stale.resource);
+    all_lost(end_step(&w, &stale).await, &stale.resource);
     assert_eq!(super::sequence::observe(&w.store).await, before);
 }

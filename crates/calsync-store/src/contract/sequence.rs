@@ -77,6 +77,13 @@ pub(super) async fn observe(store: &Arc<dyn Store>) -> Vec<String> {
     see!(store.notification_hours(t(0)));
     see!(store.recent(t(0), 100));
     see!(store.overdue(t(1_000), Ts::MAX, 100));
+    for user in (1..=USERS).map(|n| UserId(id(n))) {
+        see!(store.freshness(user));
+        see!(store.rule_delays(user, t(-9_000)));
+    }
+    see!(store.rules_behind(t(500), 100));
+    see!(store.count_behind(t(500)));
+    see!(store.delays(t(-9_000)));
     see!(store.setting("name"));
     see!(store.runs(None, 20));
     seen

@@ -109,6 +109,28 @@ pub async fn a_plan_replaces_the_outbox_and_keeps_tries(store: Arc<dyn Store>) {
     assert!(matches!(stray, Err(StoreError::Conflict(_))));
 }
 
+/// Whatever a waiting write becomes: its delay is counted from the first change that it answers.
+pub async fn a_write_answers_the_first_change(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let lease = w.lease(20).await;
+    let changed = |write: Write, at: Option<i64>| Write { changed_at: at.map(t), ..write };
+    let after = async |writes: Vec<Write>| {
+        w.store.enqueue(&lease, &plan(w.b, Vec::new(), writes)).await.unwrap();
+        let waiting = w.store.due_writes(w.b, t(1_000), 10).await.unwrap();
+        waiting.into_iter().map(|w| w.changed_at).collect::<Vec<_>>()
+    };
+    let (same, other) = (create(1, w.b, Some("x")), delete(2, w.b, "y"));
+    assert_eq!(
+        after(vec![changed(same.clone(), None), changed(other.clone(), Some(9))]).await,
+        [None, Some(t(9))]
+    );
+    // A first filling stays one; another form of the write does not forget what it was for.
+    let next = vec![changed(same.clone(), Some(12)), changed(create(2, w.b, Some("z")), Some(15))];
+    assert_eq!(after(next).await, [None, Some(t(9))]);
+    let next = vec![changed(delete(1, w.b, "x"), Some(20)), changed(other, None)];
+    assert_eq!(after(next).await, [Some(t(20)), Some(t(9))]);
+}
+
 /// The hold is what the last plan says.
 pub async fn a_plan_sets_and_clears_the_hold(store: Arc<dyn Store>) {
     let w = World::new(store).await;

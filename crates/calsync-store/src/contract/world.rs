@@ -188,13 +188,29 @@ pub fn create(n: u64, target: CalendarId, name: Option<&str>) -> Write {
         marker: Marker("m".to_owned()),
         repairs: 0,
     };
-    Write { correlation: CorrelationId(id(n)), target, op, attempts: 0, not_before: None, error: None }
+    Write {
+        correlation: CorrelationId(id(n)),
+        target,
+        op,
+        attempts: 0,
+        not_before: None,
+        error: None,
+        changed_at: None,
+    }
 }
 
 /// A write that removes a block.
 pub fn delete(n: u64, target: CalendarId, name: &str) -> Write {
     let op = WriteOp::Delete { id: name.into(), version: None };
-    Write { correlation: CorrelationId(id(n)), target, op, attempts: 0, not_before: None, error: None }
+    Write {
+        correlation: CorrelationId(id(n)),
+        target,
+        op,
+        attempts: 0,
+        not_before: None,
+        error: None,
+        changed_at: None,
+    }
 }
 
 /// A plan for one target, made before anything was asked of it: it answers no wish to plan.

@@ -177,6 +177,9 @@ impl State {
         self.outbox.retain(|target, _| !gone.contains(target));
         self.holds.retain(|target, _| !gone.contains(target));
         self.runs.retain(|_, r| !gone.contains(&r.calendar));
+        self.freshness.retain(|_, f| !gone.contains(&f.source) && !gone.contains(&f.target));
+        let kept = &self.freshness;
+        self.rule_delays.retain(|(rule, ..), _| kept.contains_key(rule));
     }
 
     pub(super) fn update_calendar_list(

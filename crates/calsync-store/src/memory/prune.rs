@@ -32,8 +32,14 @@ impl State {
                 let calls = oldest(calls, limit);
                 let hours = self.health_hours.keys().filter(|at| **at < before).map(|at| (*at, *at));
                 let hours = oldest(hours, limit);
+                let old = self.rule_delays.keys().filter(|key| key.1 < before).map(|key| (key.1, *key));
+                let of_rules = oldest(old, limit);
+                let old = self.delays.keys().filter(|key| key.0 < before).map(|key| (key.0, *key));
+                let of_all = oldest(old, limit);
                 hours.iter().filter(|at| self.health_hours.remove(at).is_some()).count()
                     + minutes.iter().filter(|at| self.tallies.remove(at).is_some()).count()
+                    + of_rules.iter().filter(|key| self.rule_delays.remove(key).is_some()).count()
+                    + of_all.iter().filter(|key| self.delays.remove(key).is_some()).count()
                     + calls.iter().filter(|key| self.call_stats.remove(key).is_some()).count()
             }
             Prunable::Audit => {

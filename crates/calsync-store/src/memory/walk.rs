@@ -11,7 +11,7 @@ use calsync_core::ports::{Enqueue, Lease, PullApply, StoreError};
 use calsync_core::time::Ts;
 
 use super::{State, conflict, due, raise};
-use crate::rows::{block_of, missing};
+use crate::rows::{block_of, earliest, missing};
 
 impl State {
     pub(super) fn mirror(&self, calendar: CalendarId) -> Result<Arc<Mirror>, StoreError> {
@@ -63,8 +63,9 @@ impl State {
         }
         let old = self.outbox.remove(&target).unwrap_or_default();
         let new = enqueue.writes.iter().map(|write| {
-            let same = old.iter().find(|o| o.correlation == write.correlation && o.op == write.op);
-            Write { target, ..same.unwrap_or(write).clone() }
+            let known = old.iter().find(|o| o.correlation == write.correlation);
+            let new = known.filter(|known| known.op == write.op).unwrap_or(write);
+            Write { target, changed_at: earliest(known, new), ..new.clone() }
         });
         let new: Vec<Write> = new.collect();
         self.outbox.insert(target, new);

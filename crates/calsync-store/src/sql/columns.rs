@@ -268,7 +268,7 @@ pub(super) fn ledger_row(mut r: Row) -> Result<LedgerRow, StoreError> {
 
 macro_rules! write_columns {
     () => {
-        "correlation, op, attempts, not_before, error"
+        "correlation, op, attempts, not_before, error, changed_at"
     };
 }
 pub(super) use write_columns;
@@ -281,6 +281,7 @@ pub(super) fn write(target: CalendarId, mut r: Row) -> Result<Write, StoreError>
         attempts: r.num()?,
         not_before: r.opt_ts()?,
         error: r.opt_text()?,
+        changed_at: r.opt_ts()?,
     })
 }
 

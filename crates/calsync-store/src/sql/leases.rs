@@ -107,11 +107,7 @@ impl SqlStore {
 
     pub(super) async fn release(&self, lease: &Lease, next: &[NextDue]) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        let sql = "UPDATE leases SET owner = NULL WHERE resource = $1 AND owner = $2 AND token = $3";
-        let held = vals![lease.resource.as_str(), lease.owner.as_str(), lease.token];
-        if tx.exec(sql, held).await? == 0 {
-            return Err(lost(lease));
-        }
+        give_back(&mut tx, lease).await?;
         let rows = next.iter().map(|n| vals![n.calendar, n.seen_generation, n.due_at]).collect();
         tx.bulk_in_order(&NEXT, "calendars", rows).await?;
         tx.commit().await
@@ -146,6 +142,13 @@ async fn claim(
     };
     let (resource, owner) = (resource.to_owned(), owner.to_owned());
     Ok(Some(Lease { resource, owner, token: row.int()?, expires_at: until }))
+}
+
+/// Nobody holds it any more; refused like every fenced method.
+pub(super) async fn give_back(tx: &mut Tx, lease: &Lease) -> Result<(), StoreError> {
+    let sql = "UPDATE leases SET owner = NULL WHERE resource = $1 AND owner = $2 AND token = $3";
+    let held = vals![lease.resource.as_str(), lease.owner.as_str(), lease.token];
+    if tx.exec(sql, held).await? == 0 { Err(lost(lease)) } else { Ok(()) }
 }
 
 /// Every fenced method begins with this, inside its own transaction: until its end nobody can take the lease over. A lease

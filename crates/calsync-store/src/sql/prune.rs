@@ -34,6 +34,10 @@ pub(super) const fn statements(what: Prunable) -> &'static [&'static str] {
              WHERE minute < $1 ORDER BY minute LIMIT $2)",
             "DELETE FROM provider_call_stats WHERE (minute, provider) IN \
              (SELECT minute, provider FROM provider_call_stats WHERE minute < $1 ORDER BY minute LIMIT $2)",
+            "DELETE FROM rule_delays WHERE (rule_id, hour, bucket) IN \
+             (SELECT rule_id, hour, bucket FROM rule_delays WHERE hour < $1 ORDER BY hour LIMIT $2)",
+            "DELETE FROM delay_figures WHERE (hour, bucket, part) IN \
+             (SELECT hour, bucket, part FROM delay_figures WHERE hour < $1 ORDER BY hour LIMIT $2)",
             "DELETE FROM health_hours WHERE hour IN (SELECT hour FROM health_hours WHERE hour < $1 ORDER BY hour LIMIT $2)",
         ],
         Prunable::Audit => &[
@@ -65,6 +69,8 @@ const fn counts(what: Prunable) -> &'static [&'static str] {
             "SELECT count(*) FROM notification_figures WHERE minute < $1",
             "SELECT count(*) FROM provider_call_errors WHERE minute < $1",
             "SELECT count(*) FROM provider_call_stats WHERE minute < $1",
+            "SELECT count(*) FROM rule_delays WHERE hour < $1",
+            "SELECT count(*) FROM delay_figures WHERE hour < $1",
             "SELECT count(*) FROM health_hours WHERE hour < $1",
         ],
         Prunable::Audit => &["SELECT count(*) FROM audit_log WHERE at < $1"],

@@ -18,7 +18,7 @@ use super::db::{Bulk, Tx};
 use super::leases::fence;
 use super::people::say;
 use super::value::{Val, vals};
-use crate::rows::missing;
+use crate::rows::{earliest, missing};
 
 impl SqlStore {
     pub(super) async fn mirror(&self, calendar: CalendarId) -> Result<Arc<Mirror>, StoreError> {
@@ -134,7 +134,7 @@ const LEDGER: Bulk = Bulk {
             repairs = excluded.repairs, written_at = excluded.written_at",
 };
 const OUTBOX: Bulk = Bulk {
-    before: "INSERT INTO outbox (target, correlation, seq, op, attempts, not_before, error)",
+    before: "INSERT INTO outbox (target, correlation, seq, op, attempts, not_before, error, changed_at)",
     after: "",
 };
 
@@ -181,9 +181,11 @@ async fn replace_outbox(tx: &mut Tx, target: CalendarId, writes: &[Write]) -> Re
     }
     let known: BTreeMap<_, _> = old.iter().map(|w| (w.correlation, w)).collect();
     let rows = writes.iter().zip(0_i64..).map(|(write, seq)| {
-        let same = known.get(&write.correlation).filter(|old| old.op == write.op);
-        let Write { correlation, op, attempts, not_before, error, .. } = same.copied().unwrap_or(write);
-        Ok(vals![target, *correlation, seq, Val::json(op)?, *attempts, *not_before, error])
+        let known = known.get(&write.correlation).copied();
+        let new = known.filter(|known| known.op == write.op).unwrap_or(write);
+        let changed_at = earliest(known, new);
+        let Write { correlation, op, attempts, not_before, error, .. } = new;
+        Ok(vals![target, *correlation, seq, Val::json(op)?, *attempts, *not_before, error, changed_at])
     });
     let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
     tx.exec("DELETE FROM outbox WHERE target = $1", vals![target]).await?;

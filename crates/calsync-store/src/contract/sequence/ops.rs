@@ -1,7 +1,8 @@
 //! The operations of a sequence, one subject at a time.
 
-use calsync_core::ports::ChannelOpened;
+use calsync_core::ports::{Awaited, ChannelOpened, StepEnd};
 
+use super::super::freshness::{delay, fresh};
 use super::*;
 
 /// What an operation answered, without the words for a person: those may differ.
@@ -188,11 +189,43 @@ impl Sequence {
                 let known = m.calendar(calendar).await.unwrap().map_or(0, |c| c.dirty_generation);
                 let seen_generation = known - i64::from(!self.often());
                 let due_at = self.often().then_some(t(self.now + 30));
-                let answer =
-                    both!(self, m, r, release(&lease, &[NextDue { calendar, seen_generation, due_at }]));
+                let next = NextDue { calendar, seen_generation, due_at };
+                if self.draw(2) == 0 {
+                    let answer = both!(self, m, r, release(&lease, std::slice::from_ref(&next)));
+                    self.learn(&lease, &answer);
+                    return "release";
+                }
+                let end = self.step_end(m, next).await;
+                let answer = both!(self, m, r, end_step(&lease, &end));
                 self.learn(&lease, &answer);
-                "release"
+                "end_step"
             }
+        }
+    }
+
+    /// Of rules between whatever calendars, some of which may be gone or somebody else's.
+    async fn step_end(&mut self, m: &Arc<dyn Store>, next: NextDue) -> StepEnd {
+        let rules = (0..self.draw(4)).map(|_| {
+            let until = self.often().then(|| self.now + 100);
+            let user = self.user();
+            fresh(650 + self.draw(6), self.calendar_of(user), self.calendar_of(user), until)
+        });
+        let rules = rules.collect();
+        let mut delays = BTreeMap::new();
+        for _ in 0..self.draw(4) {
+            let (n, hour) = (650 + self.draw(8), i64::try_from(self.draw(40)).unwrap());
+            let one = delay(n, hour, 3, 1 + self.draw(3));
+            delays.insert((one.hour, one.bucket, one.rule), one);
+        }
+        let channel = self.subscription(m).await.id;
+        StepEnd {
+            next: vec![next],
+            rules,
+            gone: (0..self.draw(2)).map(|_| RuleId(id(650 + self.draw(6)))).collect(),
+            delays: delays.into_values().collect(),
+            awaited: (0..self.draw(2))
+                .map(|_| Awaited { subscription: channel, since: t(self.now) })
+                .collect(),
         }
     }
 

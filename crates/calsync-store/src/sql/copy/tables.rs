@@ -175,10 +175,15 @@ tables! {
             echo Int, span Text, repairs Int, written_at Int)
         arises () cleared ();
     outbox where "TRUE" key (target Id, correlation Id)
-        copied (seq Int, op Text, attempts Int, not_before Int, error Text) arises () cleared ();
+        copied (seq Int, op Text, attempts Int, not_before Int, error Text, changed_at Int) arises () cleared ();
     holds where "TRUE" key (target Id)
         copied (reason Text, deletions Int, digest Int, since Int, last_agreed_at Int, agreed Int, approved Int)
         arises () cleared ();
+    rule_freshness where "TRUE" key (rule_id Id)
+        copied (user_id Id, source Id, target Id, standing Text, since Int, right_at Int, promised_until Int)
+        arises () cleared ();
+    rule_delays where "TRUE" key (rule_id Id, hour Int, bucket Int) copied (changes Int) arises () cleared ();
+    delay_figures where "TRUE" key (hour Int, bucket Int, part Int) copied (changes Int) arises () cleared ();
     // Tokens go along, because they must never be given out twice. Who held a lease is gone.
     leases where "TRUE" key (resource Text) copied (user_id Id, token Int, claimed_at Int, expires_at Int)
         arises () cleared (owner Text);

@@ -57,6 +57,9 @@ const FILL: &str = "
     INSERT INTO ledger SELECT made(3, 1 + n % 50000), made(3, n), made(3, n), made(3, n), '{}', 'x' || n, 0, 'live', 0,
       NULL, '{}', 0, NULL FROM generate_series(1, 60000) n;
     INSERT INTO outbox SELECT made(3, 1 + n % 5000), made(3, n), n, '{}', 0, NULL, NULL FROM generate_series(1, 30000) n;
+    INSERT INTO rule_freshness SELECT made(7, n), made(1, 1 + n % 20000), made(3, 1 + n % 50000), made(3, 1 + n % 50000),
+      'right', 0, n, CASE WHEN n % 1000 = 0 THEN 1000000 WHEN n % 3 > 0 THEN 2000000 + n END FROM generate_series(1, 60000) n;
+    INSERT INTO rule_delays SELECT made(7, 1 + n % 60000), n / 60000, 7, 1 FROM generate_series(1, 180000) n;
     INSERT INTO mirror_blocks SELECT made(3, 1 + n % 50000), 'x' || n, '{}' FROM generate_series(1, 60000) n;
     COMMIT;
     VACUUM ANALYZE";

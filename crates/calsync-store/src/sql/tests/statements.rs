@@ -3,7 +3,7 @@
 
 use super::super::db::Bulk;
 use super::super::{
-    alerts, calendars, leases, lite, lookups, notifications, pg, receipts, rollout, runs, settle,
+    alerts, calendars, freshness, leases, lite, lookups, notifications, pg, receipts, rollout, runs, settle,
 };
 use super::super::{subscriptions, walk};
 
@@ -34,6 +34,8 @@ pub(super) struct Often {
 }
 
 const CALENDAR: Value = ("uuid", "('30000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid");
+const USER: Value = ("uuid", "('10000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid");
+const RULE: Value = ("uuid", "('70000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid");
 const CHANNEL: Value = ("uuid", "('40000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid");
 const NOTIFICATION: Value = ("uuid", "('50000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid");
 const RUN: Value = ("uuid", "('60000000-0000-0000-0000-000000000001')::uuid");
@@ -76,6 +78,20 @@ pub(super) const OFTEN: &[Often] = &[
         &["calendars_due"],
     ),
     often("next due", Text::Both(leases::NEXT_DUE), &[], &["calendars_due"]),
+    often("rules of a user", Text::Both(freshness::OF_USER), &[USER], &["rule_freshness_"]),
+    often("rules behind", Text::Both(freshness::BEHIND), &[NOW, LIMIT], &["rule_freshness_promised"]),
+    often("count behind", Text::Both(freshness::COUNT_BEHIND), &[NOW], &["rule_freshness_promised"]),
+    often("delays of a user", Text::Both(freshness::DELAYS_OF_USER), &[USER, NOW], &["rule_freshness_"]),
+    often(
+        "put freshness",
+        Text::Rows(&freshness::PUT),
+        &[RULE, CALENDAR, CALENDAR, ("text", "'right'"), NOW, NOW, NOW],
+        &[],
+    ),
+    often("freshness gone", Text::Rows(&freshness::GONE), &[RULE], &[]),
+    often("forget delays", Text::Rows(&freshness::FORGET), &[RULE, NOW], &[]),
+    often("add delays", Text::Rows(&freshness::ADD), &[RULE, NOW, COUNT, COUNT], &[]),
+    often("await", Text::InOrder(&freshness::AWAIT, "webhook_subscriptions"), &[CHANNEL, NOW], &[]),
     often("due writes", Text::Both(walk::DUE_WRITES), &[CALENDAR, NOW, LIMIT], &["outbox_order"]),
     often(
         "renewing",
@@ -136,7 +152,7 @@ pub(super) const OFTEN: &[Often] = &[
     often(
         "complete",
         Text::Both(runs::COMPLETE),
-        &[CALENDAR, RUN, NOW, COUNT, COUNT, COUNT, NOW],
+        &[CALENDAR, RUN, NOW, COUNT, COUNT, COUNT, NOW, NOW],
         &["webhook_notifications_subscription_received_at"],
     ),
     often("mark", Text::InOrder(&receipts::MARK, "webhook_subscriptions"), &[CHANNEL, NOW], &[]),

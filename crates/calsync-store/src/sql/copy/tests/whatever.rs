@@ -61,6 +61,7 @@ fn demanded(table: &str, column: &str, sort: Sort) -> Option<Val> {
         ("alert_deliveries", "next_try_at") if most => Val::Int(None),
         ("alert_deliveries", "finished_at") if !most => Val::Int(None),
         ("health_hours", "worst") if most => Val::from(2_u32),
+        ("rule_freshness", "standing") => Val::from("paused"),
         ("ledger", "state") => Val::from("yielded"),
         ("ledger", "repairs") if most => Val::from(255_u32),
         ("provider_call_stats" | "provider_call_errors", "minute") => {
