@@ -155,9 +155,11 @@ pub enum Command {
     /// a running service has the watch, it says so and only tells the level.
     #[command(after_help = "Example:\n  calendar-sync webhook-health-check --send-alerts")]
     WebhookHealthCheck(super::health::HealthArgs),
-    /// What is going on: level, findings, advice, and what is open
-    #[command(after_help = "Example:\n  calendar-sync status")]
-    Status,
+    /// What is going on: level, findings, advice, and what is open; or how fresh each rule is
+    #[command(
+        after_help = "Example:\n  calendar-sync status\n  calendar-sync status --rules --user ada@example.com"
+    )]
+    Status(super::freshness::StatusArgs),
     /// What is wrong, who was told, and who is not to be
     #[command(after_help = "Example:\n  calendar-sync alerts test")]
     Alerts {

@@ -15,6 +15,7 @@ pub mod db;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+pub mod freshness;
 pub mod health;
 pub mod inspect;
 pub mod leaving;
@@ -124,9 +125,13 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
                 other => other,
             }
         }
-        Command::Status => {
-            serve::on_service(config, out, async |context, service| health::status(&context, &service).await)
-        }
+        Command::Status(args) => serve::on_service(config, out, async |context, service| {
+            if args.rules {
+                freshness::rules(args, &context, &service).await
+            } else {
+                health::status(&context, &service).await
+            }
+        }),
         Command::Alerts { command } => serve::on_service(config, out, async |context, service| {
             alerts::run(command, &context, &service).await
         }),

@@ -190,6 +190,8 @@ pub const KEYS: &[Key] = &[
         "How often a calendar is listed in full, as a safety net."),
     key("sync", "hold_recheck_seconds", whole(1, DAY), "300",
         "How soon a calendar is listed again whose plan was held because it would remove too much."),
+    key("sync", "promise_seconds", whole(60, DAY), "600",
+        "How soon blocks should be right again after something is known to be outstanding (a reading that failed, writes that do not get through), and how late a look may be. A rule that takes longer is behind, and people are told."),
     key("sync", "workers", whole(1, 64), "4",
         "How many users are synchronised at the same time."),
     key("sync", "lease_seconds", whole(2, 3600), "60",

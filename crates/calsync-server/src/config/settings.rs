@@ -171,6 +171,7 @@ pub struct SyncSettings {
     pub fallback_poll: SignedDuration,
     pub full_sync: SignedDuration,
     pub hold_recheck: SignedDuration,
+    pub promise: SignedDuration,
     pub workers: usize,
     pub lease: SignedDuration,
 }
@@ -313,6 +314,7 @@ impl Settings {
                 fallback_poll: all.seconds("sync.fallback_poll_seconds"),
                 full_sync: all.seconds("sync.full_sync_seconds"),
                 hold_recheck: all.seconds("sync.hold_recheck_seconds"),
+                promise: all.seconds("sync.promise_seconds"),
                 workers: all.number("sync.workers"),
                 lease: all.seconds("sync.lease_seconds"),
             },

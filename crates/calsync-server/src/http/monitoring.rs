@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use calsync_core::alert::AlertLevel;
 use calsync_core::calendar::ProviderKind;
+use calsync_core::freshness::Quantiles;
 use calsync_core::health::{
     Answer, Calls, Disk, Figures, Finding, LateJob, Level, Memory, Report, Stored, assess,
 };
@@ -110,6 +111,17 @@ struct Dashboard {
     by_provider: BTreeMap<ProviderKind, u64>,
     by_status: BTreeMap<SubscriptionStatus, u64>,
     by_processing_status: BTreeMap<ProcessingStatus, u64>,
+    freshness: Freshness,
+}
+
+/// How fresh blocks are, over all rules.
+#[derive(Serialize)]
+struct Freshness {
+    /// How long the changes of the last day took, from their provider to the last block.
+    #[serde(flatten)]
+    delays: Quantiles,
+    /// Rules whose promise has passed.
+    rules_behind: u64,
 }
 
 /// One hour.
@@ -278,6 +290,10 @@ async fn figures(service: &Arc<Service>) -> Result<Dashboard, EngineError> {
         by_provider,
         by_status,
         by_processing_status,
+        freshness: Freshness {
+            delays: store.delays(now.minus(calsync_core::freshness::DAY)).await?.quantiles(),
+            rules_behind: store.count_behind(now).await?,
+        },
     })
 }
 

@@ -196,6 +196,7 @@ fn engine_config(settings: &Settings, ids: &dyn IdGen, clock: &dyn Clock) -> Eng
             ..Intervals::default()
         },
         hold_recheck: sync.hold_recheck,
+        promise: sync.promise,
         lease: sync.lease,
         public_url: public.map(|url| url.as_str().trim_end_matches('/').to_owned()),
         rollout: settings.webhooks.rollout.clone(),
