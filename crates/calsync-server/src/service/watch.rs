@@ -28,6 +28,9 @@ const KEPT: SignedDuration = SignedDuration::from_secs(30);
 const WATCH: &str = "job:watch";
 /// A database that does not take the watch's own row within this time takes nothing: longer than SQLite waits for a writer.
 const WRITES_WITHIN: Duration = Duration::from_secs(8);
+/// After a standstill, ours or the database's, everything is late at once and has its chance first: for so long no calendar, rule or
+/// job is called late.
+const SETTLING: Duration = Duration::from_secs(30);
 /// A clock that was set is told of for so long.
 const JUMP_TOLD: Duration = Duration::from_secs(10 * 60);
 /// How far a clock may be from the time that has passed, in seconds, before that is worth a word.
@@ -105,6 +108,8 @@ struct Watcher {
     lease: Option<Lease>,
     without: Without,
     clock: ClockWatch,
+    /// Since when there has been a database to work with.
+    working_since: Instant,
     /// The hour that was written down, and when.
     noted: Option<Instant>,
 }
@@ -115,14 +120,16 @@ impl Watcher {
             lease: None,
             without: Without::default(),
             clock: ClockWatch::new(service.clock.now()),
+            working_since: Instant::now(),
             noted: None,
         }
     }
 
     async fn look(&mut self, service: &Arc<Service>) {
         let jumped = self.clock.look(service.clock.now(), Instant::now());
-        let figures = Figures { clock_jumped: jumped, ..service.readable().await };
+        let mut figures = Figures { clock_jumped: jumped, ..service.readable().await };
         if !figures.database.is_there() {
+            self.working_since = Instant::now();
             self.without.look(service, &figures, self.lease.is_some()).await;
             return;
         }
@@ -134,10 +141,14 @@ impl Watcher {
         let refuses = matches!(kept, Err(StoreError::Unavailable(_)));
         service.vitals.note_refusal(refuses);
         if refuses {
+            self.working_since = Instant::now();
             self.without.look(service, &figures.without_writes(), self.lease.is_some()).await;
             return;
         }
         self.without.over(service).await;
+        if let Some(stored) = figures.stored.as_mut().filter(|_| self.working_since.elapsed() < SETTLING) {
+            (stored.overdue, stored.behind, stored.late_jobs) = (vec![], vec![], vec![]);
+        }
         match kept {
             Ok(true) => {}
             Ok(false) => return,
