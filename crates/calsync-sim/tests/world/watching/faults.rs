@@ -126,9 +126,11 @@ async fn refuses(seed: u64, (fault, kind): (&str, &str), class: ErrorClass, leas
     world.engine().sync_now(&all, Wish::Changes).await.unwrap();
     let began = world.clock.now();
     watch.work(&mut world).await;
-    while watch.calls.failed.lock().unwrap().values().sum::<u64>() + refused_since(&world, began).await
-        < least
-    {
+    loop {
+        let fresh: u64 = watch.calls.failed.lock().unwrap().values().sum();
+        if fresh + refused_since(&world, began).await >= least {
+            break;
+        }
         assert!(world.clock.now().since(began) < minutes(5), "{fault}: nobody calls");
         watch.look(&world).await;
         assert!(open(&world, kind, "google").await.is_none(), "{fault}: told of too few");

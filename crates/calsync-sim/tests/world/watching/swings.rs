@@ -20,9 +20,9 @@ async fn day(bad: usize, turn: impl Fn(&mut Watch, bool)) -> (Watch, usize) {
     let mut world = settled(GOOGLE, 78).await;
     let mut watch = Watch::over(&mut world);
     let end = world.clock.now().plus(SignedDuration::from_hours(24));
-    let (mut look, mut toggled, mut doubted) = (0, 0, false);
+    let (mut look, mut toggled, mut doubted) = (0_usize, 0, false);
     while world.clock.now() < end {
-        turn(&mut watch, look / bad % 2 == 0);
+        turn(&mut watch, (look / bad).is_multiple_of(2));
         look += 1;
         watch.tick(&mut world).await;
         let now = world.engine().push_doubted().await.unwrap();

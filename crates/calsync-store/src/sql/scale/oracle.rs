@@ -38,6 +38,10 @@ pub enum Question {
     Milliseconds(Ts),
     /// Active subscriptions.
     Active,
+    /// All that there are or were.
+    Subscriptions,
+    /// Calendars that were due before this instant.
+    Overdue(Ts),
     /// Active ones that are neither silent nor over.
     Healthy,
     /// When the first calendar is due, in microseconds.
@@ -111,6 +115,10 @@ impl SqlStore {
                 vals![minute(since)],
             ),
             Question::Active => (active!("1 = 1"), vals![]),
+            Question::Subscriptions => ("SELECT count(*) FROM webhook_subscriptions s", vals![]),
+            Question::Overdue(before) => {
+                ("SELECT count(*) FROM calendars c WHERE c.due_at + 0 < $1", vals![before])
+            }
             Question::Healthy => (HEALTHY, vals![now.minus(NEGLECTED_AFTER), now]),
             Question::NextDue => (
                 "SELECT coalesce(min(c.due_at + 0), 0) FROM calendars c WHERE c.due_at + 0 IS NOT NULL",

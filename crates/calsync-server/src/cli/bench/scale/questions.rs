@@ -1,6 +1,8 @@
 //! What the service asks its database while it runs, each question timed and its answer compared with a count of every
 //! row.
 
+mod watch;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,6 +46,7 @@ pub(super) async fn ask(store: &Arc<SqlStore>, p: &Population, times: u32) -> Re
     figures(store, times, &mut lines).await?;
     lines.push(claims(store, times).await?);
     lines.push(health(store, times).await?);
+    watch::ask(store, &service(store)?.engine, p, times, &mut lines).await?;
     Ok(lines)
 }
 
@@ -129,14 +132,18 @@ async fn claims(store: &SqlStore, times: u32) -> Result<Line, Failure> {
     Ok(Line::of("somebody claimed and released", timing, vec![("claimed", claimed, 1)]))
 }
 
+fn service(store: &Arc<SqlStore>) -> Result<Arc<Service>, Failure> {
+    let ring = Keyring::new(SealingKey::generate(&SystemRandom), vec![]);
+    let settings = config::load(&Sources::new(None, []))?.settings;
+    Ok(Service::new(settings, store.clone(), Identity::new([1; 32]), ring, Arc::new(|_| ()))?)
+}
+
 /// The document as the web server makes it, each time by a service that has not asked before.
 async fn health(store: &Arc<SqlStore>, times: u32) -> Result<Line, Failure> {
     let mut took = Vec::new();
     let mut critical = false;
     for _ in 0..=times {
-        let ring = Keyring::new(SealingKey::generate(&SystemRandom), vec![]);
-        let settings = config::load(&Sources::new(None, []))?.settings;
-        let service = Service::new(settings, store.clone(), Identity::new([1; 32]), ring, Arc::new(|_| ()))?;
+        let service = service(store)?;
         let request = Request::get("/webhooks/health").body(Body::empty()).map_err(failed)?;
         let routes = http::routes(service);
         let began = Instant::now();
