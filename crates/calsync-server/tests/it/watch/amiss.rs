@@ -33,7 +33,8 @@ async fn channels_that_hang_or_refuse_hold_up_nobody_and_are_shown() {
     let cases = [
         ("429 Slow down\r\nretry-after: 7", "pending", "429"),
         ("404 Not Found\r\ncontent-type: text/html", "failed", "404"),
-        ("200 OK\r\ncontent-type: text/html", "failed", "HTML"),
+        // A page of whoever stands in between may be gone in a moment.
+        ("200 OK\r\ncontent-type: text/html", "pending", "something else stands at this URL"),
     ];
     let mut stages = Vec::new();
     for (number, (head, state, words)) in cases.into_iter().enumerate() {
@@ -93,6 +94,7 @@ async fn a_webhook_into_the_private_network_is_refused_at_the_check_and_when_sen
     let inside = Receiver::start(Reply::Says("200 OK", String::new())).await;
     let mut place = Place::new();
     place.run(&["migrate"]).expect(0);
+    place.run(&["secrets", "generate", "--out", "calendar-sync.key"]).expect(0);
     place.set("ALERTS__WEBHOOK", inside.url());
     let refused =
         place.run(&["config", "check"]).expect(3).says(&["alerts.webhook", "alerts.allowed_networks"]);
@@ -148,6 +150,8 @@ async fn fifty_who_ask_at_once_cost_what_one_costs() {
     let _serving = place.serve().await;
     health_is(&place, 200, "healthy", Instant::now()).await;
     let asked = || cluster.log().matches("FROM schema_version").count();
+    // What was found out for the look above lives for a second.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
     let before = asked();
     let began = Instant::now();
     let answers = join_all((0..50).map(|_| health(&place))).await;
@@ -157,5 +161,5 @@ async fn fifty_who_ask_at_once_cost_what_one_costs() {
     // Figures live for a second, and the watch looks too.
     let most = usize::try_from(took.as_secs()).unwrap() + 3;
     println!("50 who asked within {took:.1?} cost {asked} sets of questions");
-    assert!((1..=most).contains(&asked) || asked == 0, "{asked} sets of questions in {took:?}");
+    assert!((1..=most).contains(&asked), "{asked} sets of questions in {took:?}");
 }

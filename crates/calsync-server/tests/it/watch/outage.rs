@@ -16,8 +16,8 @@ use crate::web::{client, get};
 
 /// What a look at the health may take, whatever hangs.
 const NOT_LATE: Duration = Duration::from_secs(3);
-/// Longest wait of a provider for an answer, while the database is away.
-const ANSWERED: Duration = Duration::from_secs(10);
+/// Longest wait of a provider for an answer while the database hangs: as long as the store waits for it.
+const ANSWERED: Duration = Duration::from_secs(12);
 /// The kind that people are told of.
 const DOWN: &str = "database_down";
 
