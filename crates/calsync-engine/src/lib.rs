@@ -43,7 +43,7 @@ pub use freshness::RuleFreshness;
 pub use inspect::{Explanation, Line, Question};
 pub use leaving::Left;
 pub use receive::{Accepted, Followup};
-pub use report::{BlockChange, CalendarReport, FailedWrite, StepReport};
+pub use report::{BlockChange, CalendarReport, ChannelShowed, FailedWrite, StepReport};
 pub use rollout::{Preview, Reach, RolloutReport};
 pub use watch::{Reached, Responses, WatchState, Way};
 

@@ -5,7 +5,7 @@ use calsync_core::ids::{CalendarId, CorrelationId, NotificationId, RunId, UserId
 use calsync_core::plan::ActionKind;
 use calsync_core::ports::ProviderError;
 use calsync_core::run::{RunCounts, RunKind};
-use calsync_core::time::Span;
+use calsync_core::time::{Span, Ts};
 use jiff::SignedDuration;
 
 /// What one step did.
@@ -40,6 +40,14 @@ pub struct CalendarReport {
     pub trigger: &'static str,
     /// What was counted.
     pub counts: RunCounts,
+    /// When the notifications were received that it answered: of those that it failed to answer, none.
+    pub answered: Vec<Ts>,
+    /// When the first of the changes was made that it found, as its provider says, where a listing of changes told of any.
+    pub changed_at: Option<Ts>,
+    /// What it showed of the calendar's channel.
+    pub showed: ChannelShowed,
+    /// When it ended.
+    pub ended_at: Ts,
     /// Notifications served.
     pub notifications: Vec<NotificationId>,
     /// From its beginning until its blocks stood.
@@ -61,6 +69,17 @@ pub struct FailedWrite {
     pub attempts: u32,
     /// What went wrong.
     pub error: ProviderError,
+}
+
+/// What a run showed of a channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ChannelShowed {
+    /// Nothing: there is none, or nothing had changed.
+    Nothing,
+    /// It had told of what was found.
+    Told,
+    /// It had not, and it had its time.
+    Missed,
 }
 
 /// One block written.

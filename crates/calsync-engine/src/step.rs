@@ -30,7 +30,7 @@ use crate::calls::Counted;
 use crate::due::{Retry, account_is_active, active_subscription, last_look_at};
 use crate::freshness::StepShowed;
 use crate::pull::{PullWork, Pulled};
-use crate::report::{CalendarReport, StepReport};
+use crate::report::{CalendarReport, ChannelShowed, StepReport};
 use crate::target::TargetDone;
 use crate::{Engine, EngineError, trace};
 
@@ -432,19 +432,6 @@ impl Engine {
                 (RunStatus::Failed { error: error.to_string() }, end, Some(retry))
             }
         };
-        report.read.push(CalendarReport {
-            run: one.run,
-            calendar: one.calendar.id,
-            kind: one.kind,
-            trigger: one.trigger,
-            counts,
-            notifications: one.begun.notifications.iter().map(|(id, _)| *id).collect(),
-            took: now.since(one.began_at),
-            error: match &status {
-                RunStatus::Failed { error } => Some(error.clone()),
-                RunStatus::Running | RunStatus::Succeeded => None,
-            },
-        });
         // What is to be tried again stays dirty, or nobody would look again.
         let served = one.result.is_ok() && retry.is_none();
         let served_generation = served.then_some(one.begun.seen_generation);
@@ -457,6 +444,26 @@ impl Engine {
         if let Some((channel, verdict)) = verdict {
             self.heed_verdict(channel, one.failures.max(channel.failure_count), &verdict).await?;
         }
+        report.read.push(CalendarReport {
+            run: one.run,
+            calendar: one.calendar.id,
+            kind: one.kind,
+            trigger: one.trigger,
+            counts,
+            answered: match &notifications {
+                NotificationsEnd::Completed(_) => one.begun.told.clone(),
+                NotificationsEnd::Failed { .. } => Vec::new(),
+            },
+            changed_at: one.result.as_ref().ok().and_then(|read| read.changed_at),
+            showed: channel_showed(one, channel.zip(verdict.as_ref().map(|(_, verdict)| verdict))),
+            notifications: one.begun.notifications.iter().map(|(id, _)| *id).collect(),
+            ended_at: now,
+            took: now.since(one.began_at),
+            error: match &status {
+                RunStatus::Failed { error } => Some(error.clone()),
+                RunStatus::Running | RunStatus::Succeeded => None,
+            },
+        });
         let end = RunEnd {
             run: one.run,
             calendar: one.calendar.id,
@@ -485,6 +492,19 @@ fn look<'a>(one: &'a ReadCalendar, read: &Pulled, channel: Option<&Subscription>
         told: &one.begun.told,
         heard_at: channel.and_then(|s| s.last_notification_at),
         changes: read.changes,
+    }
+}
+
+/// For statistics: whether the channel had told of what was found.
+fn channel_showed(one: &ReadCalendar, judged: Option<(&Subscription, &Verdict)>) -> ChannelShowed {
+    match judged {
+        Some((before, after)) if after.delivery.missed_streak > before.delivery.missed_streak => {
+            ChannelShowed::Missed
+        }
+        Some(_) if !one.begun.told.is_empty() && one.result.as_ref().is_ok_and(|read| read.changes > 0) => {
+            ChannelShowed::Told
+        }
+        _ => ChannelShowed::Nothing,
     }
 }
 

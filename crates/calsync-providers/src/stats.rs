@@ -1,9 +1,9 @@
 //! Counts the calls that are really made, per provider and minute (spec §2): health figures about providers come from
-//! here. Holds at most a day of minutes; never stores, never logs.
+//! here. Holds at most a day of minutes; never stores, never logs. Whoever wants to know of each call watches.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use calsync_core::calendar::ProviderKind;
@@ -19,6 +19,8 @@ const MINUTE: i64 = 60_000_000;
 /// One call, as it ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CallOutcome {
+    /// What was asked: one of few names, and never part of an address.
+    pub operation: &'static str,
     /// When it ended.
     pub at: Ts,
     /// How long it took.
@@ -29,9 +31,27 @@ pub struct CallOutcome {
     pub units: u32,
 }
 
+/// Told of each call as it ends, on the way of that call: it must be quick.
+pub trait CallWatch: Send + Sync {
+    /// A call was made.
+    fn called(&self, provider: ProviderKind, call: &CallOutcome);
+    /// Our own limits made one wait for so long, or sent it back.
+    fn held_back(&self, provider: ProviderKind, waited: Duration, held: HeldBack);
+}
+
+/// What became of a call that our own limits held back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HeldBack {
+    /// It was made after the wait.
+    Waited,
+    /// The wait would have been too long: whoever wanted to make it was told to come back.
+    SentBack,
+}
+
 /// Accumulates call statistics until the server fetches them.
 #[derive(Default)]
 pub struct CallRecorder {
+    watch: Option<Arc<dyn CallWatch>>,
     rows: Mutex<BTreeMap<(Ts, ProviderKind), CallStats>>,
 }
 
@@ -41,8 +61,23 @@ impl CallRecorder {
         CallRecorder::default()
     }
 
+    /// The same, told to somebody.
+    pub fn watched_by(watch: Arc<dyn CallWatch>) -> CallRecorder {
+        CallRecorder { watch: Some(watch), ..CallRecorder::default() }
+    }
+
+    /// A call was held back by our own limits.
+    pub fn held_back(&self, provider: ProviderKind, waited: Duration, held: HeldBack) {
+        if let Some(watch) = &self.watch {
+            watch.held_back(provider, waited, held);
+        }
+    }
+
     /// Counts one call.
     pub fn record(&self, provider: ProviderKind, call: CallOutcome) {
+        if let Some(watch) = &self.watch {
+            watch.called(provider, &call);
+        }
         let minute = Ts::from_micros(call.at.micros().div_euclid(MINUTE) * MINUTE);
         let latency = u64::try_from(call.latency.as_micros()).unwrap_or(u64::MAX);
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +144,13 @@ mod tests {
     use super::*;
 
     fn call(at: i64, millis: u64, error: Option<ErrorClass>) -> CallOutcome {
-        CallOutcome { at: Ts::from_secs(at), latency: Duration::from_millis(millis), error, units: 1 }
+        CallOutcome {
+            operation: "events.list",
+            at: Ts::from_secs(at),
+            latency: Duration::from_millis(millis),
+            error,
+            units: 1,
+        }
     }
 
     #[test]

@@ -12,12 +12,13 @@ use calsync_core::ports::{Clock, ErrorClass, IdGen, ProviderError};
 use calsync_core::secret::Secret;
 use reqwest::header::{CONTENT_TYPE, IF_MATCH};
 use reqwest::{Method, RequestBuilder};
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::budget::{AccountBudget, Ask, Throttled};
 use crate::retry;
-use crate::stats::{CallOutcome, CallRecorder};
+use crate::stats::{CallOutcome, CallRecorder, HeldBack};
 use crate::tokens::{TokenShop, Tokens};
 use crate::wire::{self, Effect, Reply};
 
@@ -25,6 +26,8 @@ use crate::wire::{self, Effect, Reply};
 const REFUSED_FRESH_MAX: usize = 4;
 /// The pause after a refusal that names none.
 const PAUSE: Duration = Duration::from_secs(2);
+/// A shorter wait for leave to call is none.
+const WAIT_COUNTED: Duration = Duration::from_millis(1);
 /// The longest pause of reading that a used-up quota leads to.
 const READ_PAUSE_MAX: Duration = Duration::from_secs(60);
 
@@ -95,8 +98,15 @@ impl Edge {
     }
 
     /// Counts a call.
-    pub(crate) fn record(&self, started: Instant, units: u32, error: Option<ErrorClass>) {
-        let outcome = CallOutcome { at: self.clock.now(), latency: started.elapsed(), error, units };
+    pub(crate) fn record(
+        &self,
+        operation: &'static str,
+        started: Instant,
+        units: u32,
+        error: Option<ErrorClass>,
+    ) {
+        let outcome =
+            CallOutcome { operation, at: self.clock.now(), latency: started.elapsed(), error, units };
         self.recorder.record(self.provider, outcome);
     }
 }
@@ -214,8 +224,8 @@ impl<R: Remote> Transport<R> {
     }
 
     async fn once(&self, call: &Call<'_, R::Operation>, token: &Secret) -> Result<Reply, Failed> {
-        let _under_way = self.budget.enter(call.ask()).await?;
         let edge = self.remote.edge();
+        let _under_way = self.enter(call).await?;
         let request = edge.http.request(call.method.clone(), call.url.clone()).bearer_auth(token.expose());
         let mut request = self.remote.dress(request);
         if let Some(version) = call.if_match {
@@ -231,8 +241,23 @@ impl<R: Remote> Transport<R> {
             Ok(reply) => Err(self.refused(call, &reply)),
             Err(error) => Err(Failed::from(error)),
         };
-        edge.record(started, call.operation.units(), result.as_ref().err().map(|failed| failed.error.class));
+        let error = result.as_ref().err().map(|failed| failed.error.class);
+        edge.record(call.operation.name(), started, call.operation.units(), error);
         result
+    }
+
+    /// Waits for leave to call.
+    async fn enter(&self, call: &Call<'_, R::Operation>) -> Result<SemaphorePermit<'_>, ProviderError> {
+        let edge = self.remote.edge();
+        let asked = Instant::now();
+        let entered = self.budget.enter(call.ask()).await;
+        let waited = asked.elapsed();
+        match &entered {
+            Ok(_) if waited < WAIT_COUNTED => {}
+            Ok(_) => edge.recorder.held_back(edge.provider, waited, HeldBack::Waited),
+            Err(_) => edge.recorder.held_back(edge.provider, waited, HeldBack::SentBack),
+        }
+        entered
     }
 
     fn refused(&self, call: &Call<'_, R::Operation>, reply: &Reply) -> Failed {

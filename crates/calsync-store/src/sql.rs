@@ -12,9 +12,9 @@ use calsync_core::ledger::{LedgerRow, Settlement, Write};
 use calsync_core::mirror::Mirror;
 use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
-    Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue,
-    HealthHour, Lease, NewNotification, NextDue, NotificationHour, NotificationMetrics, Overdue, Prunable,
-    PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, StepEnd, Store, StoreError,
+    Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Connections,
+    Enqueue, HealthHour, Lease, NewNotification, NextDue, NotificationHour, NotificationMetrics, Overdue,
+    Prunable, PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, StepEnd, Store, StoreError,
     SubscriptionCensus, SubscriptionCount, SubscriptionMetrics, UserState, Wish,
 };
 use calsync_core::rule::Rule;
@@ -47,6 +47,7 @@ mod migrate;
 mod notifications;
 mod people;
 mod pg;
+mod pool;
 mod prune;
 mod receipts;
 mod rollout;
@@ -182,6 +183,10 @@ macro_rules! store_methods {
 
             async fn work_elsewhere(&self) -> Result<(), StoreError> {
                 SqlStore::work_elsewhere(self).await
+            }
+
+            fn connections(&self) -> Vec<Connections> {
+                self.db.connections()
             }
 
             async fn close(&self) {

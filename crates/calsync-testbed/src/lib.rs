@@ -10,4 +10,5 @@ pub mod mail;
 mod port;
 pub mod postgres;
 mod process;
+pub mod prometheus;
 pub mod redis;

@@ -26,6 +26,19 @@ use crate::run::{CallStats, Run};
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::time::Ts;
 
+/// Connections to the database, of one pool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Connections {
+    /// Which pool.
+    pub pool: &'static str,
+    /// Connections at work.
+    pub used: u32,
+    /// Open ones that rest.
+    pub idle: u32,
+    /// How many there may be.
+    pub most: u32,
+}
+
 /// The store. See `calsync_store::contract` for the suite that every implementation passes.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -341,6 +354,10 @@ pub trait Store: Send + Sync {
     async fn work_elsewhere(&self) -> Result<(), StoreError>;
     /// Answers if the database does.
     async fn ping(&self) -> Result<(), StoreError>;
+    /// Its connections now, by pool; nothing, where there are none.
+    fn connections(&self) -> Vec<Connections> {
+        Vec::new()
+    }
     /// Finishes what was accepted and closes.
     async fn close(&self);
 }

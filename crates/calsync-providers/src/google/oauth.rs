@@ -102,7 +102,7 @@ impl Google {
             }
             Err(error) => Err(error),
         };
-        self.edge.record(started, 0, result.as_ref().err().map(|e| e.class));
+        self.edge.record("oauth.revoke", started, 0, result.as_ref().err().map(|e| e.class));
         result
     }
 
@@ -118,7 +118,7 @@ impl Google {
                 self.edge.clock.now(),
             )
         });
-        self.edge.record(started, 0, result.as_ref().err().map(|e| e.class));
+        self.edge.record("oauth.token", started, 0, result.as_ref().err().map(|e| e.class));
         result
     }
 
@@ -144,7 +144,7 @@ impl Google {
                 || ProviderError::new(ErrorClass::Transient, "userinfo: an answer without an id");
             serde_json::from_slice::<Claims>(&reply.body).ok().and_then(Claims::person).ok_or_else(unreadable)
         });
-        self.edge.record(started, 0, result.as_ref().err().map(|e| e.class));
+        self.edge.record("userinfo", started, 0, result.as_ref().err().map(|e| e.class));
         result.or_else(|error| self.person_of_id_token(tokens).ok_or(error))
     }
 

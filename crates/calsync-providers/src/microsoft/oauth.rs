@@ -105,7 +105,7 @@ impl Microsoft {
             let header = reply.header("retry-after");
             grant::read(exchange, reply.status, &reply.body, header, self.edge.clock.now())
         });
-        self.edge.record(started, 0, result.as_ref().err().map(|e| e.class));
+        self.edge.record("oauth.token", started, 0, result.as_ref().err().map(|e| e.class));
         result
     }
 
@@ -148,7 +148,12 @@ impl Microsoft {
             let now = self.edge.clock.now();
             Err(classify(operation, reply.status, &reply.body, header, now).error)
         });
-        self.edge.record(started, operation.units(), result.as_ref().err().map(|e| e.class));
+        self.edge.record(
+            operation.name(),
+            started,
+            operation.units(),
+            result.as_ref().err().map(|e| e.class),
+        );
         result
     }
 }

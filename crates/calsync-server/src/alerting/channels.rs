@@ -57,6 +57,16 @@ impl Named {
         &self.name
     }
 
+    /// Which kind of channel it is: all that a metric may know of it.
+    pub fn kind(&self) -> &'static str {
+        match self.name.split(':').next() {
+            Some("email") => "email",
+            Some("slack") => "slack",
+            Some("webhook") => "webhook",
+            _ => "pager",
+        }
+    }
+
     /// Whether it takes what is as loud as this. The pager takes only what is critical.
     pub fn takes(&self, level: AlertLevel) -> bool {
         level >= self.least
@@ -231,6 +241,8 @@ mod tests {
                 ("pager:webhook:3", false),
             ]
         );
+        let kinds: Vec<&str> = channels.all().iter().map(Named::kind).collect();
+        assert_eq!(kinds, ["email", "email", "slack", "webhook", "pager", "pager", "pager"]);
         assert!(channels.all().iter().all(|one| one.takes(AlertLevel::Critical)));
         assert!(!format!("{channels:?} {settings:?}").contains("hunter2"));
         assert!(Channels::from_settings(&crate::config::tests_settings(&[])).unwrap().all().is_empty());

@@ -18,12 +18,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::cidr::Cidr;
 use super::client_addr::{Scheme, client_address, scheme};
 use super::error::ApiError;
+use super::metrics::{self, METRICS_PATH};
 use crate::config::{HttpsRule, ServerSettings};
+use crate::metrics::Metrics;
 
 /// Where everybody may ask, in clear too, whether the service is well: probes of orchestrators speak no https.
 pub const HEALTH_PATH: &str = "/webhooks/health";
-/// Those that an orchestrator asks, likewise.
-const PROBES: [&str; 3] = [HEALTH_PATH, "/livez", "/readyz"];
+/// Those that an orchestrator and Prometheus ask, likewise.
+const PROBES: [&str; 4] = [HEALTH_PATH, "/livez", "/readyz", METRICS_PATH];
 /// Seconds after which a sender may try again that had to wait too long.
 const RETRY_AFTER_TIMEOUT: u64 = 5;
 
@@ -35,6 +37,7 @@ pub struct Edge {
     /// Scheme and host to redirect to, without a slash at the end.
     public_origin: Option<String>,
     request_timeout: Duration,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Edge {
@@ -45,7 +48,14 @@ impl Edge {
             require_https: settings.require_https,
             public_origin: settings.public_url.as_ref().map(|url| url.origin().ascii_serialization()),
             request_timeout: settings.request_timeout,
+            metrics: None,
         }
+    }
+
+    /// The same, with every request counted.
+    #[must_use]
+    pub fn counted_by(self, metrics: Arc<Metrics>) -> Edge {
+        Edge { metrics: Some(metrics), ..self }
     }
 }
 
@@ -61,7 +71,8 @@ pub fn app(edge: Edge, routes: Router) -> Router {
         .layer(from_fn_with_state(edge.clone(), require_https))
         .layer(CatchPanicLayer::custom(answer_panic))
         .layer(from_fn(secure_headers))
-        .layer(from_fn_with_state(edge, note_client));
+        .layer(from_fn_with_state(edge.clone(), note_client))
+        .layer(from_fn_with_state(edge.metrics.clone(), metrics::count));
     // The slash goes before the routes are looked up: hence a service around the whole router.
     Router::new().fallback_service(ServiceBuilder::new().map_request(without_slash).service(routes))
 }

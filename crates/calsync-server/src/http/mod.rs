@@ -1,7 +1,7 @@
 //! The web server around the handlers: what every request passes (client address, https, panics, time-outs, JSON
 //! errors), robots.txt, Google's verification file, and listening. It knows no provider and makes no decision about a calendar.
 //!
-//! A request passes, from outside in: trailing slash → client address → security headers → panics → https → time-out →
+//! A request passes, from outside in: trailing slash → counting → client address → security headers → panics → https → time-out →
 //! the routes. Routes are named without a slash at their end; requests may carry one.
 
 pub mod body;
@@ -11,6 +11,7 @@ mod edge;
 mod error;
 mod health;
 mod listen;
+mod metrics;
 mod monitoring;
 mod openapi;
 mod rate_limit;
@@ -23,6 +24,7 @@ pub use client_addr::{ClientAddr, Scheme, client_address, scheme};
 pub use edge::{Edge, HEALTH_PATH, app};
 pub use error::ApiError;
 pub use listen::{NotListening, bind, serve};
+pub use metrics::METRICS_PATH;
 pub(crate) use monitoring::document as monitoring_document;
 pub use openapi::OPENAPI;
 pub use rate_limit::{Limiter, MAX_CLIENTS, RateLimiter, Verdict, probe};

@@ -20,7 +20,9 @@ use calsync_engine::Accepted;
 
 use super::client_addr::ClientAddr;
 use super::error::ApiError;
+use super::metrics::{self, GOOGLE, METRICS_PATH, MICROSOFT};
 use super::{Verdict, health, monitoring, openapi, verification};
+use crate::metrics::Outcome;
 use crate::service::Service;
 use crate::telemetry::{Few, NAMED};
 
@@ -30,8 +32,8 @@ const RETRY_AFTER_STORE: u64 = 5;
 /// The routes that need the service.
 pub fn routes(service: Arc<Service>) -> Router {
     Router::new()
-        .route("/webhooks/google/{calendar}", post(google::take))
-        .route("/webhooks/microsoft/{calendar}", post(microsoft::take).get(microsoft::shake_hands))
+        .route(GOOGLE, post(google::take))
+        .route(MICROSOFT, post(microsoft::take).get(microsoft::shake_hands))
         .route("/{file}", any(verification::file))
         .merge(watched(&service))
         .with_state(service)
@@ -41,8 +43,8 @@ pub fn routes(service: Arc<Service>) -> Router {
 /// next try may find another instance.
 pub fn probes(service: Arc<Service>) -> Router {
     Router::new()
-        .route("/webhooks/google/{calendar}", post(elsewhere))
-        .route("/webhooks/microsoft/{calendar}", post(elsewhere))
+        .route(GOOGLE, post(elsewhere))
+        .route(MICROSOFT, post(elsewhere))
         .merge(watched(&service))
         .with_state(service)
 }
@@ -53,6 +55,7 @@ fn watched(service: &Arc<Service>) -> Router<Arc<Service>> {
     let behind = Router::new()
         .route("/webhooks/monitoring/health", get(monitoring::health))
         .route("/webhooks/monitoring/dashboard", get(monitoring::dashboard))
+        .route(METRICS_PATH, get(metrics::page))
         .route_layer(guard);
     Router::new()
         .route("/webhooks/health", get(health::health))
@@ -101,6 +104,11 @@ impl Receipt {
                 }
             }
         }
+    }
+
+    /// What it came to, for whoever counts.
+    fn outcome(&self) -> Outcome {
+        if self.stored == 0 && self.duplicates > 0 { Outcome::Duplicate } else { Outcome::Accepted }
     }
 
     /// One line a request, whatever it holds. What only comes again is a detail.

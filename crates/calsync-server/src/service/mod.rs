@@ -10,6 +10,7 @@ mod providers;
 mod reach;
 mod roles;
 mod running;
+mod scrape;
 mod vitals;
 mod watch;
 mod workers;
@@ -26,8 +27,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::alerting::{Channels, NoChannels};
+use crate::cache::Fresh;
 use crate::config::Settings;
 use crate::http::{self, Limiter, Shelf};
+use crate::metrics::{Metrics, Seen};
 use crate::redis::Link;
 use crate::secrets::Keyring;
 use crate::system::{Random, SystemClock, SystemRandom};
@@ -74,6 +77,10 @@ pub struct Service {
     pub redis: Option<Arc<Link>>,
     /// How well it is, as was seen a moment ago.
     pub vitals: Vitals,
+    /// What this instance counts.
+    pub metrics: Arc<Metrics>,
+    /// What was seen of the fleet for the metrics, a moment ago.
+    seen: Fresh<Seen>,
     /// Google's verification file, as it was seen last.
     pub shelf: Shelf,
     /// The ways in which people are told.
@@ -106,7 +113,8 @@ impl Service {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let ids: Arc<dyn IdGen> = Arc::new(SystemRandom);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let recorder = Arc::new(CallRecorder::new());
+        let metrics = Arc::new(Metrics::new());
+        let recorder = Arc::new(CallRecorder::watched_by(metrics.clone()));
         let providers = providers::configured(&settings, &clock, &ids, &recorder)?;
         let directory = Arc::new(Directory::new(store.clone(), ring, random, providers));
         let config = engine_config(&settings, ids.as_ref(), clock.as_ref());
@@ -124,6 +132,8 @@ impl Service {
             limiter,
             redis,
             vitals: Vitals::new(),
+            metrics,
+            seen: Fresh::new(scrape::LIFE),
             shelf: Shelf::new(),
             channels,
             recorder,

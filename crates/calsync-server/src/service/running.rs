@@ -35,6 +35,7 @@ impl Service {
         let stopping = CancellationToken::new();
         let tasks = TaskTracker::new();
         if roles.has(Role::Worker) {
+            self.metrics.has_workers(self.settings.sync.workers);
             for _ in 0..self.settings.sync.workers {
                 self.keep(&tasks, &stopping, "worker", workers::work);
             }
@@ -57,7 +58,8 @@ impl Service {
         tasks.close();
         let grace = self.settings.server.shutdown;
         let routes = if roles.has(Role::Web) { http::routes } else { http::probes };
-        let app = http::app(Edge::new(&self.settings.server), routes(self.clone()));
+        let edge = Edge::new(&self.settings.server).counted_by(self.metrics.clone());
+        let app = http::app(edge, routes(self.clone()));
         let engine = self.engine.clone();
         // Workers hear of it with the web server, not after it: both have the same time to finish.
         let told = stopping.clone();

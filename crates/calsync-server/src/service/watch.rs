@@ -66,6 +66,7 @@ pub(super) async fn watch(service: Arc<Service>, stopping: CancellationToken) {
         }
     }
     // Whoever comes next need not wait until the watch has run out.
+    service.metrics.left_watch();
     if let Some(lease) = watcher.lease.take()
         && let Err(error) = service.store.release(&lease, &[]).await
     {
@@ -171,6 +172,7 @@ impl Watcher {
             match service.store.renew_lease(lease, now.plus(KEPT)).await {
                 Ok(lease) => self.lease = Some(lease),
                 Err(StoreError::LeaseLost(_)) => {
+                    service.metrics.left_watch();
                     tracing::info!("another instance has the watch now");
                     self.lease = None;
                 }
@@ -180,6 +182,7 @@ impl Watcher {
         if self.lease.is_none() {
             self.lease = service.store.claim_lease(WATCH, &service.owner, now, now.plus(KEPT)).await?;
             if self.lease.is_some() {
+                service.metrics.took_watch();
                 tracing::info!(instance = service.owner, "this instance has the watch");
             }
         }

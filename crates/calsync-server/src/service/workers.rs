@@ -10,6 +10,7 @@ use calsync_engine::{CalendarReport, EngineError, StepReport};
 use tokio_util::sync::CancellationToken;
 
 use super::Service;
+use crate::metrics::Stepped;
 use crate::telemetry::Few;
 
 /// Longest sleep: finds what another instance left behind.
@@ -22,9 +23,14 @@ const SLEEP_AFTER_ERROR: Duration = Duration::from_secs(2);
 /// Works until told to stop, and never leaves a step half done.
 pub(super) async fn work(service: Arc<Service>, stopping: CancellationToken) {
     while !stopping.is_cancelled() {
-        let sleep = match service.engine.step().await {
+        let stepped = {
+            let _busy = service.metrics.busy();
+            service.engine.step().await
+        };
+        let sleep = match stepped {
             Ok(Some(report)) => {
                 tell(&report);
+                service.metrics.step(&report);
                 if report.read.iter().any(|r| r.kind == RunKind::Full) {
                     // Perhaps a calendar's first reading: it may want a push channel.
                     service.tend.notify_one();
@@ -36,11 +42,13 @@ pub(super) async fn work(service: Arc<Service>, stopping: CancellationToken) {
             }
             Ok(None) => until_due(&service).await,
             Err(EngineError::Store(lost @ StoreError::LeaseLost(_))) => {
+                service.metrics.stepped(Stepped::LeaseLost);
                 // Stopped for longer than its lease, or too slow: nothing of it was written since.
                 tracing::warn!(error = %lost, "what this worker was at was refused");
                 continue;
             }
             Err(error) => {
+                service.metrics.stepped(Stepped::Failed);
                 tracing::error!(%error, "a step could not be finished; it is taken up again");
                 SLEEP_AFTER_ERROR
             }

@@ -26,6 +26,7 @@ mod kills;
 mod leaving;
 mod log_files;
 mod log_lines;
+mod metrics;
 mod mistakes;
 mod mixed;
 mod openapi;

@@ -103,6 +103,11 @@ impl Pg {
         Ok(Pg { home: Arc::new(Home::new(place)), me })
     }
 
+    /// The pool that is in use now.
+    pub(super) fn pool(&self) -> PgPool {
+        self.home.pool()
+    }
+
     /// Begins to write.
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         Tx::begin(&self.home, "BEGIN").await

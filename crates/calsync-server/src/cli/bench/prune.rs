@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 
 use super::ground::{self, Ground};
 use super::load::{Load, Loaded, Sender, Until};
-use super::receipt::servers;
+use super::receipt::servers::{self, Metrics};
 use super::{failed, people};
 use crate::cli::exit::{Exit, Failure};
 use crate::out::Out;
@@ -86,7 +86,7 @@ async fn measure(args: &PruneArgs, ground: &mut Ground) -> Result<report::Report
     let full = size(ground).await?;
 
     let store = SqlStore::open(&ground.url(FILE), Migrate::Check).await?;
-    let service = servers::service(store).await?;
+    let service = servers::service(store, Metrics::Counted).await?;
     let length = Duration::from_secs_f64(args.seconds);
     let load = Load {
         to: service.address,

@@ -22,6 +22,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::out::Out;
 use bed::{Bed, Used};
 use pgbench::Race;
+use servers::Metrics;
 use verdicts::Server;
 
 /// Notifications per second that are stored before they are answered, against what this machine can do at most
@@ -84,6 +85,8 @@ struct Served {
     pgbench: Race,
     lean: Race,
     ceiling: Costed,
+    /// The service without metrics, and as it is.
+    uncounted: Costed,
     receipt: Costed,
     /// Rows in the database afterwards.
     stored: u64,
@@ -140,7 +143,11 @@ async fn serve(bed: &mut Bed<'_>, connections: u16, length: Duration) -> Result<
     let at_most = costed(load.clone()).await?;
     ceiling.stop().await;
 
-    let service = servers::service(bed.database().await?).await?;
+    let service = servers::service(bed.database().await?, Metrics::Uncounted).await?;
+    let uncounted = costed(Load { to: service.address, ..load.clone() }).await?;
+    service.stop().await;
+
+    let service = servers::service(bed.database().await?, Metrics::Counted).await?;
     let before = bed.meter().await?;
     let receipt = costed(Load { to: service.address, ..load }).await?;
     // Before anybody counts, which costs a server time. A file is complete only once it is closed.
@@ -150,7 +157,7 @@ async fn serve(bed: &mut Bed<'_>, connections: u16, length: Duration) -> Result<
     if bed.as_server().is_none() {
         used = bed.since(&before).await?;
     }
-    Ok(Served { connections, pgbench, lean, ceiling: at_most, receipt, stored, used })
+    Ok(Served { connections, pgbench, lean, ceiling: at_most, uncounted, receipt, stored, used })
 }
 
 async fn costed(load: Load) -> Result<Costed, Failure> {

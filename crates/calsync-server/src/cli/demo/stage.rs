@@ -24,6 +24,7 @@ use super::DemoArgs;
 use super::instance::{self, Instance};
 use super::tell::Story;
 use crate::config::{self, DatabaseUrl, Sources};
+use crate::http::METRICS_PATH;
 use crate::out::Out;
 use crate::secrets::{Keyring, SealingKey, identity};
 use crate::service::connect::Callback;
@@ -80,10 +81,11 @@ impl Stage {
             told.lock().unwrap_or_else(PoisonError::into_inner).hear(report);
         });
         let ring = Keyring::new(SealingKey::generate(&SystemRandom), vec![]);
+        let token = SystemRandom.token();
         let mut instances = Vec::new();
         for _ in 0..args.instances {
             let port = instance::port().await?;
-            let settings = settings(&sim, port.1, &database, args.redis.as_ref())?;
+            let settings = settings(&sim, port.1, &database, args.redis.as_ref(), &token)?;
             if instances.is_empty() {
                 refuse_used(&settings).await?;
             }
@@ -166,10 +168,14 @@ impl Stage {
         let faults = if self.faulty { " It has bad days." } else { "" };
         let at = |i: &Instance| format!("http://{}/webhooks/health/", i.address);
         let services = self.instances.iter().map(at).collect::<Vec<_>>().join("\n                  ");
+        let metrics = self.instances.iter().map(|i| format!("http://{}{METRICS_PATH}", i.address));
+        let metrics = metrics.collect::<Vec<_>>().join("\n                  ");
+        let token = self.service.settings.monitoring.token.as_ref().map_or("", Secret::expose);
         self.tell(
             out,
             &format!(
                 "calendar-sync demo: everything runs on this machine.\n  service         {services}\n  \
+             metrics         {metrics}\n                  with the bearer token {token}\n  \
              calendar cloud  {} (simulated Google Calendar)\n                  {} (simulated Microsoft Graph).{faults}\n  \
              people          {people}\n",
                 self.sim.google_base_url(),
@@ -339,6 +345,7 @@ fn settings(
     address: SocketAddr,
     database: &DatabaseUrl,
     redis: Option<&Secret>,
+    token: &Secret,
 ) -> Fallible<config::Settings> {
     let (base, graph) = (sim.google_base_url(), sim.microsoft_base_url());
     let values = [
@@ -356,6 +363,7 @@ fn settings(
         ("MICROSOFT__CLIENT_SECRET", CLIENT_SECRET.to_owned()),
         ("MICROSOFT__AUTHORITY", graph.clone()),
         ("MICROSOFT__GRAPH_BASE", format!("{graph}/v1.0")),
+        ("MONITORING__TOKEN", token.expose().to_owned()),
         ("SYNC__HOLD_RECHECK_SECONDS", "1".to_owned()),
         // As much as the simulated providers take: a demo lives weeks in seconds.
         ("GOOGLE__WRITES_PER_MINUTE", "600".to_owned()),

@@ -14,6 +14,7 @@ use calsync_providers::google::notification;
 
 use super::{Receipt, Refused, named, not_stored, refuse};
 use crate::http::{ApiError, ClientAddr, capped};
+use crate::metrics::Outcome;
 use crate::service::Service;
 
 /// Answers it.
@@ -26,12 +27,17 @@ pub(super) async fn take(
 ) -> Response {
     let calendar = named(&calendar);
     match receive(&service, calendar, &headers, body).await {
-        Ok(()) => StatusCode::OK.into_response(),
+        Ok(outcome) => (Extension(outcome), StatusCode::OK).into_response(),
         Err(refused) => refuse(&service, client, calendar, refused).await.into_response(),
     }
 }
 
-async fn receive(service: &Service, calendar: &str, headers: &HeaderMap, body: Body) -> Result<(), Refused> {
+async fn receive(
+    service: &Service,
+    calendar: &str,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Outcome, Refused> {
     let mut receipt = Receipt::begins();
     let body = capped(headers, body, service.settings.webhooks.max_body_bytes).await?;
     let named = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
@@ -48,7 +54,7 @@ async fn receive(service: &Service, calendar: &str, headers: &HeaderMap, body: B
             }
             receipt.take(accepted);
             receipt.tell(ProviderKind::Google, calendar);
-            Ok(())
+            Ok(receipt.outcome())
         }
         Err(Refusal::Unknown) => Err(ApiError::not_found().into()),
         Err(Refusal::Distrusted(why)) => {

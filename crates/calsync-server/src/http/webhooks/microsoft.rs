@@ -19,6 +19,7 @@ use futures_util::{StreamExt, stream};
 
 use super::{Receipt, Refused, named, not_stored, refuse};
 use crate::http::{ApiError, ClientAddr, capped};
+use crate::metrics::Outcome;
 use crate::service::Service;
 
 /// Subscriptions that the items of one body may name, each with the secret they give for it: the calendar's own, and some
@@ -122,10 +123,12 @@ pub(super) async fn take(
     }
     let calendar = named(&calendar);
     match receive(&service, calendar, &headers, body).await {
-        Ok(()) => StatusCode::ACCEPTED.into_response(),
+        Ok(outcome) => (Extension(outcome), StatusCode::ACCEPTED).into_response(),
         // A stranger is told nothing, and one who goes on is sent away like at every other address.
         Err(refused) => match refuse(&service, client, calendar, refused).await {
-            error if error.status() == StatusCode::FORBIDDEN => StatusCode::ACCEPTED.into_response(),
+            error if error.status() == StatusCode::FORBIDDEN => {
+                (Extension(Outcome::Refused), StatusCode::ACCEPTED).into_response()
+            }
             error => error.into_response(),
         },
     }
@@ -139,7 +142,7 @@ fn handshake(RawQuery(query): &RawQuery) -> Option<Response> {
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     Some(match token {
-        Ok(token) => (plain, token).into_response(),
+        Ok(token) => (Extension(Outcome::Handshake), plain, token).into_response(),
         Err(refusal) => unreadable(refusal).into_response(),
     })
 }
@@ -150,7 +153,7 @@ async fn receive(
     calendar: &str,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(), Refused> {
+) -> Result<Outcome, Refused> {
     let mut tally = Tally::begins();
     let body = capped(headers, body, service.settings.webhooks.max_batch_bytes).await?;
     let read = notification::parse(&body, service.clock.now()).map_err(unreadable)?;
@@ -173,7 +176,7 @@ async fn receive(
     }
     match tally.failed {
         Some(error) => Err(not_stored(&error).into()),
-        None if tally.believed || empty => Ok(()),
+        None if tally.believed || empty => Ok(tally.receipt.outcome()),
         None => Err(Refused { error: ApiError::forbidden(), why: tally.why() }),
     }
 }

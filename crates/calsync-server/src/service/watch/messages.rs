@@ -5,6 +5,7 @@ use calsync_core::alert::{Again, Delivery, DeliveryState};
 use calsync_core::ports::StoreError;
 use futures_util::{StreamExt, stream};
 
+use crate::metrics::Tried;
 use crate::service::Service;
 
 /// Messages that are taken up in one go, and tried all at once: channels that hang hold up one look for as long as one of them
@@ -50,10 +51,12 @@ pub(super) async fn attempt(service: &Service, delivery: Delivery) -> Delivery {
     let (kind, channel) = (delivery.message.kind.clone(), delivery.channel.clone());
     match named.channel().deliver(&delivery.message).await {
         Ok(()) => {
+            service.metrics.told(named.kind(), Tried::Delivered);
             tracing::info!(kind, channel, occasion = ?delivery.message.occasion, "an alert was delivered");
             delivery.delivered(now())
         }
         Err(undelivered) => {
+            service.metrics.told(named.kind(), Tried::Failed);
             let tried = delivery.failed(undelivered.reason, undelivered.again, now());
             let (reason, again) = (tried.error.as_deref().unwrap_or_default(), tried.next_try_at);
             tracing::warn!(kind, channel, reason, next_try_at = ?again, "an alert could not be delivered");

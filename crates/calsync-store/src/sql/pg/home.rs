@@ -78,6 +78,11 @@ impl Home {
         self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The pool that is in use now.
+    pub(super) fn pool(&self) -> PgPool {
+        self.current().pool
+    }
+
     fn away(&self) -> Option<StoreError> {
         self.away.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -44,6 +44,8 @@ pub(super) struct Line {
     pub(super) to_batch_100: f64,
     pub(super) to_batch_1000: f64,
     pub(super) to_ceiling: f64,
+    /// To the service that counts nothing for `/metrics`, measured just before.
+    pub(super) to_uncounted: f64,
     pub(super) to_pgbench: Option<f64>,
     /// To pgbench with whichever number of connections was its best.
     pub(super) to_pgbench_best: Option<f64>,
@@ -131,6 +133,7 @@ fn line(rounds: &[Round], at: usize) -> Line {
         to_batch_100: over(|r, s| ratio(s.receipt.rate(), r.batch_100)),
         to_batch_1000: over(|r, s| ratio(s.receipt.rate(), r.batch_1000)),
         to_ceiling: over(|_, s| ratio(s.receipt.rate(), s.ceiling.rate())),
+        to_uncounted: over(|_, s| ratio(s.receipt.rate(), s.uncounted.rate())),
         to_pgbench: known(|_, s| Some(ratio(s.receipt.rate(), raced(&s.pgbench)?.rate))),
         to_pgbench_best: known(|r, s| Some(ratio(s.receipt.rate(), best(r)?))),
         to_pgbench_lean: known(|_, s| Some(ratio(s.receipt.rate(), raced(&s.lean)?.rate))),

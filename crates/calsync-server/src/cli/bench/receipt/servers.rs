@@ -30,8 +30,17 @@ pub(in crate::cli::bench) struct Running {
     server: JoinHandle<std::io::Result<()>>,
 }
 
+/// Whether requests are counted for `/metrics`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli::bench) enum Metrics {
+    /// As `serve` does it.
+    Counted,
+    /// Only to see what counting costs.
+    Uncounted,
+}
+
 /// The service on this database; its workers rest.
-pub(in crate::cli::bench) async fn service(store: SqlStore) -> Result<Running, Failure> {
+pub(in crate::cli::bench) async fn service(store: SqlStore, metrics: Metrics) -> Result<Running, Failure> {
     let store = Arc::new(store);
     let ring = Keyring::new(SealingKey::generate(&SystemRandom), vec![]);
     let settings = config::load(&Sources::new(None, []))?.settings;
@@ -39,6 +48,10 @@ pub(in crate::cli::bench) async fn service(store: SqlStore) -> Result<Running, F
     let grace = settings.server.shutdown;
     let identity = Identity::new([1; 32]);
     let service = Service::new(settings, store.clone(), identity, ring, Arc::new(|_| ()))?;
+    let edge = match metrics {
+        Metrics::Counted => edge.counted_by(service.metrics.clone()),
+        Metrics::Uncounted => edge,
+    };
     let app = http::app(edge, http::routes(service));
     let (listener, address) = listen().await?;
     let stop = CancellationToken::new();

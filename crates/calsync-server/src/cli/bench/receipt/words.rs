@@ -72,7 +72,8 @@ impl Line {
              ratio to one row a commit    {:>8.2}\n  \
              ratio to 100 rows a commit   {:>8.2}\n  \
              ratio to 1000 rows a commit  {:>8.2}\n  \
-             ratio to the web server      {:>8.2}\n",
+             ratio to the web server      {:>8.2}\n  \
+             ratio to it without metrics  {:>8.2}\n",
             self.connections,
             grouped(self.per_s),
             self.p50_ms,
@@ -83,6 +84,7 @@ impl Line {
             self.to_batch_100,
             self.to_batch_1000,
             self.to_ceiling,
+            self.to_uncounted,
         );
         self.tell_races(text);
         let _ = write!(

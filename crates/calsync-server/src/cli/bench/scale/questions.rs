@@ -46,7 +46,10 @@ pub(super) async fn ask(store: &Arc<SqlStore>, p: &Population, times: u32) -> Re
     figures(store, times, &mut lines).await?;
     lines.push(claims(store, times).await?);
     lines.push(health(store, times).await?);
-    watch::ask(store, &service(store)?.engine, p, times, &mut lines).await?;
+<<<<<<< HEAD
+    watch::ask(store, &quiet(store)?.engine, p, times, &mut lines).await?;
+=======
+    lines.push(metrics(store, times).await?);
     Ok(lines)
 }
 
@@ -132,7 +135,25 @@ async fn claims(store: &SqlStore, times: u32) -> Result<Line, Failure> {
     Ok(Line::of("somebody claimed and released", timing, vec![("claimed", claimed, 1)]))
 }
 
-fn service(store: &Arc<SqlStore>) -> Result<Arc<Service>, Failure> {
+/// The page for Prometheus, each time by a service that has not been scraped before.
+async fn metrics(store: &Arc<SqlStore>, times: u32) -> Result<Line, Failure> {
+    let (mut took, mut page) = (Vec::new(), String::new());
+    for _ in 0..=times {
+        let service = quiet(store)?;
+        let began = Instant::now();
+        page = service.metrics_page().await;
+        took.push(timing::micros(began));
+    }
+    let told = |name: &str| page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    let overdue = told("calendar_sync_notifications_overdue ").unwrap_or(u64::MAX);
+    let now = SystemClock.now();
+    let late = store.full_scan(Question::Backlog(now.minus(LATE)), now).await?;
+    let first = took.remove(0);
+    Ok(Line::of("metrics page", timing::of(first, took), vec![("overdue", overdue, late)]))
+}
+
+/// A service that does nothing by itself, and has not asked for anything yet.
+fn quiet(store: &Arc<SqlStore>) -> Result<Arc<Service>, Failure> {
     let ring = Keyring::new(SealingKey::generate(&SystemRandom), vec![]);
     let settings = config::load(&Sources::new(None, []))?.settings;
     Ok(Service::new(settings, store.clone(), Identity::new([1; 32]), ring, Arc::new(|_| ()))?)
@@ -143,7 +164,7 @@ async fn health(store: &Arc<SqlStore>, times: u32) -> Result<Line, Failure> {
     let mut took = Vec::new();
     let mut critical = false;
     for _ in 0..=times {
-        let service = service(store)?;
+        let service = quiet(store)?;
         let request = Request::get("/webhooks/health").body(Body::empty()).map_err(failed)?;
         let routes = http::routes(service);
         let began = Instant::now();
