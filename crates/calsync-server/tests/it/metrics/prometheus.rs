@@ -5,12 +5,13 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use calsync_testbed::prometheus::{Prometheus, promtool};
 use serde_json::Value;
 
 use super::scrape;
+use crate::channels::now;
 use crate::place::{PROGRAM, until};
 use crate::web::client;
 
@@ -111,7 +112,7 @@ fn filled(query: &str) -> String {
 
 /// Whether a query has a value that is a number at any moment of the last minute.
 async fn has_data(prometheus: &Prometheus, query: &str) -> bool {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = now().micros() / 1_000_000;
     let (start, end) = ((now - 60).to_string(), now.to_string());
     let request = client().get(prometheus.url("/api/v1/query_range"));
     let asked = [("query", query), ("start", &start), ("end", &end), ("step", "1")];
