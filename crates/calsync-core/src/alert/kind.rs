@@ -36,8 +36,6 @@ pub enum AlertKind {
     RuleBehind,
     /// A job by the clock has not been done.
     JobOverdue,
-    /// A calendar's cursor is lost again and again.
-    CursorLost,
     /// An account must be connected again.
     AccountNeedsReconnect,
     /// A plan is held by the brake.
@@ -55,15 +53,15 @@ pub enum AlertKind {
 }
 
 use AlertKind::{
-    AccountNeedsReconnect, CacheDown, CalendarUnreadable, ClockJumped, CursorLost, DatabaseDown,
-    DeletionsHeld, DiskLow, JobOverdue, LowSuccessRate, MemoryLow, PlanRefused, ProcessingBacklog,
-    ProviderErrors, ProviderThrottled, RuleBehind, StatusChanged, SubscriptionExpiring, SubscriptionFailing,
-    SubscriptionFailures, SubscriptionSuspended, SyncOverdue, WritesRefused,
+    AccountNeedsReconnect, CacheDown, CalendarUnreadable, ClockJumped, DatabaseDown, DeletionsHeld, DiskLow,
+    JobOverdue, LowSuccessRate, MemoryLow, PlanRefused, ProcessingBacklog, ProviderErrors, ProviderThrottled,
+    RuleBehind, StatusChanged, SubscriptionExpiring, SubscriptionFailing, SubscriptionFailures,
+    SubscriptionSuspended, SyncOverdue, WritesRefused,
 };
 
 impl AlertKind {
     /// All of them.
-    pub const ALL: [AlertKind; 23] = [
+    pub const ALL: [AlertKind; 22] = [
         StatusChanged,
         DatabaseDown,
         CacheDown,
@@ -79,7 +77,6 @@ impl AlertKind {
         SyncOverdue,
         RuleBehind,
         JobOverdue,
-        CursorLost,
         AccountNeedsReconnect,
         DeletionsHeld,
         WritesRefused,
@@ -107,7 +104,6 @@ impl AlertKind {
             SyncOverdue => "sync_overdue",
             RuleBehind => "rule_behind",
             JobOverdue => "job_overdue",
-            CursorLost => "cursor_lost",
             AccountNeedsReconnect => "account_needs_reconnect",
             DeletionsHeld => "deletions_held",
             WritesRefused => "writes_refused",
@@ -142,7 +138,6 @@ impl AlertKind {
             SyncOverdue => "calendars should have been looked at long ago",
             RuleBehind => "rules are behind",
             JobOverdue => "jobs have not been done",
-            CursorLost => "calendars lose their cursor again and again",
             AccountNeedsReconnect => "accounts must be connected again",
             DeletionsHeld => "calendars are held: too much would be removed",
             WritesRefused => "calendars do not take blocks",

@@ -46,9 +46,7 @@ pub(super) async fn ask(store: &Arc<SqlStore>, p: &Population, times: u32) -> Re
     figures(store, times, &mut lines).await?;
     lines.push(claims(store, times).await?);
     lines.push(health(store, times).await?);
-<<<<<<< HEAD
     watch::ask(store, &quiet(store)?.engine, p, times, &mut lines).await?;
-=======
     lines.push(metrics(store, times).await?);
     Ok(lines)
 }
