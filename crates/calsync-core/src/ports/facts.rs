@@ -415,7 +415,7 @@ pub struct SubscriptionMetrics {
     pub late: u64,
     /// Active with five failures in a row or more.
     pub failing: u64,
-    /// Calendars that should have one and have none.
+    /// Calendars that should have one, and for which opening one has failed.
     pub unwatched: u64,
 }
 

