@@ -46,7 +46,7 @@ async fn a_consent_that_is_taken_back_in_the_middle_is_told_and_a_new_one_mends_
     let all = [google, main, team];
     until("all of it is right", PATIENCE, async || {
         let judgement = world.judge(&Mixed::mesh(&all));
-        (judgement.is_good() && judgement.blocks == 2 * 17 + 2).then_some(())
+        (judgement.is_good() && judgement.blocks == 2 * 25 + 2).then_some(())
     })
     .await;
     let alerts = world.place.look(async |s| s.open_alerts().await.unwrap()).await;
