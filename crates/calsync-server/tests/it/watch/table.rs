@@ -242,7 +242,7 @@ impl Stage<'_> {
     async fn in_force(&self, level: &str) {
         seldom(&format!("{level} is in force"), IN_THE_END, async || {
             let document = monitoring(&self.place, "health", Some(STAFF)).await.json();
-            (document["level_in_force"] == level).then_some(())
+            (document["in_force"]["level"] == level).then_some(())
         })
         .await;
     }
