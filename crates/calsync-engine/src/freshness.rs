@@ -13,6 +13,7 @@ use calsync_core::ports::{Awaited, NextDue, StepEnd, StoreError, UserState};
 use calsync_core::rollout::Rollout;
 use calsync_core::rule::{self, Rule};
 use calsync_core::time::Ts;
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::Engine;
@@ -72,6 +73,11 @@ impl StepShowed {
             targets: targets.iter().map(|(id, done)| (*id, tried(done))).collect(),
             delays: targets.iter().flat_map(|(_, done)| done.delays.iter().copied()).collect(),
         }
+    }
+
+    /// How long the changes took whose blocks were written.
+    pub(crate) fn delays(&self) -> Vec<SignedDuration> {
+        self.delays.iter().map(|delay| delay.written_at.since(delay.happened_at)).collect()
     }
 
     fn seen(&self, state: &UserState, rule: &Rule, next: &BTreeMap<CalendarId, Option<Ts>>) -> Seen {

@@ -49,8 +49,6 @@ pub(crate) struct Pulled {
     pub(crate) changes: u32,
     /// When what changed was changed.
     pub(crate) origins: Origins,
-    /// When the first of them was made, as its provider says: where changes alone were listed.
-    pub(crate) changed_at: Option<Ts>,
 }
 
 /// A complete reading.
@@ -133,7 +131,6 @@ impl Engine {
             counts: counts(&reading, &delta),
             changes: changes(work, &mirror, &reading, &delta, context.forget_before),
             origins: origins(work, &reading, &delta),
-            changed_at: changed_at(work, &reading, &delta),
         };
         let apply = apply(work, reading, delta, self.clock.now());
         self.store.apply_pull(lease, &apply).instrument(debug_span!("apply")).await?;
@@ -313,13 +310,6 @@ fn origins(work: &PullWork<'_>, reading: &Reading, delta: &MirrorDelta) -> Origi
         told: work.told,
     };
     Origins::of(delta, &look)
-}
-
-/// The first change since the last reading. What was changed before it came into view otherwise, and says nothing about speed.
-fn changed_at(work: &PullWork<'_>, reading: &Reading, delta: &MirrorDelta) -> Option<Ts> {
-    let since = work.calendar.last_synced_at.filter(|_| reading.listed == Listed::Changes)?;
-    let told = delta.created.iter().chain(&delta.updated).filter_map(|event| event.updated);
-    told.filter(|at| *at > since).min()
 }
 
 fn counts(reading: &Reading, delta: &MirrorDelta) -> RunCounts {

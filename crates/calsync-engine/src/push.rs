@@ -31,6 +31,8 @@ const KEEP_PART: i32 = 3;
 pub(crate) struct Pushed {
     /// Writes that were carried out.
     pub(crate) done: Vec<Carried>,
+    /// Something was written that the provider had not: its channel should tell of it.
+    pub(crate) wrote: bool,
     /// When the changes happened that writes were to answer which are planned anew.
     pub(crate) changes: BTreeMap<CorrelationId, Ts>,
     /// Writes that were not.
@@ -221,6 +223,8 @@ impl Pushed {
     }
 
     fn note(&mut self, write: &Write, outcome: &Outcome, error: Option<ProviderError>, now: Ts) {
+        // What proved to stand, or to be gone, without our doing is told of by nobody.
+        self.wrote |= error.is_none() && matches!(outcome, Outcome::Stored { .. } | Outcome::Removed { .. });
         match outcome {
             Outcome::Stored { at, .. } => self.carried(write, *at),
             Outcome::Removed { .. } => self.carried(write, now),

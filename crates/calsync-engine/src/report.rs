@@ -17,6 +17,8 @@ pub struct StepReport {
     pub read: Vec<CalendarReport>,
     /// Blocks written.
     pub blocks: Vec<BlockChange>,
+    /// How long the changes took that they answer, from the provider's clock on: see `core::freshness`.
+    pub delays: Vec<SignedDuration>,
     /// Writes that failed, and were put off or given up for now.
     pub failed_writes: Vec<FailedWrite>,
     /// Targets whose plan is held.
@@ -42,8 +44,6 @@ pub struct CalendarReport {
     pub counts: RunCounts,
     /// When the notifications were received that it answered: of those that it failed to answer, none.
     pub answered: Vec<Ts>,
-    /// When the first of the changes was made that it found, as its provider says, where a listing of changes told of any.
-    pub changed_at: Option<Ts>,
     /// What it showed of the calendar's channel.
     pub showed: ChannelShowed,
     /// When it ended.

@@ -136,7 +136,7 @@ impl Engine {
             let mut pushed = self.push(lease, target, account).await?;
             to_plan = pushed.replan;
             news.carried.append(&mut pushed.changes);
-            if !pushed.done.is_empty() {
+            if pushed.wrote {
                 done.wrote_from.get_or_insert(began_at);
             }
             self.note_pushed(state, target, pushed, &sources, &mut done).await?;

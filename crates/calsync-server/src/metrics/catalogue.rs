@@ -99,7 +99,7 @@ metrics! {
     PROCESSING: "calendar_sync_notification_processing_seconds", WORK, Instance, [], 1,
         "Time from the receipt of a notification until every block that it led to was written.";
     CHANGE_TO_BLOCK: "calendar_sync_change_to_block_seconds", CHANGE, Instance, [], 1,
-        "Time from the first change that a run found, by the provider's clock, until its blocks were written; runs that wrote none do not count.";
+        "Time from a change, by the provider's clock, until a block that answers it was written or removed; first fillings do not count.";
     RUNS: "calendar_sync_sync_runs_total", Counter, Instance, ["kind", "outcome"], 7,
         "Readings of a calendar with all that followed: webhook, polling or full; succeeded or failed.";
     BLOCKS: "calendar_sync_blocks_written_total", Counter, Instance, ["action"], 4,

@@ -20,7 +20,7 @@ use calsync_core::plan::ActionKind;
 use calsync_core::ports::{Connections, ErrorClass};
 use calsync_core::run::RunKind;
 use calsync_core::time::Ts;
-use calsync_engine::{BlockChange, CalendarReport, ChannelShowed, StepReport};
+use calsync_engine::{CalendarReport, ChannelShowed, StepReport};
 use calsync_providers::stats::{CallOutcome, CallWatch, HeldBack};
 
 use catalogue as all;
@@ -139,14 +139,17 @@ impl Metrics {
     pub fn step(&self, report: &StepReport) {
         self.stepped(Stepped::Done);
         for run in &report.read {
-            self.run(run, &report.blocks);
+            self.run(run);
+        }
+        for delay in &report.delays {
+            self.change_to_block.observe([], Duration::try_from(*delay).unwrap_or_default());
         }
         for action in report.blocks.iter().filter_map(|block| written(block.kind)) {
             self.blocks.add([action], 1);
         }
     }
 
-    fn run(&self, run: &CalendarReport, blocks: &[BlockChange]) {
+    fn run(&self, run: &CalendarReport) {
         let outcome = if run.error.is_none() { "succeeded" } else { "failed" };
         self.runs.add([run.kind.as_str(), outcome], 1);
         match run.showed {
@@ -156,10 +159,6 @@ impl Metrics {
         }
         for received in &run.answered {
             self.processing.observe([], between(*received, run.ended_at));
-        }
-        let wrote = |block: &BlockChange| block.source == run.calendar && written(block.kind).is_some();
-        if let Some(changed) = run.changed_at.filter(|_| blocks.iter().any(wrote)) {
-            self.change_to_block.observe([], between(changed, run.ended_at));
         }
     }
 

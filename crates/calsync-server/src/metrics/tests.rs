@@ -49,7 +49,7 @@ fn without_a_database_it_tells_what_it_has() {
 #[test]
 fn a_run_is_told_with_its_delays() {
     let metrics = Metrics::new();
-    let run = |error: Option<&str>, showed, answered, changed_at| CalendarReport {
+    let run = |error: Option<&str>, showed, answered| CalendarReport {
         run: RunId(Uuid::from_u128(3)),
         calendar: CalendarId(Uuid::from_u128(1)),
         kind: RunKind::Webhook,
@@ -58,7 +58,6 @@ fn a_run_is_told_with_its_delays() {
         error: error.map(str::to_owned),
         took: SignedDuration::from_secs(1),
         answered,
-        changed_at,
         showed,
         ended_at: Ts::from_secs(100),
         notifications: vec![],
@@ -67,11 +66,12 @@ fn a_run_is_told_with_its_delays() {
     let report = StepReport {
         user: UserId(Uuid::from_u128(2)),
         read: vec![
-            // No block was written for it: its change is none of ours. And a clock that is behind gives no negative time.
-            run(None, ChannelShowed::Told, vec![at(98), at(101)], Some(at(90))),
-            run(Some("it broke"), ChannelShowed::Missed, vec![], None),
+            // A clock that is behind gives no negative time.
+            run(None, ChannelShowed::Told, vec![at(98), at(101)]),
+            run(Some("it broke"), ChannelShowed::Missed, vec![]),
         ],
         blocks: vec![],
+        delays: vec![SignedDuration::from_secs(3), SignedDuration::from_secs(-1)],
         failed_writes: vec![],
         held: vec![],
         waiting: 0,
@@ -84,7 +84,8 @@ fn a_run_is_told_with_its_delays() {
     shows(&page, "calendar_sync_channel_verdicts_total{outcome=\"missed\"} 1");
     shows(&page, "calendar_sync_notification_processing_seconds_sum 2");
     shows(&page, "calendar_sync_notification_processing_seconds_count 2");
-    shows(&page, "calendar_sync_change_to_block_seconds_count 0");
+    shows(&page, "calendar_sync_change_to_block_seconds_sum 3");
+    shows(&page, "calendar_sync_change_to_block_seconds_count 2");
     shows(&page, "calendar_sync_steps_total{outcome=\"done\"} 1");
 }
 

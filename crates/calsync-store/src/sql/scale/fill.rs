@@ -85,14 +85,15 @@ fn people(now: Ts) -> Vec<String> {
     ]
 }
 
-/// The first have a subscription each; those beyond have none, and should. Some are due.
+/// The first have a subscription each; those beyond have none, and should: opening one has failed. Some are due.
 fn calendars_of(p: &Population, watched: u64) -> String {
-    let (now, due) = (p.now.micros(), p.troubled * EACH);
+    let (now, due, opened) = (p.now.micros(), p.troubled * EACH, p.subscriptions);
     format!(
         "INSERT INTO calendars (id, account_id, user_id, remote_id, name, time_zone, access, sync_enabled, \
-         watched, due_at) \
+         watched, watch_after, due_at) \
          SELECT {{id: n}}, {{id: n / {EACH}}}, {{id: n / {EACH}}}, 'calendar-' || n || '@group.calendar.google.com', \
          'Calendar ' || n, 'Europe/Vienna', 'owner', 1, CASE WHEN n < {watched} THEN 1 ELSE 0 END, \
+         CASE WHEN n < {opened} THEN 0 ELSE {now} - {HOUR} END, \
          CASE WHEN n < {due} THEN {now} - 1000000 - n ELSE {now} + {HOUR} + n END FROM {{n}} AS g"
     )
 }
