@@ -182,13 +182,15 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// The same where the database answers, and takes nothing: it is locked, full or read-only.
+    /// The same where the database answers, and takes nothing: it is locked, full or read-only. `why`: as far as that is known.
     #[must_use]
-    pub fn without_writes(self) -> Figures {
+    pub fn without_writes(self, why: Option<&str>) -> Figures {
         match self.database {
             Answer::Silent { .. } => self,
             Answer::Answers { .. } => {
-                Figures { database: Answer::Silent { why: "it takes no writes".to_owned() }, ..self }
+                let words = "it takes no writes";
+                let why = why.map_or(words.to_owned(), |why| format!("{words}: {why}"));
+                Figures { database: Answer::Silent { why }, ..self }
             }
         }
     }

@@ -2,12 +2,12 @@
 //! `PATIENCE`, so that what hangs is told as not answering, and told in time. Figures live for a second.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use calsync_core::calendar::ProviderKind;
 use calsync_core::health::{Answer, Disk, Figures, Memory, Stored};
+use calsync_core::ports::StoreError;
 use sysinfo::{Disks, MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 use tokio::time::{Instant, timeout};
 
@@ -26,8 +26,12 @@ pub struct Vitals {
     figures: Fresh<Figures>,
     machine: Fresh<Machine>,
     /// The database answers, but takes nothing: the watch, which writes at every look, found that out.
-    refuses: AtomicBool,
+    refuses: Mutex<Option<Refusal>>,
 }
+
+/// A database takes nothing: why, as far as people may be told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Refusal(pub(super) Option<String>);
 
 /// The machine that this instance runs on.
 #[derive(Clone, Copy, Default)]
@@ -42,13 +46,13 @@ impl Vitals {
         Vitals {
             figures: Fresh::new(LIFE),
             machine: Fresh::new(MACHINE_LIFE),
-            refuses: AtomicBool::new(false),
+            refuses: Mutex::new(None),
         }
     }
 
     /// Whether the database took what was written last.
-    pub(super) fn note_refusal(&self, refuses: bool) {
-        self.refuses.store(refuses, Ordering::Relaxed);
+    pub(super) fn note_refusal(&self, refusal: Option<Refusal>) {
+        *self.refuses.lock().unwrap_or_else(PoisonError::into_inner) = refusal;
     }
 }
 
@@ -62,7 +66,11 @@ impl Service {
     /// What is known now. A database that can be read and not written is as good as away: nothing could be accepted.
     pub async fn figures(self: &Arc<Service>) -> Figures {
         let seen = self.readable().await;
-        if self.vitals.refuses.load(Ordering::Relaxed) { seen.without_writes() } else { seen }
+        let refusal = self.vitals.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match refusal {
+            Some(Refusal(why)) => seen.without_writes(why.as_deref()),
+            None => seen,
+        }
     }
 
     /// The same as far as reading tells.
@@ -92,9 +100,22 @@ impl Service {
             Ok(Ok((ms, stored))) => (Answer::Answers { ms }, Some(stored)),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "the database does not answer");
-                (Answer::Silent { why: "it refuses, or the connection failed".to_owned() }, None)
+                let known = match &error {
+                    calsync_engine::EngineError::Store(error) => self.reason(error),
+                    _ => None,
+                };
+                let why = known.unwrap_or_else(|| "it refuses, or the connection failed".to_owned());
+                (Answer::Silent { why }, None)
             }
             Err(_) => (silent(), None),
+        }
+    }
+
+    /// Why a database is not available, where that may be repeated: what a file says names no server, no user and no password.
+    pub(super) fn reason(&self, error: &StoreError) -> Option<String> {
+        match error {
+            StoreError::Unavailable(words) if self.settings.database.file().is_some() => Some(words.clone()),
+            _ => None,
         }
     }
 

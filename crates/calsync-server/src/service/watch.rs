@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Service;
+use super::vitals::Refusal;
 use messages::Sent;
 use without::Without;
 
@@ -137,13 +138,16 @@ impl Watcher {
         // It can be read; whether it can be written this tells, each time.
         let kept = match timeout(WRITES_WITHIN, self.keep(service)).await {
             Ok(kept) => kept,
-            Err(_) => Err(StoreError::Unavailable("no answer in time".to_owned())),
+            Err(_) => Err(StoreError::Unavailable("there was no answer in time".to_owned())),
         };
-        let refuses = matches!(kept, Err(StoreError::Unavailable(_)));
-        service.vitals.note_refusal(refuses);
-        if refuses {
+        let refusal = match &kept {
+            Err(error @ StoreError::Unavailable(_)) => Some(Refusal(service.reason(error))),
+            _ => None,
+        };
+        service.vitals.note_refusal(refusal.clone());
+        if let Some(Refusal(why)) = refusal {
             self.working_since = Instant::now();
-            self.without.look(service, &figures.without_writes(), self.lease.is_some()).await;
+            self.without.look(service, &figures.without_writes(why.as_deref()), self.lease.is_some()).await;
             return;
         }
         self.without.over(service).await;

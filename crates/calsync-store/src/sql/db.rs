@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use calsync_core::ids::CalendarId;
 use calsync_core::ports::StoreError;
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection, Transaction};
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::copy;
 use super::lite::{self, Lite};
@@ -24,7 +24,7 @@ pub(super) enum Db {
 /// A transaction: writing (from `Db::begin`) or a consistent view (from `Db::snapshot`). Dropped without `commit`, it
 /// leaves nothing behind.
 pub(super) enum Tx {
-    Lite(Transaction<'static, Sqlite>),
+    Lite(lite::Tx),
     Pg(pg::Tx),
 }
 
@@ -56,7 +56,7 @@ impl Db {
     /// Begins to read: every statement sees the same moment.
     pub(super) async fn snapshot(&self) -> Result<Tx, StoreError> {
         match self {
-            Db::Lite(lite) => lite.readers.begin().await.map(Tx::Lite).map_err(lite::error),
+            Db::Lite(lite) => lite.snapshot().await.map(Tx::Lite),
             Db::Pg(pg) => pg.snapshot().await.map(Tx::Pg),
         }
     }
@@ -65,7 +65,7 @@ impl Db {
     pub(super) async fn all(&self, sql: &'static str, vals: Vec<Val>) -> Result<Vec<Row>, StoreError> {
         match self {
             Db::Lite(lite) => {
-                let mut connection = lite.readers.acquire().await.map_err(lite::error)?;
+                let mut connection = lite.reader().await?;
                 lite::all(&mut connection, sql, vals).await
             }
             Db::Pg(pg) => pg.all(sql, vals).await,
@@ -81,7 +81,7 @@ impl Db {
                 let nothing = rows.first().into_iter().flatten().map(Val::nothing_like).collect();
                 rows.resize(rows.len().next_power_of_two(), nothing);
                 let sql = bulk.values(rows.len(), columns);
-                let mut connection = lite.readers.acquire().await.map_err(lite::error)?;
+                let mut connection = lite.reader().await?;
                 // The text is made of our own constants and placeholders.
                 lite::all(&mut connection, AssertSqlSafe(sql), rows.into_iter().flatten().collect()).await
             }
@@ -102,10 +102,7 @@ impl Db {
     /// One statement as a transaction of its own; how many rows it changed.
     pub(super) async fn exec(&self, sql: &'static str, vals: Vec<Val>) -> Result<u64, StoreError> {
         match self {
-            Db::Lite(lite) => {
-                let mut connection = lite.writer.acquire().await.map_err(lite::error)?;
-                lite::exec(&mut connection, sql, vals).await
-            }
+            Db::Lite(lite) => lite.exec(sql, vals).await,
             Db::Pg(pg) => pg.exec(sql, vals).await,
         }
     }
@@ -288,7 +285,7 @@ impl Tx {
     /// Makes it so, durably.
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Tx::Lite(tx) => tx.commit().await.map_err(lite::error),
+            Tx::Lite(tx) => tx.commit().await,
             Tx::Pg(tx) => tx.commit().await,
         }
     }

@@ -1,8 +1,10 @@
 //! The SQLite dialect: opening a file, its one writer and few readers, its words for types, the statements that only it
 //! spells this way, and what its error codes mean to a person. Decides nothing about the data.
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use calsync_core::ports::StoreError;
@@ -10,10 +12,15 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
+use sqlx::pool::PoolConnection;
 use sqlx::{Row as _, SqlSafeStr, Sqlite, SqliteConnection, Transaction, TypeInfo, ValueRef};
 
 use super::leases::claim_due;
 use super::value::{Cell, Row, Val};
+
+mod place;
+
+use place::Place;
 
 /// How long a statement waits for another process that is writing.
 const BUSY: Duration = Duration::from_secs(5);
@@ -59,6 +66,36 @@ pub(super) struct Lite {
     /// One connection: SQLite lets one write at a time, and a queue here is fairer than its retries.
     pub(super) writer: SqlitePool,
     pub(super) readers: SqlitePool,
+    place: Arc<Place>,
+}
+
+/// A transaction: it writes (from `Lite::begin`), or sees one moment (from `Lite::snapshot`).
+pub(super) struct Tx {
+    tx: Transaction<'static, Sqlite>,
+    /// Where what it wrote must be found.
+    writes_to: Option<Arc<Place>>,
+}
+
+impl Tx {
+    /// Makes it so, durably: in the files that stand where the database is.
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        self.tx.commit().await.map_err(error)?;
+        self.writes_to.map_or(Ok(()), |place| place.check_written())
+    }
+}
+
+impl Deref for Tx {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.tx
+    }
 }
 
 /// Whether a database that is not there may be made.
@@ -97,18 +134,53 @@ impl Lite {
             let whole = !connection.is_in_transaction();
             Box::pin(async move { Ok(whole) })
         });
+        let opened: Arc<OnceLock<Arc<Place>>> = Arc::default();
+        let known = opened.clone();
+        let writer = writer.after_connect(move |_, _| {
+            known.get().into_iter().for_each(|place| place.forget_log());
+            Box::pin(async { Ok(()) })
+        });
         let writer = connect(writer, writing).await?;
+        let standing = Place::of(&file)?;
+        let place = opened.get_or_init(|| Arc::new(standing)).clone();
         let readers = pool.max_connections(READERS).idle_timeout(READER_IDLE);
-        Ok(Lite { writer, readers: readers.connect_lazy_with(reading) })
+        Ok(Lite { writer, readers: readers.connect_lazy_with(reading), place })
     }
 
     /// Begins to write. From here on nobody else does.
-    pub(super) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(error)
+    pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
+        self.place.check()?;
+        let tx = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(error)?;
+        self.place.check_log()?;
+        Ok(Tx { tx, writes_to: Some(self.place.clone()) })
+    }
+
+    /// Begins to read: every statement sees the same moment.
+    pub(super) async fn snapshot(&self) -> Result<Tx, StoreError> {
+        self.place.check()?;
+        let tx = self.readers.begin().await.map_err(error)?;
+        Ok(Tx { tx, writes_to: None })
+    }
+
+    /// A connection that reads.
+    pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        self.place.check()?;
+        self.readers.acquire().await.map_err(error)
+    }
+
+    /// Runs a statement as a transaction of its own; how many rows it changed.
+    pub(super) async fn exec(&self, sql: &'static str, vals: Vec<Val>) -> Result<u64, StoreError> {
+        self.place.check()?;
+        let mut connection = self.writer.acquire().await.map_err(error)?;
+        self.place.check_log()?;
+        let changed = exec(&mut connection, sql, vals).await?;
+        self.place.check_written()?;
+        Ok(changed)
     }
 
     /// Grows whenever another process has changed the file, and never by what this one writes.
     pub(super) async fn changes_of_others(&self) -> Result<i64, StoreError> {
+        self.place.check()?;
         let mut connection = self.writer.acquire().await.map_err(error)?;
         let rows = all(&mut connection, "PRAGMA data_version", Vec::new()).await?;
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())

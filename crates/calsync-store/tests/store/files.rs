@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, Executor};
 
 use crate::lite::url;
 
-async fn raw(dir: &tempfile::TempDir) -> SqliteConnection {
+pub(crate) async fn raw(dir: &tempfile::TempDir) -> SqliteConnection {
     let file = SqliteConnectOptions::new().filename(dir.path().join("data.db"));
     file.busy_timeout(Duration::from_millis(1)).connect().await.unwrap()
 }

@@ -7,6 +7,7 @@ mod crash;
 mod files;
 mod lite;
 mod memory;
+mod moved;
 mod pg;
 mod seeds;
 mod throughput;
