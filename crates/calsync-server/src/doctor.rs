@@ -10,6 +10,7 @@ use std::path::Path;
 
 use calsync_core::ports::Clock;
 
+use crate::alerting;
 use crate::checks::{Check, Findings};
 use crate::config::{self, Loaded, Settings, Sources};
 use crate::reach::Looker;
@@ -19,6 +20,7 @@ pub fn configuration(file: Option<&Path>, findings: &mut Findings) -> Option<Loa
     match Sources::from_system(file).and_then(|sources| config::load(&sources)) {
         Ok(loaded) => {
             findings.extend(judge::configuration(&loaded));
+            findings.extend(alerting::unusable(&loaded).as_ref().map(judge::problem));
             Some(loaded)
         }
         Err(problems) => {

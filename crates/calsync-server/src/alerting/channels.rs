@@ -14,7 +14,7 @@ use super::slack::Slack;
 use super::transport::Post;
 use super::webhook::Webhook;
 use super::{Channel, Lookup, PATIENCE, SystemLookup};
-use crate::config::Settings;
+use crate::config::{Loaded, Problem, Settings};
 use crate::system::SystemClock;
 
 /// Why there are no channels although they are configured.
@@ -40,6 +40,32 @@ pub enum NoChannels {
     /// The client for webhooks cannot be made.
     #[error("no HTTP client can be made: {0}")]
     Client(#[from] reqwest::Error),
+}
+
+impl NoChannels {
+    /// As a problem of the configuration that they were to be made from.
+    fn problem(&self, loaded: &Loaded) -> Problem {
+        let (key, value, message) = match self {
+            NoChannels::Authority { path, why } => {
+                ("smtp.ca_file", Some(path.display().to_string()), why.clone())
+            }
+            other => ("alerts", None, other.to_string()),
+        };
+        let problem = Problem::new(key, message);
+        let problem = match value {
+            Some(value) => problem.with_value(&value),
+            None => problem,
+        };
+        match loaded.effective.iter().find(|setting| setting.key.path() == key) {
+            Some(setting) => problem.at(&setting.origin),
+            None => problem,
+        }
+    }
+}
+
+/// What keeps `serve` from starting with these settings, found as `serve` finds it: by making the channels.
+pub fn unusable(loaded: &Loaded) -> Option<Problem> {
+    Channels::from_settings(&loaded.settings).err().map(|error| error.problem(loaded))
 }
 
 /// One channel.

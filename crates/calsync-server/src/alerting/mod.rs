@@ -18,7 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use calsync_core::alert::{Again, AlertMessage};
 
-pub use channels::{Channels, Named, NoChannels};
+pub use channels::{Channels, Named, NoChannels, unusable};
 pub use resolver::{Lookup, SystemLookup};
 
 /// No try takes longer, from the look-up of the name to the last word of the answer.

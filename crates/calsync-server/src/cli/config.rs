@@ -7,6 +7,7 @@ use serde_json::json;
 use super::args::ConfigCommand;
 use super::context;
 use super::exit::{Exit, Failure};
+use crate::alerting;
 use crate::config::{self, Loaded, Problems, Sources, docs, show};
 use crate::out::{Format, Out};
 
@@ -37,7 +38,12 @@ pub fn run(command: &ConfigCommand, file: Option<&Path>, out: Out) -> Result<Exi
 }
 
 fn check(file: Option<&Path>, out: Out) -> Result<Exit, Failure> {
-    match Sources::from_system(file).and_then(|sources| config::load(&sources)) {
+    let loaded = Sources::from_system(file).and_then(|sources| config::load(&sources));
+    let usable = loaded.and_then(|loaded| match alerting::unusable(&loaded) {
+        Some(problem) => Err(Problems(vec![problem])),
+        None => Ok(loaded),
+    });
+    match usable {
         Ok(loaded) => {
             let notes = notes(&loaded);
             let read = loaded.file.as_ref().map(|path| path.display().to_string());

@@ -5,7 +5,7 @@ mod google;
 mod microsoft;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Path;
@@ -16,7 +16,8 @@ use axum::routing::{any, get, post};
 use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::{CalendarId, NotificationId};
 use calsync_core::ports::StoreError;
-use calsync_engine::Accepted;
+use calsync_engine::{Accepted, Refusal};
+use tokio::time::{Instant, timeout_at};
 
 use super::client_addr::ClientAddr;
 use super::error::ApiError;
@@ -28,6 +29,10 @@ use crate::telemetry::{Few, NAMED};
 
 /// Seconds after which a provider may try again when its delivery could not be stored here.
 const RETRY_AFTER_STORE: u64 = 5;
+
+/// A provider has its answer within this time: Microsoft counts whatever takes longer than three seconds as lost. While the database
+/// hangs or is locked, that is a 503. What waits in its queue by then may still be stored, and then its next delivery is a duplicate.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(2_500);
 
 /// The routes that need the service.
 pub fn routes(service: Arc<Service>) -> Router {
@@ -72,6 +77,17 @@ async fn elsewhere() -> ApiError {
 /// A path that is no text comes to the checks like any other: it names nothing, and is told so in its turn.
 fn named(calendar: &Result<Path<String>, PathRejection>) -> &str {
     calendar.as_ref().map_or("", |path| path.as_str())
+}
+
+/// Until when a delivery that has arrived is answered. A body that came slowly is not held against it.
+fn answered_by() -> Instant {
+    Instant::now() + ANSWERED_WITHIN
+}
+
+/// What the store says of a delivery, if it says it while the provider waits.
+async fn in_time<T>(until: Instant, judged: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    let late = |_| Refusal::Store(StoreError::Unavailable("it took too long to store it".to_owned()));
+    timeout_at(until, judged).await.map_err(late)?
 }
 
 fn not_stored(error: &StoreError) -> ApiError {

@@ -43,11 +43,7 @@ struct Machine {
 impl Vitals {
     /// Nothing was seen yet.
     pub fn new() -> Vitals {
-        Vitals {
-            figures: Fresh::new(LIFE),
-            machine: Fresh::new(MACHINE_LIFE),
-            refuses: Mutex::new(None),
-        }
+        Vitals { figures: Fresh::new(LIFE), machine: Fresh::new(MACHINE_LIFE), refuses: Mutex::new(None) }
     }
 
     /// Whether the database took what was written last.

@@ -42,6 +42,34 @@ fn every_problem_is_named_at_once_and_the_code_is_3() {
 }
 
 #[test]
+fn a_certificate_for_the_mail_server_that_is_missing_or_none_is_told_before_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("ca.pem");
+    let env = [
+        ("CALENDAR_SYNC__SMTP__HOST", "mail.example.com"),
+        ("CALENDAR_SYNC__SMTP__FROM", "sync@example.com"),
+        ("CALENDAR_SYNC__SMTP__CA_FILE", path.to_str().unwrap()),
+        ("CALENDAR_SYNC__ALERTS__EMAIL", "ada@example.com"),
+    ];
+    for (text, words) in [(None, "No such file"), (Some("no certificate\n"), "no certificate in PEM")] {
+        if let Some(text) = text {
+            std::fs::write(&path, text).unwrap();
+        }
+        let check = run_with(dir.path(), &env, &["config", "check"]).expect(3);
+        for part in ["environment CALENDAR_SYNC__SMTP__CA_FILE: smtp.ca_file = ", "ca.pem", words] {
+            assert!(check.err.contains(part), "{part}\n{}", check.err);
+        }
+        let json = run_with(dir.path(), &env, &["config", "check", "--json"]).expect(3).json();
+        assert_eq!(json["problems"][0]["key"], "smtp.ca_file", "{json}");
+        let looked = run_with(dir.path(), &env, &["doctor", "--json"]).expect(1).json();
+        let told = looked["checks"].as_array().unwrap().iter().find(|check| {
+            check["outcome"] == "failed" && check["detail"].as_str().unwrap().contains("smtp.ca_file")
+        });
+        assert!(told.is_some_and(|check| check["detail"].as_str().unwrap().contains(words)), "{looked:#}");
+    }
+}
+
+#[test]
 fn a_configuration_file_that_is_not_there_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let lost = run(dir.path(), &["--config", "lost.toml", "config", "check"]).expect(3);

@@ -1,12 +1,11 @@
 //! Log files of the running program: every line that the console shows stands in them, or is counted; on a disk that is
 //! full for real, too. The service goes on whatever becomes of them.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::full_disk::{Means, PATH, means};
-use crate::place::{PATIENCE, PROGRAM, Place, Serving, free_address, until};
+use crate::place::{PATIENCE, Place, Serving, free_address, until};
+use crate::small_disk::{SmallDisk, can_mount};
 
 /// A delivery to a calendar that nobody has: it costs a line.
 const STRANGE: &str = r#"{"value":[{"subscriptionId":"nobody","clientState":"knows"}]}"#;
@@ -106,34 +105,17 @@ async fn instances_in_one_directory_have_files_of_their_own() {
     assert!(kept.last().unwrap().contains("calendar-sync has stopped instance="), "{kept:?}");
 }
 
-/// `serve` with its log files on a disk of 256 KiB, which a mount namespace of its own holds.
-async fn on_a_small_disk(place: &Place) -> (Serving, PathBuf) {
-    let inside = place.path("logs");
-    std::fs::create_dir(&inside).unwrap();
-    let script = format!(
-        "mount -t tmpfs -o size=256k,mode=0777 tmpfs {0} || exit 1\n\
-         {PROGRAM} serve & echo $! > pid; wait $!; echo $? > code; exec sleep 60",
-        inside.display()
-    );
-    let mut command = place.command_of(Path::new("unshare"), &["-rm", "sh", "-c", &script]);
-    command.env("PATH", PATH);
-    let mut holder = place.start(command);
-    holder.answers(place).await;
-    let root = PathBuf::from(format!("/proc/{}/root", holder.child.id()));
-    (holder, root.join(inside.strip_prefix("/").unwrap()))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_a_full_disk_the_service_goes_on_and_what_is_missing_is_counted() {
-    let Means::Mount = means() else { return };
+    if !can_mount() {
+        return;
+    }
     let place = place();
-    let (holder, disk) = on_a_small_disk(&place).await;
+    let (small, holder) = SmallDisk::serve(&place, "logs", "256k", "true").await;
     let count = |words: &str| holder.log().matches(words).count();
     talk(&place, 2).await;
     // No file of the log is full yet: none is given up for a new one, so that all can be counted.
-    let filler = disk.join("filler");
-    let mut file = std::fs::File::create(&filler).unwrap();
-    while std::io::Write::write_all(&mut file, &[b'x'; 512]).is_ok() {}
+    small.disk.fill();
     until("it is said", PATIENCE, async || {
         talk(&place, 5).await;
         (count("the log files cannot be written") > 0).then_some(())
@@ -143,8 +125,7 @@ async fn on_a_full_disk_the_service_goes_on_and_what_is_missing_is_counted() {
     talk(&place, 30).await;
     assert_eq!(count("the log files cannot be written"), 1, "said once");
     assert!(holder.log().lines().count() >= broken + 30, "the console goes on");
-    drop(file);
-    std::fs::remove_file(&filler).unwrap();
+    small.disk.make_space();
     let over = "lines of the log are missing from the files";
     until("it is said", PATIENCE, async || {
         talk(&place, 1).await;
@@ -152,18 +133,12 @@ async fn on_a_full_disk_the_service_goes_on_and_what_is_missing_is_counted() {
         (count(over) > 0).then_some(())
     })
     .await;
-    let pid = std::fs::read_to_string(place.path("pid")).unwrap();
-    assert!(Command::new("kill").args(["-TERM", pid.trim()]).status().unwrap().success());
-    let code = until("it has ended", PATIENCE, async || {
-        std::fs::read_to_string(place.path("code")).ok().filter(|code| !code.is_empty())
-    })
-    .await;
-    assert_eq!(code.trim(), "0", "{}", holder.log());
+    small.stop(&holder).await;
     assert_eq!(count(over), 1, "said once");
     let said = said(&holder);
     let line = said.iter().find(|line| line.contains(over)).unwrap();
     let missing: usize = line.rsplit_once("lines=").unwrap().1.trim().parse().unwrap();
-    let kept = lines_of(&disk, "calendar-sync.log");
+    let kept = lines_of(&small.disk.0, "calendar-sync.log");
     println!("{} said, {} kept, {missing} counted as missing", said.len(), kept.len());
     assert_eq!(said.len(), kept.len() + missing, "each line is there or counted");
     assert!(kept.iter().all(|line| line.starts_with("2")), "no half lines");

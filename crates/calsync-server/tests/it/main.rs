@@ -38,6 +38,7 @@ mod redis_troubles;
 mod removal;
 mod rollout;
 mod secret;
+mod small_disk;
 mod traces;
 mod upkeep;
 mod verification;

@@ -110,6 +110,12 @@ impl Place {
         self.env.insert(format!("CALENDAR_SYNC__{key}"), value.to_string());
     }
 
+    /// Its database is a file somewhere else from now on.
+    pub(crate) fn move_database(&mut self, file: &Path) {
+        self.url = format!("sqlite://{}", file.display());
+        self.set("DATABASE__URL", self.url.clone());
+    }
+
     /// Providers reach it: it may ask for push.
     pub(crate) fn make_public(&mut self) {
         self.set("SERVER__PUBLIC_URL", format!("http://{}", self.address));

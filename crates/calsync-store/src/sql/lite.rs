@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use calsync_core::ports::StoreError;
 use sqlx::Connection as _;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
-use sqlx::pool::PoolConnection;
 use sqlx::{Row as _, SqlSafeStr, Sqlite, SqliteConnection, Transaction, TypeInfo, ValueRef};
 
 use super::leases::claim_due;

@@ -57,7 +57,8 @@ async fn a_file_that_was_renamed_takes_nothing_until_it_is_back() {
         let (dir, store) = opened().await;
         let turn = |from: &str, to: &str| {
             for name in names {
-                std::fs::rename(at(&dir, &format!("{from}{name}")), at(&dir, &format!("{to}{name}"))).unwrap();
+                std::fs::rename(at(&dir, &format!("{from}{name}")), at(&dir, &format!("{to}{name}")))
+                    .unwrap();
             }
         };
         turn("", "away-");
@@ -76,8 +77,7 @@ async fn a_directory_that_was_renamed_takes_nothing_until_it_is_back() {
     let outer = tempfile::tempdir().unwrap();
     let (inner, aside) = (at(&outer, "data"), at(&outer, "aside"));
     std::fs::create_dir(&inner).unwrap();
-    let store =
-        SqlStore::open(&format!("sqlite:{}/data.db", inner.display()), Migrate::Run).await.unwrap();
+    let store = SqlStore::open(&format!("sqlite:{}/data.db", inner.display()), Migrate::Run).await.unwrap();
     std::fs::rename(&inner, &aside).unwrap();
     assert!(refuses_writes(&store).await.contains("moved or removed"));
     std::fs::rename(&aside, &inner).unwrap();

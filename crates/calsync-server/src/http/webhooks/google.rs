@@ -12,7 +12,7 @@ use calsync_core::ids::CalendarId;
 use calsync_engine::{Accepted, Refusal};
 use calsync_providers::google::notification;
 
-use super::{Receipt, Refused, named, not_stored, refuse};
+use super::{Receipt, Refused, answered_by, in_time, named, not_stored, refuse};
 use crate::http::{ApiError, ClientAddr, capped};
 use crate::metrics::Outcome;
 use crate::service::Service;
@@ -47,7 +47,8 @@ async fn receive(
     })?;
     // Something that is no id of ours names nothing that exists.
     let calendar: CalendarId = calendar.parse().map_err(|_| ApiError::not_found())?;
-    match service.engine.accept_notification(ProviderKind::Google, calendar, claim).await {
+    let judged = service.engine.accept_notification(ProviderKind::Google, calendar, claim);
+    match in_time(answered_by(), judged).await {
         Ok(accepted) => {
             if accepted != Accepted::Duplicate {
                 service.wake();

@@ -17,7 +17,7 @@ use calsync_engine::{Accepted, Followup, Refusal};
 use calsync_providers::microsoft::notification;
 use futures_util::{StreamExt, stream};
 
-use super::{Receipt, Refused, named, not_stored, refuse};
+use super::{Receipt, Refused, answered_by, in_time, named, not_stored, refuse};
 use crate::http::{ApiError, ClientAddr, capped};
 use crate::metrics::Outcome;
 use crate::service::Service;
@@ -160,7 +160,9 @@ async fn receive(
     let empty = read.items.is_empty() && read.unreadable == 0;
     // Something that is no id of ours names nothing that exists.
     let Ok(calendar) = calendar.parse::<CalendarId>() else { return Err(ApiError::forbidden().into()) };
-    let judge = |item| service.engine.accept_delivery(ProviderKind::Microsoft, calendar, item);
+    let until = answered_by();
+    let judge =
+        |item| in_time(until, service.engine.accept_delivery(ProviderKind::Microsoft, calendar, item));
     accept(read.items, judge, &mut tally).await;
     tally.unreadable = read.unreadable;
     tally.say(calendar);

@@ -5,6 +5,7 @@
 
 mod amiss;
 mod fleet;
+mod gone;
 mod outage;
 mod table;
 
