@@ -120,6 +120,29 @@ fn a_rule_is_trusted_until_its_next_look_and_given_time_when_something_is_outsta
     }
 }
 
+/// What was known of other calendars, of a time before, or before a reading says nothing any more.
+#[test]
+fn what_is_over_is_not_held_against_a_rule() {
+    use SourceSeen::{NotLooked, Read, Unreadable};
+    use TargetSeen::{Done, NotTried};
+    let first = (0, seen(Read(at(0)), Done, Some(360)));
+    let read_since =
+        after(&[(90, seen(Unreadable, Done, None)), (95, seen(NotLooked(Some(at(93))), Done, None))]);
+    assert_eq!((read_since.standing, read_since.since), (Standing::Right, at(95)));
+    let elsewhere = Seen { target: SOURCE, ..seen(Read(at(9)), NotTried, Some(360)) };
+    let refused = (0, seen(Read(at(0)), TargetSeen::Refused, Some(360)));
+    assert_eq!(
+        after(&[refused, (9, elsewhere)]).standing,
+        Standing::Waiting,
+        "another target refused nothing"
+    );
+    assert_eq!(after(&[first, (9, elsewhere)]).right_at, None, "and was never right");
+    let overdue = after(&[(30, seen(Read(at(30)), Done, Some(20)))]);
+    assert_eq!(overdue.promised_until, Some(at(40)), "a look that was due counts from now");
+    let older = after(&[(9, seen(Read(at(9)), Done, None)), (10, seen(Read(at(5)), Done, None))]);
+    assert_eq!(older.right_at, Some(at(9)), "a reading that began before says nothing new");
+}
+
 /// With hundreds of blocks in each, steps take long: the next one does, too.
 #[test]
 fn who_is_slow_is_given_more_time() {
@@ -183,7 +206,9 @@ fn a_change_happened_when_its_provider_says_so_within_reason() {
     let told = [at(97), at(98)];
     let announced = Look { told: &told, ..changes };
     let ahead = [at(120)];
-    let rows: [(&str, Option<i64>, Look<'_>, Option<i64>); 12] = [
+    let long_ago = [at(10), at(97)];
+    let reversed = Look { since: Some(at(200)), told: &told, ..changes };
+    let rows: [(&str, Option<i64>, Look<'_>, Option<i64>); 14] = [
         ("told by the provider", Some(95), changes, Some(95)),
         ("found by a full reading", Some(95), all, Some(95)),
         ("just before the last look, which did not show it", Some(85), changes, Some(85)),
@@ -195,6 +220,8 @@ fn a_change_happened_when_its_provider_says_so_within_reason() {
         ("older than can be believed, and announced", Some(10), announced, Some(97)),
         ("what the window slid to", Some(10), all, None),
         ("what the window slid to, and something was announced", Some(10), Look { told: &told, ..all }, None),
+        ("announced long before the last look", None, Look { told: &long_ago, ..changes }, Some(80)),
+        ("the last look lies ahead: a clock was set back", None, reversed, Some(100)),
         ("a first reading", Some(95), Look { since: None, ..changes }, None),
     ];
     for (what, updated, look, expected) in rows {
@@ -205,7 +232,8 @@ fn a_change_happened_when_its_provider_says_so_within_reason() {
     assert_eq!((of(announced), of(changes), of(Look { told: &told, ..all })), (Some(at(97)), None, None));
     // An occurrence that was moved: its block is known by the series. The earliest of several counts.
     let moved = |id: &str, minute| event(id, Series::Occurrence { master: "s".into() }, Some(at(minute)));
-    let delta = MirrorDelta { created: vec![moved("a", 97), moved("b", 96)], ..MirrorDelta::default() };
+    let created = vec![moved("a", 97), moved("b", 96), moved("c", 98)];
+    let delta = MirrorDelta { created, ..MirrorDelta::default() };
     assert_eq!(Origins::of(&delta, &changes).get(&"s".into()), Some(at(96)));
 }
 
@@ -234,6 +262,13 @@ fn the_table_of_quantiles() {
     );
     let year = of(&[365 * 86_400_000]).p50_ms.unwrap();
     assert!(year > 86_400_000, "the last bucket is longer than a day: {year}");
+    assert_eq!(tally(&[delay(365 * 86_400_000)])[0].bucket, BUCKETS - 1, "and there is none beyond");
+    // What another version wrote down, or somebody asks for in jest.
+    let odd: Delays = [(u8::MAX, 1)].into_iter().collect();
+    assert_eq!(odd.quantile_ms(50), Some(year));
+    let few = delays(&[0, 1_000]);
+    assert_eq!((few.quantile_ms(0), few.quantile_ms(255)), (few.quantile_ms(1), few.quantile_ms(100)));
+    assert_eq!((few.quantile_ms(0), few.quantile_ms(100)), (Some(100), Some(1_200)));
 }
 
 proptest! {

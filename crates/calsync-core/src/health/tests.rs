@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::freshness::{Freshness, Standing};
 use crate::ids::{CalendarId, RuleId};
+use crate::subscription::SubscriptionStatus;
 use crate::time::Ts;
 
 /// A quiet day.
@@ -218,6 +219,8 @@ fn work_and_providers() {
         (calls(100, 0, 9), &[]),
         (calls(100, 0, 10), &["provider_throttled"]),
         (calls(1_000, 0, 99), &[]),
+        // Half of a handful is no quota that is used up.
+        (calls(10, 0, 9), &[]),
         (calls(0, 0, 0), &[]),
     ] {
         check(&figures, Healthy, told);
@@ -257,6 +260,15 @@ fn what_could_be_better_is_said() {
     };
     assert_eq!((said(slow(5_000)), said(slow(5_001))), (0, 1));
     assert_eq!(said(channels(99, 99, 1)), 1);
+    assert_eq!(said(Stored { push_wanted: false, ..channels(99, 99, 1) }), 0, "nobody wants one");
+    let out_of_use = |active: u64, count: u64| {
+        let one = |status, count| SubscriptionCensus { provider: ProviderKind::Google, status, count };
+        let census = vec![one(SubscriptionStatus::Active, active), one(SubscriptionStatus::Expired, count)];
+        Stored { census, ..channels(active, active, 0) }
+    };
+    for (active, count, recommended) in [(1, 1_000, 0), (1, 1_001, 1), (200, 2_000, 0), (200, 2_001, 1)] {
+        assert_eq!(said(out_of_use(active, count)), recommended, "{count} beside {active}");
+    }
 }
 
 fn at(secs: i64) -> Ts {
@@ -288,6 +300,11 @@ fn worse_soon_and_better_later() {
     // On the way down through degraded it is critical as soon as it would have been.
     let through = [vec![(10, Degraded), (15, Degraded), (20, Critical)], critical(25, 30)].concat();
     assert_eq!(lived(&through), [(25, Critical)]);
+    // Worse for a moment, then better for a moment: neither lasts because of the other.
+    let across = [vec![(300, Healthy), (305, Critical), (310, Healthy)], healthy(315, 400)].concat();
+    let around =
+        |seen: &[(i64, Level)]| lived(&[vec![(0, Degraded), (15, Degraded)], seen.to_vec()].concat());
+    assert_eq!(around(&across), [(15, Degraded)], "what was seen the other way does not count");
     // From critical to degraded is better, too.
     let halfway = [critical(10, 100), (100..300).step_by(5).map(|s| (s, Degraded)).collect()].concat();
     assert_eq!(lived(&halfway), [(25, Critical), (220, Degraded)]);
@@ -301,6 +318,24 @@ fn what_swings_every_minute_changes_seldom() {
     let quarter = |n: i64| if n % 2 == 0 { Critical } else { Healthy };
     let day: Vec<_> = (0..86_400).step_by(10).map(|s| (s, quarter(s / 900))).collect();
     assert!(lived(&day).len() <= 8, "{:?}", lived(&day));
+}
+
+/// How long it was well for before that is believed, after it became worse at these seconds, each for a minute.
+fn believed_after(worse: &[i64]) -> i64 {
+    let looks = (0..worse.last().unwrap() + 8_000).step_by(5);
+    let level = |s: i64| if worse.iter().any(|at| (*at..at + 60).contains(&s)) { Critical } else { Healthy };
+    let seen: Vec<_> = looks.map(|s| (s, level(s))).collect();
+    let (at, level) = *lived(&seen).last().unwrap();
+    assert_eq!(level, Healthy);
+    at - worse.last().unwrap() - 60
+}
+
+#[test]
+fn swings_are_forgotten_after_two_hours() {
+    assert_eq!(believed_after(&[0]), 120);
+    assert_eq!(believed_after(&[0, 3_000]), 240);
+    assert_eq!(believed_after(&[0, 3_000, 6_000]), 480);
+    assert_eq!(believed_after(&[0, 3_000, 6_000, 20_000]), 120, "that was long ago");
 }
 
 #[test]
