@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::block::CalendarRef;
+use crate::cursor_loss::CursorLosses;
 use crate::ids::{AccountId, CalendarId, UserId};
 use crate::time::{Ts, Window};
 use crate::zone;
@@ -156,6 +157,9 @@ pub struct Calendar {
     pub push_unsupported: bool,
     /// No channel is opened for it before.
     pub watch_after: Ts,
+    /// When its cursor was refused lately.
+    #[serde(default)]
+    pub cursor_losses: CursorLosses,
     /// The rollout flags let it push, when they were last gone through. In doubt they are asked again.
     pub push_admitted: bool,
     /// When a delivery last led to a sync.
@@ -210,6 +214,7 @@ impl Calendar {
             missing: false,
             push_unsupported: false,
             watch_after: Ts::from_secs(0),
+            cursor_losses: CursorLosses::default(),
             push_admitted: true,
             webhook_last_activity: None,
             webhook_failure_streak: 0,

@@ -9,6 +9,8 @@ use crate::time::Ts;
 /// A change that a look found first is missed if no delivery follows within this time. Microsoft gives itself up to three
 /// minutes for calendars (microsoft.md §8.6); Google takes seconds.
 pub const GRACE: SignedDuration = SignedDuration::from_mins(4);
+/// Who found a change and who received the delivery may be two machines.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(30);
 /// So many changes are remembered, those before count less and less.
 const REMEMBERED: u32 = 64;
 /// A look that finds more changes than this weighs as if it had found so many: one lost delivery may have told of them all.
@@ -73,7 +75,8 @@ impl Delivery {
         // A stamp from the future was made by a clock that was wrong.
         let heard_at = look.heard_at.filter(|at| *at <= look.began_at.plus(GRACE));
         if let Some(open) = self.unannounced {
-            let in_time = |at: &Ts| *at >= open.found_at && *at <= open.found_at.plus(GRACE);
+            let from = open.found_at.minus(CLOCKS_APART);
+            let in_time = |at: &Ts| *at >= from && *at <= open.found_at.plus(GRACE);
             let told = look.told.iter().chain(&heard_at).any(in_time);
             // From the future: the clock that wrote it was wrong, and it will never come true.
             let absurd = open.found_at > look.began_at.plus(GRACE);

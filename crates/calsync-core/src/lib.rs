@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod block;
 pub mod calendar;
+pub mod cursor_loss;
 pub mod delivery;
 pub mod echo;
 pub mod event;

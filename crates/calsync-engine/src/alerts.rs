@@ -2,13 +2,18 @@
 
 use calsync_core::alert::{Alert, AlertKind};
 use calsync_core::calendar::{Account, Calendar};
+use calsync_core::cursor_loss::{CursorLosses, TOLD_FROM};
 use calsync_core::hold::Hold;
-use calsync_core::ids::CalendarId;
+use calsync_core::ids::{AccountId, CalendarId};
 use calsync_core::ports::{ProviderError, StoreError};
 use calsync_core::subscription::{FailureStep, Subscription, SubscriptionStatus, Verdict, failure_step};
 use calsync_core::time::Ts;
+use jiff::SignedDuration;
 
 use crate::Engine;
+
+/// An alert that was seen again within this time is looked at later.
+const SETTLED_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 impl Engine {
     async fn open(
@@ -68,6 +73,25 @@ impl Engine {
         self.open(AlertKind::CalendarUnreadable, calendar.id.to_string(), message, action).await
     }
 
+    /// One whose cursor is refused again and again is told of, until it has not been for a day.
+    pub(crate) async fn heed_cursor(
+        &self,
+        calendar: CalendarId,
+        losses: &CursorLosses,
+    ) -> Result<(), StoreError> {
+        if losses.are_too_many() {
+            let message = format!(
+                "The provider of calendar {calendar} refused to tell what has changed there, {TOLD_FROM} times within a day. \
+                 All of the calendar is read instead, each time."
+            );
+            let action = "Nothing is missed, but each look takes longer and costs more calls. If it goes on for days: \
+                          calendar-sync calendars disable, then enable it again."
+                .to_owned();
+            return self.open(AlertKind::CursorLost, calendar.to_string(), message, action).await;
+        }
+        if losses.are_over() { self.resolve(AlertKind::CursorLost, calendar).await } else { Ok(()) }
+    }
+
     pub(crate) async fn alert_failing(&self, channel: &Subscription) -> Result<(), StoreError> {
         let message = format!(
             "The push channel of calendar {} has failed {} times in a row. The calendar is polled meanwhile.",
@@ -108,29 +132,57 @@ impl Engine {
         }
     }
 
-    /// A channel may be well again without a run that saw it (it was renewed, or confirmed), or nobody wants one any more: what
-    /// is open about it is over.
-    pub(crate) async fn resolve_recovered(&self, until: Ts) -> Result<(), StoreError> {
+    /// What is open though it is over, because whoever ended it could not see that (the calendar was disabled, a worker died
+    /// between an alert and its reason, a channel was confirmed without a run) is resolved.
+    pub(crate) async fn resolve_settled(&self, until: Ts) -> Result<(), StoreError> {
+        // What was just opened may not have its reason written down yet.
+        let opened_before = self.clock.now().minus(SETTLED_AFTER);
         for alert in self.store.open_alerts().await? {
             if self.round_is_over(until) {
                 return Ok(());
             }
-            let kind = AlertKind::parse(&alert.kind).filter(|kind| {
-                matches!(kind, AlertKind::SubscriptionFailing | AlertKind::SubscriptionSuspended)
-            });
-            let (Some(kind), Ok(id)) = (kind, alert.subject.parse::<CalendarId>()) else { continue };
-            let wants_one =
-                |c: &Calendar| c.sync_enabled && c.webhook_enabled && c.push_admitted && !c.missing;
-            let wanted = self.store.calendar(id).await?.as_ref().is_some_and(wants_one);
-            let all = if wanted { self.store.subscriptions(id).await? } else { Vec::new() };
-            let active = all.iter().find(|s| s.status == SubscriptionStatus::Active);
-            let well =
-                active.is_some_and(|s| kind == AlertKind::SubscriptionSuspended || !fails(s.failure_count));
-            if well || !wanted {
-                self.resolve(kind, id).await?;
+            let Some(kind) = AlertKind::parse(&alert.kind) else { continue };
+            if alert.last_seen <= opened_before && self.is_settled(kind, &alert.subject).await? {
+                self.store.resolve_alert(&alert.kind, &alert.subject, self.clock.now()).await?;
             }
         }
         Ok(())
+    }
+
+    async fn is_settled(&self, kind: AlertKind, subject: &str) -> Result<bool, StoreError> {
+        if kind == AlertKind::AccountNeedsReconnect {
+            // Connecting it again resolves it at once.
+            let Ok(id) = subject.parse::<AccountId>() else { return Ok(false) };
+            return Ok(self.store.credentials(id).await?.is_none());
+        }
+        let Ok(id) = subject.parse::<CalendarId>() else { return Ok(false) };
+        let Some(calendar) = self.store.calendar(id).await? else { return Ok(true) };
+        Ok(match kind {
+            AlertKind::SubscriptionFailing | AlertKind::SubscriptionSuspended => {
+                self.channel_settled(kind, &calendar).await?
+            }
+            AlertKind::DeletionsHeld => {
+                let state = self.store.user_state(calendar.user).await?;
+                !calendar.sync_enabled || state.is_none_or(|s| s.holds.iter().all(|h| h.target != id))
+            }
+            AlertKind::WritesRefused => {
+                let state = self.store.user_state(calendar.user).await?;
+                !calendar.sync_enabled || state.is_none_or(|s| s.waiting_writes.iter().all(|w| w.0 != id))
+            }
+            AlertKind::PlanRefused => !calendar.sync_enabled || !calendar.plan_due,
+            AlertKind::CalendarUnreadable => !calendar.sync_enabled || calendar.webhook_failure_streak == 0,
+            AlertKind::CursorLost => !calendar.sync_enabled || calendar.cursor_losses.are_over(),
+            _ => false,
+        })
+    }
+
+    async fn channel_settled(&self, kind: AlertKind, c: &Calendar) -> Result<bool, StoreError> {
+        if !c.sync_enabled || !c.webhook_enabled || !c.push_admitted || c.missing {
+            return Ok(true);
+        }
+        let all = self.store.subscriptions(c.id).await?;
+        let active = all.iter().find(|s| s.status == SubscriptionStatus::Active);
+        Ok(active.is_some_and(|s| kind == AlertKind::SubscriptionSuspended || !fails(s.failure_count)))
     }
 
     /// A channel is in use again.

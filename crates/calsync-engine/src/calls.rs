@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use calsync_core::block::ObservedBlock;
 use calsync_core::calendar::ListedCalendar;
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
-    BlockPut, Capabilities, ChangePage, ListRequest, ProviderAccount, ProviderError, RenewRequest, Standing,
-    WatchRequest, Watching,
+    BlockPut, Capabilities, ChangePage, ListRequest, ProviderAccount, ProviderError, PutDone, RenewRequest,
+    Standing, WatchRequest, Watching,
 };
 
 /// An account that counts.
@@ -48,7 +47,7 @@ impl ProviderAccount for Counted {
         self.count().list_changes(request).await
     }
 
-    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<ObservedBlock, ProviderError> {
+    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<PutDone, ProviderError> {
         self.count().put_block(calendar, put).await
     }
 

@@ -103,13 +103,15 @@ impl StepShowed {
 
     fn target(&self, state: &UserState, target: &Calendar) -> TargetSeen {
         let tried = self.targets.get(&target.id);
-        let waits = target.plan_due || state.waiting_writes.iter().any(|(id, _)| *id == target.id);
+        let waiting = state.waiting_writes.iter().find(|(id, _)| *id == target.id);
+        // Whatever else was written there: what is left has failed, and its time is running.
+        let put_off = waiting.and_then(|(_, from)| *from).is_some_and(|from| from > self.began_at);
         match tried {
             _ if state.holds.iter().any(|hold| hold.target == target.id) => TargetSeen::Held,
-            _ if !waits => TargetSeen::Done,
+            _ if !target.plan_due && waiting.is_none() => TargetSeen::Done,
             None => TargetSeen::NotTried,
             Some(tried) if tried.refused => TargetSeen::Refused,
-            Some(tried) if tried.blocks > 0 => TargetSeen::Moving,
+            Some(tried) if tried.blocks > 0 && !put_off => TargetSeen::Moving,
             Some(_) => TargetSeen::Waiting,
         }
     }
@@ -128,7 +130,9 @@ impl Engine {
         for (target, tried) in &showed.targets {
             let channel = active_subscription(state, flags, *target);
             let open = channel.zip(tried.wrote_from).filter(|(channel, from)| {
-                channel.created_at <= *from && channel.delivery.unannounced.is_none()
+                // The row is there before the channel is: it stands since the provider's answer.
+                let opened = channel.last_renewal_at.unwrap_or(channel.created_at);
+                opened <= *from && channel.delivery.unannounced.is_none()
             });
             awaited.extend(open.map(|(channel, since)| Awaited { subscription: channel.id, since }));
         }

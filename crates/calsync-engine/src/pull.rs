@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use calsync_core::calendar::{Calendar, Cursor};
+use calsync_core::cursor_loss::CursorSeen;
 use calsync_core::event::{Event, TextPolicy, When};
 use calsync_core::freshness::{self, Origins};
 use calsync_core::hold::{DELETIONS_FREE, DELETIONS_PERCENT};
@@ -58,6 +59,7 @@ struct Reading {
     cursor: Option<Cursor>,
     time_zone: Option<String>,
     began_at: Ts,
+    seen: CursorSeen,
 }
 
 /// What looking at vanished blocks one by one showed.
@@ -132,7 +134,13 @@ impl Engine {
             changes: changes(work, &mirror, &reading, &delta, context.forget_before),
             origins: origins(work, &reading, &delta),
         };
-        let apply = apply(work, reading, delta, self.clock.now());
+        // People are told before it is written down: who dies in between finds the same again.
+        let cursor_losses = work.calendar.cursor_losses.after(reading.seen, reading.began_at);
+        let cursor_losses = Some(cursor_losses).filter(|losses| *losses != work.calendar.cursor_losses);
+        if let Some(losses) = &cursor_losses {
+            self.heed_cursor(work.calendar.id, losses).await?;
+        }
+        let apply = PullApply { cursor_losses, ..apply(work, reading, delta, self.clock.now()) };
         self.store.apply_pull(lease, &apply).instrument(debug_span!("apply")).await?;
         Ok(pulled)
     }
@@ -191,7 +199,8 @@ impl Engine {
         match self.read_pages(lease, work.calendar, ListFrom::Cursor(cursor), account).await {
             // The provider no longer knows where we were: list everything and compare. Nothing is wiped (spec §5).
             Err(EngineError::Provider(e)) if e.class == ErrorClass::CursorExpired => {
-                self.read_everything(lease, work.calendar, account).await
+                let reading = self.read_everything(lease, work.calendar, account).await?;
+                Ok(Reading { seen: CursorSeen::Refused, ..reading })
             }
             other => other,
         }
@@ -230,7 +239,14 @@ impl Engine {
             ListFrom::Start(_) => Listed::Everything(covered),
             ListFrom::Cursor(_) => Listed::Changes,
         };
-        let mut reading = Reading { items: Vec::new(), listed, cursor: None, time_zone: None, began_at };
+        let mut reading = Reading {
+            items: Vec::new(),
+            listed,
+            cursor: None,
+            time_zone: None,
+            began_at,
+            seen: CursorSeen::Kept,
+        };
         let mut page: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let request = ListRequest { calendar: &calendar.remote.calendar, from, page: page.as_deref() };
@@ -345,6 +361,7 @@ fn apply(work: &PullWork<'_>, reading: Reading, delta: MirrorDelta, now: Ts) -> 
         blocks_gone: delta.blocks_gone,
         cursor: reading.cursor,
         full,
+        cursor_losses: None,
         time_zone: reading.time_zone,
         targets,
         at: now,

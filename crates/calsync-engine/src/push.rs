@@ -8,7 +8,7 @@ use calsync_core::calendar::Calendar;
 use calsync_core::ids::CorrelationId;
 use calsync_core::ledger::{Outcome, Settlement, Write, WriteOp};
 use calsync_core::plan::ActionKind;
-use calsync_core::ports::{Asked, BlockPut, Lease, ProviderAccount, ProviderError, PutMode};
+use calsync_core::ports::{Asked, BlockPut, Lease, ProviderAccount, ProviderError, PutDone, PutMode};
 use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
 use tracing::{Instrument, debug_span};
@@ -56,8 +56,18 @@ pub(crate) struct Carried {
 
 /// What became of one write.
 enum Sent {
-    Settled(Outcome, Option<ProviderError>),
+    Settled(Outcome, Answer),
     Stopped(ProviderError),
+}
+
+/// What the provider said to it.
+enum Answer {
+    /// It was done.
+    Written,
+    /// It had been done before.
+    Found,
+    /// Something else.
+    Error(ProviderError),
 }
 
 impl Engine {
@@ -125,8 +135,8 @@ impl Engine {
                     }
                     pushed.account_error = Some(error);
                 }
-                Sent::Settled(outcome, error) => {
-                    pushed.note(&write, &outcome, error, sent_at);
+                Sent::Settled(outcome, answer) => {
+                    pushed.note(&write, &outcome, answer, sent_at);
                     settlements.push(Settlement {
                         target: target.id,
                         correlation: write.correlation,
@@ -144,7 +154,8 @@ impl Engine {
     async fn send(&self, target: &Calendar, write: &Write, account: &dyn ProviderAccount) -> Sent {
         let sent = self.try_to_send(target, write, account).await;
         match &sent {
-            Sent::Settled(outcome, error) => trace::became(Some(outcome), error.as_ref().map(|e| e.class)),
+            Sent::Settled(outcome, Answer::Error(e)) => trace::became(Some(outcome), Some(e.class)),
+            Sent::Settled(outcome, Answer::Written | Answer::Found) => trace::became(Some(outcome), None),
             Sent::Stopped(error) => trace::became(None, Some(error.class)),
         }
         sent
@@ -153,23 +164,25 @@ impl Engine {
     async fn try_to_send(&self, target: &Calendar, write: &Write, account: &dyn ProviderAccount) -> Sent {
         let calendar = target.remote.calendar.as_str();
         let error = match self.call(calendar, write, account).await {
-            Ok(outcome) => return Sent::Settled(outcome, None),
+            Ok((outcome, answer)) => return Sent::Settled(outcome, answer),
             Err(error) => error,
         };
         match after_error(write, &error, self.clock.now()) {
             Next::Stop => Sent::Stopped(error),
-            Next::Settled(outcome) => Sent::Settled(outcome, Some(error)),
+            Next::Settled(outcome) => Sent::Settled(outcome, Answer::Error(error)),
             Next::Look(id) => match account.get_block(calendar, &id).await {
                 Ok(standing) => {
                     let identity = self.identity.for_calendar(&target.remote);
                     let outcome = after_look(write, &error, standing, &identity, self.clock.now());
-                    Sent::Settled(outcome, Some(error))
+                    Sent::Settled(outcome, Answer::Error(error))
                 }
                 Err(error) => match after_error(write, &error, self.clock.now()) {
                     Next::Stop => Sent::Stopped(error),
-                    Next::Settled(outcome @ Outcome::Postponed { .. }) => Sent::Settled(outcome, Some(error)),
+                    Next::Settled(outcome @ Outcome::Postponed { .. }) => {
+                        Sent::Settled(outcome, Answer::Error(error))
+                    }
                     // Neither the write nor the look gave an answer: nothing is known, so nothing is concluded.
-                    _ => Sent::Settled(self.in_doubt(write, &error), Some(error)),
+                    _ => Sent::Settled(self.in_doubt(write, &error), Answer::Error(error)),
                 },
             },
         }
@@ -191,11 +204,11 @@ impl Engine {
         calendar: &str,
         write: &Write,
         account: &dyn ProviderAccount,
-    ) -> Result<Outcome, ProviderError> {
+    ) -> Result<(Outcome, Answer), ProviderError> {
         let (mode, content, marker, repairs) = match &write.op {
             WriteOp::Delete { id, version } => {
                 account.delete_block(calendar, id, version.as_deref()).await?;
-                return Ok(Outcome::Removed { id: id.clone() });
+                return Ok((Outcome::Removed { id: id.clone() }, Answer::Written));
             }
             WriteOp::Create { id, content, marker, repairs, .. } => {
                 (PutMode::Create(id.clone()), content, marker, *repairs)
@@ -211,9 +224,10 @@ impl Engine {
             idempotency_key: idempotency_key(write),
             asked: if write.attempts > 0 { Asked::Again } else { Asked::First },
         };
-        let block = account.put_block(calendar, &put).await?;
+        let PutDone { block, written } = account.put_block(calendar, &put).await?;
+        let answer = if written { Answer::Written } else { Answer::Found };
         let (wrote, span, at) = (content.fingerprint(), content.span, self.clock.now());
-        Ok(Outcome::Stored { block, wrote, span, repairs, at })
+        Ok((Outcome::Stored { block, wrote, span, repairs, at }, answer))
     }
 }
 
@@ -222,9 +236,9 @@ impl Pushed {
         self.done.push(Carried { write: write.clone(), kind: kind(&write.op), at });
     }
 
-    fn note(&mut self, write: &Write, outcome: &Outcome, error: Option<ProviderError>, now: Ts) {
+    fn note(&mut self, write: &Write, outcome: &Outcome, answer: Answer, now: Ts) {
         // What proved to stand, or to be gone, without our doing is told of by nobody.
-        self.wrote |= error.is_none() && matches!(outcome, Outcome::Stored { .. } | Outcome::Removed { .. });
+        self.wrote |= matches!(answer, Answer::Written);
         match outcome {
             Outcome::Stored { at, .. } => self.carried(write, *at),
             Outcome::Removed { .. } => self.carried(write, now),
@@ -233,7 +247,7 @@ impl Pushed {
                 self.changes.extend(write.changed_at.map(|at| (write.correlation, at)));
             }
             Outcome::Postponed { .. } => {
-                let Some(error) = error else { return };
+                let Answer::Error(error) = answer else { return };
                 self.error.get_or_insert_with(|| error.to_string());
                 if is_refusal(error.class) {
                     self.refused.get_or_insert_with(|| error.to_string());

@@ -115,6 +115,17 @@ impl Engine {
         done
     }
 
+    /// What came for calendars of accounts that must be connected again is not waited for: connecting reads them anyway. One
+    /// person's revoked account must not look like a backlog of all.
+    async fn finish_unreadable(&self, state: &UserState) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let asked = |c: &Calendar| c.due_at.is_some_and(|at| at <= now) && !account_is_active(state, c);
+        if state.calendars.iter().any(asked) {
+            self.store.complete_unwanted(now, now).await?;
+        }
+        Ok(())
+    }
+
     async fn work_on(&self, claimed: &ClaimedUser) -> Result<StepReport, EngineError> {
         let ClaimedUser { user, lease } = claimed;
         let user = *user;
@@ -122,6 +133,7 @@ impl Engine {
         let began_at = self.clock.now();
         let (flags, intervals) = (self.rollout().await?, self.intervals().await?);
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
+        self.finish_unreadable(&state).await?;
         let accounts = self.open_accounts(&state.accounts).await?;
         let how = How { flags: &flags, intervals: &intervals };
         let read = self.read_due(lease, &state, &how, &accounts).await?;

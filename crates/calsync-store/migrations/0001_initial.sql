@@ -59,6 +59,8 @@ CREATE TABLE calendars (
     cursor_params             {text},
     cursor_from               {int},
     cursor_to                 {int},
+    -- When it was refused lately.
+    lost_cursors              {text} NOT NULL DEFAULT '[]',
     dirty_generation          {int} NOT NULL DEFAULT 0,
     synced_generation         {int} NOT NULL DEFAULT 0,
     due_at                    {int},

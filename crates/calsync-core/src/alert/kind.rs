@@ -46,6 +46,8 @@ pub enum AlertKind {
     PlanRefused,
     /// A calendar can't be read, and will not be without somebody's doing.
     CalendarUnreadable,
+    /// The provider refuses to list what changed, again and again.
+    CursorLost,
     /// A push channel fails again and again.
     SubscriptionFailing,
     /// A push channel was taken out of use.
@@ -53,15 +55,15 @@ pub enum AlertKind {
 }
 
 use AlertKind::{
-    AccountNeedsReconnect, CacheDown, CalendarUnreadable, ClockJumped, DatabaseDown, DeletionsHeld, DiskLow,
-    JobOverdue, LowSuccessRate, MemoryLow, PlanRefused, ProcessingBacklog, ProviderErrors, ProviderThrottled,
-    RuleBehind, StatusChanged, SubscriptionExpiring, SubscriptionFailing, SubscriptionFailures,
-    SubscriptionSuspended, SyncOverdue, WritesRefused,
+    AccountNeedsReconnect, CacheDown, CalendarUnreadable, ClockJumped, CursorLost, DatabaseDown,
+    DeletionsHeld, DiskLow, JobOverdue, LowSuccessRate, MemoryLow, PlanRefused, ProcessingBacklog,
+    ProviderErrors, ProviderThrottled, RuleBehind, StatusChanged, SubscriptionExpiring, SubscriptionFailing,
+    SubscriptionFailures, SubscriptionSuspended, SyncOverdue, WritesRefused,
 };
 
 impl AlertKind {
     /// All of them.
-    pub const ALL: [AlertKind; 22] = [
+    pub const ALL: [AlertKind; 23] = [
         StatusChanged,
         DatabaseDown,
         CacheDown,
@@ -82,6 +84,7 @@ impl AlertKind {
         WritesRefused,
         PlanRefused,
         CalendarUnreadable,
+        CursorLost,
         SubscriptionFailing,
         SubscriptionSuspended,
     ];
@@ -109,6 +112,7 @@ impl AlertKind {
             WritesRefused => "writes_refused",
             PlanRefused => "plan_refused",
             CalendarUnreadable => "calendar_unreadable",
+            CursorLost => "cursor_lost",
             SubscriptionFailing => "subscription_failing",
             SubscriptionSuspended => "subscription_suspended",
         }
@@ -123,9 +127,8 @@ impl AlertKind {
     pub const fn level(self) -> AlertLevel {
         match self {
             DatabaseDown | SubscriptionSuspended => AlertLevel::Critical,
-            SubscriptionExpiring | LowSuccessRate | ProcessingBacklog | MemoryLow | StatusChanged => {
-                AlertLevel::Warning
-            }
+            SubscriptionExpiring | LowSuccessRate | ProcessingBacklog | MemoryLow | StatusChanged
+            | CursorLost => AlertLevel::Warning,
             _ => AlertLevel::Error,
         }
     }
@@ -143,6 +146,7 @@ impl AlertKind {
             WritesRefused => "calendars do not take blocks",
             PlanRefused => "plans were refused by their audit",
             CalendarUnreadable => "calendars can not be read",
+            CursorLost => "calendars are read in full each time",
             SubscriptionFailing => "push channels fail again and again; their calendars are polled",
             SubscriptionSuspended => "push channels were taken out of use; their calendars are polled",
             _ => return None,

@@ -13,8 +13,10 @@ const OVER_AFTER: SignedDuration = SignedDuration::from_mins(1);
 const OVER_AFTER_MAX: SignedDuration = SignedDuration::from_hours(1);
 /// What comes back within this time has come back.
 const SWINGS_WITHIN: SignedDuration = SignedDuration::from_hours(1);
-/// People hear that it has become many more at most so often.
+/// People hear that it has become many more at most so often,
 const GROWN_APART: SignedDuration = SignedDuration::from_mins(5);
+/// and at most so often that it has become more at all, or is about something else now.
+const MORE_APART: SignedDuration = SignedDuration::from_mins(15);
 /// How many more are many more: so many times as many, and so many at least.
 const GROWN_TIMES: u64 = 2;
 const GROWN_BY: u64 = 10;
@@ -47,17 +49,21 @@ pub struct Telling {
     pub thread: Uuid,
     /// Whether the last word was that it is open.
     pub open: bool,
-    /// How loud it was told.
+    /// How loud it is taken to be: what is louder is told again.
     pub level: AlertLevel,
+    /// How loud it was told at the loudest: whoever heard that hears the end.
+    pub loudest: AlertLevel,
     /// Of how many.
     pub count: u64,
+    /// What it was about.
+    pub subject: String,
     /// The last word of what happened, for the message that it is over.
     pub message: String,
     /// Since when.
     pub first_seen: Ts,
     /// When something was last told.
     pub told_at: Ts,
-    /// Since when it seems to be over.
+    /// Since when it seems to be over, or quieter.
     #[serde(default)]
     pub over_since: Option<Ts>,
     /// How often it came back lately.
@@ -97,61 +103,85 @@ pub fn tell(
     ids: (Uuid, Uuid),
     now: Ts,
 ) -> Option<(Telling, Option<AlertMessage>)> {
-    let (thread, message_id) = ids;
-    let told = told.map(|told| mended(told, now));
-    let said = |telling: Telling, occasion, group: Option<&Group>| {
-        let message = message(kind, &telling, occasion, group, message_id, now);
-        Some((telling, Some(message)))
-    };
+    let sane = told.map(|told| mended(told, now));
+    let corrected = sane.as_ref() != told;
+    let next = next(kind, group, sane.as_ref(), rules, ids, now);
+    next.or_else(|| sane.filter(|_| corrected).map(|told| (told, None)))
+}
+
+fn next(
+    kind: &str,
+    group: Option<&Group>,
+    told: Option<&Telling>,
+    rules: Rules,
+    (thread, message_id): (Uuid, Uuid),
+    now: Ts,
+) -> Option<(Telling, Option<AlertMessage>)> {
+    let open = told.filter(|told| told.open);
     let quiet = |telling: Telling| Some((telling, None));
-    match (group, told) {
-        (None, None) => None,
-        (None, Some(told)) if !told.open => None,
-        (None, Some(told)) => match told.over_since {
-            None => quiet(Telling { over_since: Some(now), ..told }),
-            Some(since) if now.since(since) < over_after(told.swings) => None,
-            Some(_) if rules.silent => quiet(Telling { open: false, told_at: now, ..told }),
-            Some(_) => said(Telling { open: false, told_at: now, ..told }, Occasion::Resolved, None),
-        },
-        (Some(group), told) => {
-            let swings = told.as_ref().map_or(0, |told| swings(told, now));
-            let open = told.filter(|told| told.open);
-            let occasion = occasion(group, open.as_ref(), rules, now);
-            match (open, occasion) {
-                // What nobody may hear of now is told when they may.
-                (_, Some(_)) if rules.silent || group.level < rules.floor => None,
-                (open, Some(occasion)) => {
-                    let telling = Telling {
-                        thread: open.as_ref().map_or(thread, |told| told.thread),
-                        open: true,
-                        level: group.level,
-                        count: group.count,
-                        message: group.message.clone(),
-                        first_seen: open.as_ref().map_or(group.first_seen, |told| told.first_seen),
-                        told_at: now,
-                        over_since: None,
-                        swings,
-                    };
-                    said(telling, occasion, Some(group))
-                }
-                (Some(told), None) if told.over_since.is_some() => {
-                    quiet(Telling { over_since: None, swings, ..told })
-                }
-                (_, None) => None,
+    let Some(group) = group else {
+        let told = open?;
+        let closed = || Telling { open: false, told_at: now, ..told.clone() };
+        return match told.over_since {
+            None => quiet(Telling { over_since: Some(now), ..told.clone() }),
+            Some(since) if now.since(since) < calm_after(told.swings) => None,
+            Some(_) if rules.silent => quiet(closed()),
+            Some(_) => {
+                let telling = closed();
+                let message = message(kind, &telling, Occasion::Resolved, None, message_id, now);
+                Some((telling, Some(message)))
             }
+        };
+    };
+    let occasion = occasion(group, open, rules, now);
+    // What nobody may hear of now is told when they may.
+    if let Some(occasion) = occasion.filter(|_| !rules.silent && group.level >= rules.floor) {
+        let telling = Telling {
+            thread: open.map_or(thread, |told| told.thread),
+            open: true,
+            level: group.level,
+            loudest: open.map_or(group.level, |told| told.loudest.max(group.level)),
+            count: group.count,
+            subject: group.subject.clone(),
+            message: group.message.clone(),
+            first_seen: open.map_or(group.first_seen, |told| told.first_seen),
+            told_at: now,
+            over_since: None,
+            swings: told.map_or(0, |told| swings(told, now)),
+        };
+        let message = message(kind, &telling, occasion, Some(group), message_id, now);
+        return Some((telling, Some(message)));
+    }
+    let told = open?;
+    match told.over_since {
+        None if !is_calmer(group, told) => None,
+        None => quiet(Telling { over_since: Some(now), ..told.clone() }),
+        Some(_) if !is_calmer(group, told) => {
+            quiet(Telling { over_since: None, swings: swings(told, now), ..told.clone() })
+        }
+        Some(since) if now.since(since) < calm_after(told.swings) => None,
+        Some(_) => {
+            quiet(Telling { level: group.level, count: group.count, over_since: None, ..told.clone() })
         }
     }
+}
+
+/// Not over, but so much quieter or fewer than what was told that another rise is news.
+fn is_calmer(group: &Group, told: &Telling) -> bool {
+    group.level < told.level || group.count.saturating_mul(GROWN_TIMES) <= told.count
 }
 
 /// What happened to an open alert that is to be told now.
 fn occasion(group: &Group, open: Option<&Telling>, rules: Rules, now: Ts) -> Option<Occasion> {
     let Some(told) = open else { return Some(Occasion::Opened) };
     let apart = now.since(told.told_at);
-    let grown = group.count >= told.count.saturating_mul(GROWN_TIMES)
+    let many_more = group.count >= told.count.saturating_mul(GROWN_TIMES)
         && group.count >= told.count.saturating_add(GROWN_BY);
+    let another = (group.count, told.count) == (1, 1) && group.subject != told.subject;
+    let more = group.count > told.count || another;
     if group.level > told.level {
         Some(Occasion::Opened)
-    } else if apart >= rules.reminder || grown && apart >= GROWN_APART {
+    } else if apart >= rules.reminder || many_more && apart >= GROWN_APART || more && apart >= MORE_APART {
         Some(Occasion::Reminded)
     } else {
         None
@@ -160,7 +190,8 @@ fn occasion(group: &Group, open: Option<&Telling>, rules: Rules, now: Ts) -> Opt
 
 /// How often it has come back lately, now that it is there.
 fn swings(told: &Telling, now: Ts) -> u32 {
-    let came_back = !told.open || told.over_since.is_some();
+    let quieter = told.open && told.level < told.loudest;
+    let came_back = !told.open || quieter || told.over_since.is_some();
     let over_since = told.over_since.unwrap_or(told.told_at);
     if !came_back {
         told.swings
@@ -171,8 +202,8 @@ fn swings(told: &Telling, now: Ts) -> u32 {
     }
 }
 
-/// It has been over for long enough to say so.
-fn over_after(swings: u32) -> SignedDuration {
+/// How long it must be over, or quieter, to count as that.
+fn calm_after(swings: u32) -> SignedDuration {
     let doubled = 1_i32.checked_shl(swings.min(16)).unwrap_or(i32::MAX);
     OVER_AFTER.checked_mul(doubled).unwrap_or(OVER_AFTER_MAX).min(OVER_AFTER_MAX)
 }
@@ -205,7 +236,7 @@ fn message(
         thread: telling.thread,
         occasion,
         kind: kind.to_owned(),
-        level: telling.level,
+        level: if occasion == Occasion::Resolved { telling.loudest } else { telling.level },
         subject,
         count: telling.count,
         message,

@@ -78,11 +78,39 @@ fn a_thousand_are_one_message_with_a_number() {
 }
 
 #[test]
+fn one_more_is_told_of_though_the_first_still_stands() {
+    let (mut ear, one) = (Ear::default(), group(1, AlertLevel::Error));
+    ear.hear(Some(&one), LOUD, at(0));
+    let two = group(2, AlertLevel::Error);
+    assert_eq!(ear.occasion(Some(&two), at(899)), None);
+    assert_eq!(ear.occasion(Some(&two), at(900)), Some(Occasion::Reminded));
+    assert_eq!(ear.occasion(Some(&two), at(1_800)), None);
+    // One heals, and later another breaks.
+    assert_eq!(ear.occasion(Some(&one), at(2_000)), None);
+    assert_eq!(ear.occasion(Some(&one), at(2_060)), None);
+    assert_eq!(ear.occasion(Some(&two), at(2_100)), Some(Occasion::Reminded));
+    assert_eq!(ear.occasion(Some(&one), at(2_200)), None);
+    assert_eq!(ear.occasion(Some(&one), at(2_260)), None);
+    // In one look the one healed and the other broke.
+    let other = Group { subject: "another calendar".to_owned(), ..one };
+    assert_eq!(ear.occasion(Some(&other), at(9_000)), Some(Occasion::Reminded));
+}
+
+#[test]
 fn what_becomes_louder_is_told_at_once() {
     let mut ear = Ear::default();
     assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Warning)), at(0)), Some(Occasion::Opened));
     assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Critical)), at(1)), Some(Occasion::Opened));
     assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Warning)), at(2)), None);
+    // Back at once it was never gone; after a minute it is news. Whoever heard the loudest hears the end.
+    assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Critical)), at(3)), None);
+    assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Warning)), at(100)), None);
+    assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Warning)), at(220)), None);
+    assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Critical)), at(300)), Some(Occasion::Opened));
+    assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Warning)), at(5 * 3600)), Some(Occasion::Reminded));
+    assert_eq!(ear.occasion(None, at(6 * 3600)), None);
+    let over = ear.hear(None, LOUD, at(7 * 3600)).unwrap();
+    assert_eq!((over.occasion, over.level), (Occasion::Resolved, AlertLevel::Critical));
 }
 
 #[test]
@@ -99,6 +127,13 @@ fn what_nobody_may_hear_is_told_when_they_may() {
     assert_eq!(ear.hear(None, silent, at(6 * 3600)), None);
     assert_eq!(ear.hear(None, silent, at(6 * 3600 + 60)), None);
     assert_eq!(ear.occasion(None, at(7 * 3600)), None);
+
+    // It came back while nobody might hear of it: it was not over all the while.
+    let mut ear = Ear::default();
+    ear.hear(Some(&warning), LOUD, at(0));
+    assert_eq!(ear.hear(None, LOUD, at(5 * 3600)), None);
+    assert_eq!(ear.hear(Some(&warning), silent, at(5 * 3600 + 30)), None);
+    assert_eq!(ear.hear(None, LOUD, at(6 * 3600)), None, "only now it ends");
 }
 
 #[test]
@@ -106,9 +141,14 @@ fn a_clock_that_was_ahead_silences_nobody() {
     let (mut ear, one) = (Ear::default(), group(1, AlertLevel::Error));
     ear.hear(Some(&one), LOUD, at(30 * 86_400));
     assert_eq!(ear.occasion(Some(&one), at(0)), None);
-    // Nothing is remembered of the look above, and reminders count from the first sane word.
-    assert_eq!(ear.occasion(None, at(10)), None);
-    assert_eq!(ear.occasion(None, at(70)), Some(Occasion::Resolved));
+    assert_eq!(
+        ear.occasion(Some(&one), at(4 * 3600)),
+        Some(Occasion::Reminded),
+        "from the first sane look on"
+    );
+    assert_eq!(ear.occasion(None, at(30 * 86_400)), None);
+    assert_eq!(ear.occasion(None, at(5 * 3600)), None);
+    assert_eq!(ear.occasion(None, at(5 * 3600 + 120)), Some(Occasion::Resolved));
 }
 
 #[test]

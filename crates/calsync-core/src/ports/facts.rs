@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::ObservedBlock;
 use crate::calendar::{Account, Calendar, Cursor, Leaving, ProviderKind, User};
+use crate::cursor_loss::CursorLosses;
 use crate::delivery::Delivery;
 use crate::event::Event;
 use crate::freshness::{Freshness, RuleDelay};
@@ -134,6 +135,8 @@ pub struct PullApply {
     pub cursor: Option<Cursor>,
     /// A full listing ended with this.
     pub full: Option<FullListing>,
+    /// When its cursor was refused lately, if that changed.
+    pub cursor_losses: Option<CursorLosses>,
     /// The calendar's zone, if it became known.
     pub time_zone: Option<String>,
     /// Calendars whose blocks must be planned again.

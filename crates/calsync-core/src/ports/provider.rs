@@ -34,7 +34,7 @@ pub trait ProviderAccount: Send + Sync {
     async fn list_changes(&self, request: ListRequest<'_>) -> Result<ChangePage, ProviderError>;
 
     /// Makes or changes a block. Sends nothing to anybody.
-    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<ObservedBlock, ProviderError>;
+    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<PutDone, ProviderError>;
 
     /// Removes a block, if it is still `version`. Already gone is success.
     async fn delete_block(
@@ -242,6 +242,27 @@ impl RemoteEvent {
             fingerprint: content.fingerprint(),
             span,
         })
+    }
+}
+
+/// A block that was put.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PutDone {
+    /// As it stands now.
+    pub block: ObservedBlock,
+    /// Whether this call wrote it. One that an earlier try made, whose answer was lost, is only found: no channel tells of it.
+    pub written: bool,
+}
+
+impl PutDone {
+    /// This call wrote it.
+    pub fn written(block: ObservedBlock) -> PutDone {
+        PutDone { block, written: true }
+    }
+
+    /// It stood already.
+    pub fn found(block: ObservedBlock) -> PutDone {
+        PutDone { block, written: false }
     }
 }
 

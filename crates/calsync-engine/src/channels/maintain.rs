@@ -53,7 +53,7 @@ impl Engine {
             self.open_missing(until, &mut done).await?;
         }
         self.close_due(until, &mut done).await?;
-        self.resolve_recovered(until).await?;
+        self.resolve_settled(until).await?;
         let now = self.clock.now();
         self.store.complete_unwanted(now.minus(UNWANTED_AFTER), now).await?;
         Ok(done)

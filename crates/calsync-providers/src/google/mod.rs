@@ -21,12 +21,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use calsync_core::block::ObservedBlock;
 use calsync_core::calendar::{Account, ListedCalendar, ProviderKind};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, Clock, ErrorClass, IdGen, Ids, ListRequest, Listing, ProviderAccount,
-    ProviderError, Push, Renewal, Standing, Tells, Tentativeness, WatchRequest, Watching,
+    ProviderError, Push, PutDone, Renewal, Standing, Tells, Tentativeness, WatchRequest, Watching,
 };
 use calsync_core::secret::Secret;
 use url::Url;
@@ -185,8 +184,8 @@ impl ProviderAccount for GoogleAccount {
         self.page_of_changes(request).await
     }
 
-    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<ObservedBlock, ProviderError> {
-        self.put(calendar, put).await
+    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<PutDone, ProviderError> {
+        self.put(calendar, put).await.map(PutDone::written)
     }
 
     async fn delete_block(

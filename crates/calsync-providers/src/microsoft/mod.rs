@@ -23,12 +23,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use calsync_core::block::ObservedBlock;
 use calsync_core::calendar::{Account, ListedCalendar, ProviderKind};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, Clock, ErrorClass, IdGen, Ids, ListRequest, Listing, ProviderAccount,
-    ProviderError, Push, RenewRequest, Renewal, Standing, Tells, Tentativeness, WatchRequest, Watching,
+    ProviderError, Push, PutDone, RenewRequest, Renewal, Standing, Tells, Tentativeness, WatchRequest,
+    Watching,
 };
 use calsync_core::secret::Secret;
 use reqwest::RequestBuilder;
@@ -213,7 +213,7 @@ impl ProviderAccount for MicrosoftAccount {
         self.page_of_changes(request).await
     }
 
-    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<ObservedBlock, ProviderError> {
+    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<PutDone, ProviderError> {
         self.put(calendar, put).await
     }
 

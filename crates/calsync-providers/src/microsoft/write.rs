@@ -7,7 +7,9 @@
 use calsync_core::block::{BlockBusy, BlockContent, ObservedBlock, Visibility};
 use calsync_core::event::{Series, Status};
 use calsync_core::ids::EventId;
-use calsync_core::ports::{Asked, BlockPut, ErrorClass, ProviderError, PutMode, RemoteEvent, Standing};
+use calsync_core::ports::{
+    Asked, BlockPut, ErrorClass, ProviderError, PutDone, PutMode, RemoteEvent, Standing,
+};
 use reqwest::Method;
 use url::Url;
 
@@ -28,7 +30,7 @@ const CREATE_TRIES: u32 = 2;
 const FOUND_MAX: usize = 5;
 
 impl MicrosoftAccount {
-    pub(super) async fn put(&self, calendar: &str, put: &BlockPut) -> Result<ObservedBlock, ProviderError> {
+    pub(super) async fn put(&self, calendar: &str, put: &BlockPut) -> Result<PutDone, ProviderError> {
         let marker = &put.marker.0;
         let tame = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
         if marker.is_empty() || marker.len() > MARKER_MAX || !marker.bytes().all(tame) {
@@ -37,27 +39,29 @@ impl MicrosoftAccount {
         match &put.mode {
             PutMode::Create(None) => self.create(calendar, put).await,
             PutMode::Create(Some(_)) => Err(invalid("Graph chooses the ids of new blocks")),
-            PutMode::Update { id, version } => self.change(calendar, id, version.as_deref(), put).await,
+            PutMode::Update { id, version } => {
+                self.change(calendar, id, version.as_deref(), put).await.map(PutDone::written)
+            }
         }
     }
 
     /// Makes a block, at most once whatever happens on the way.
-    async fn create(&self, calendar: &str, put: &BlockPut) -> Result<ObservedBlock, ProviderError> {
+    async fn create(&self, calendar: &str, put: &BlockPut) -> Result<PutDone, ProviderError> {
         if put.asked == Asked::Again
             && let Some(made) = self.made_before(calendar, put).await?
         {
-            return Ok(made);
+            return Ok(PutDone::found(made));
         }
         let mut tries = 0;
         loop {
             tries += 1;
             let error = match self.create_once(calendar, put).await {
                 Err(error) if matches!(error.class, ErrorClass::Ambiguous | ErrorClass::Exists) => error,
-                done => return done,
+                done => return done.map(PutDone::written),
             };
             // A 503 was seen although the event was stored (§4.2): look first.
             match self.made_before(calendar, put).await {
-                Ok(Some(made)) => return Ok(made),
+                Ok(Some(made)) => return Ok(PutDone::found(made)),
                 // Nothing is there: the same key once more makes one block, not two.
                 Ok(None) if error.class == ErrorClass::Ambiguous && tries < CREATE_TRIES => {}
                 // The key was used, and what it made is gone. The first time it may only be too new to be found.

@@ -49,7 +49,7 @@ fn update(version: Option<&str>) -> PutMode {
 }
 
 async fn write(rig: &Rig, mode: PutMode) -> Result<ObservedBlock, ProviderError> {
-    rig.account.put_block("bob@example.com", &put(mode, content())).await
+    rig.account.put_block("bob@example.com", &put(mode, content())).await.map(|done| done.block)
 }
 
 /// What Google returns for the block, its title normalised.

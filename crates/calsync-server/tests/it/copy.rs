@@ -53,6 +53,7 @@ async fn busy() -> Place {
                 blocks_gone: Vec::new(),
                 cursor: None,
                 full: None,
+                cursor_losses: None,
                 time_zone: None,
                 targets: Vec::new(),
                 at: now(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use calsync_core::calendar::{Cursor, Leaving};
+use calsync_core::calendar::{AccountStatus, Cursor, Leaving};
 use calsync_core::ids::CalendarId;
 use calsync_core::ledger::{LedgerRow, LedgerState};
 use calsync_core::notification::ProcessingStatus;
@@ -175,4 +175,9 @@ pub async fn what_came_for_a_calendar_that_left_is_finished(store: Arc<dyn Store
     assert_eq!(w.store.complete_unwanted(t(80), t(100)).await.unwrap(), 0);
     let done = w.store.notifications(ProcessingStatus::Completed, 10).await.unwrap();
     assert_eq!((done[0].processing_completed_at, done[0].processing_time_ms), (Some(t(100)), Some(60_000)));
+
+    // Nor is anything read with an account that must be connected again; that reads everything once it is.
+    w.store.set_account_status(w.account, AccountStatus::NeedsReconnect, Some("revoked")).await.unwrap();
+    assert_eq!(w.store.complete_unwanted(t(80), t(100)).await.unwrap(), 2);
+    assert_eq!(pending().await, [33], "it came just now");
 }

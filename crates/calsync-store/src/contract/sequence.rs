@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use calsync_core::alert::{Alert, AlertLevel, Telling, Told};
 use calsync_core::calendar::{AccountStatus, Cursor, Leaving, ProviderKind};
+use calsync_core::cursor_loss::{CursorLosses, CursorSeen};
 use calsync_core::hold::Hold;
 use calsync_core::ids::{AccountId, CalendarId, CorrelationId, NotificationId, RuleId, UserId};
 use calsync_core::ledger::{LedgerRow, LedgerState, Outcome, Settlement, Write};
@@ -210,6 +211,8 @@ impl Sequence {
             blocks_gone: (0..self.draw(3)).map(|_| self.name().as_str().into()).collect(),
             cursor: self.often().then(|| Cursor { token, params: "p".to_owned(), covers: Window::ALL }),
             full: (!self.often()).then_some(FullListing { began_at: t(at) }),
+            cursor_losses: (!self.often())
+                .then(|| CursorLosses::default().after(CursorSeen::Refused, t(self.now))),
             time_zone: (!self.often()).then(|| "Asia/Tokyo".to_owned()),
             targets: vec![self.calendar(), self.calendar()],
             ..pull(calendar, self.now)

@@ -242,6 +242,7 @@ pub fn pull(calendar: CalendarId, at: i64) -> PullApply {
         blocks_gone: Vec::new(),
         cursor: None,
         full: None,
+        cursor_losses: None,
         time_zone: None,
         targets: Vec::new(),
         at: t(at),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use calsync_core::calendar::Leaving;
+use calsync_core::calendar::{AccountStatus, Calendar, Leaving};
 use calsync_core::ids::{CalendarId, SubscriptionId};
 use calsync_core::ledger::{LedgerRow, LedgerState};
 use calsync_core::notification::{Notification, ProcessingStatus};
@@ -62,7 +62,12 @@ impl State {
     pub(super) fn complete_unwanted(&mut self, before: Ts, now: Ts) -> Result<u64, StoreError> {
         let unread = |id: &CalendarId| {
             let calendar = self.calendars.get(id);
-            calendar.is_some_and(|c| !c.sync_enabled && matches!(c.leaving, None | Some(Leaving::Stopped)))
+            let revoked = |c: &Calendar| {
+                self.accounts.get(&c.account).is_some_and(|a| a.status != AccountStatus::Active)
+            };
+            calendar.is_some_and(|c| {
+                !c.sync_enabled && matches!(c.leaving, None | Some(Leaving::Stopped)) || revoked(c)
+            })
         };
         let theirs: BTreeSet<SubscriptionId> =
             self.subscriptions.values().filter(|s| unread(&s.calendar)).map(|s| s.id).collect();

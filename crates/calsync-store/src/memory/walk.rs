@@ -32,6 +32,9 @@ impl State {
             calendar.last_full_sync = Some(full.began_at);
             calendar.full_due = false;
         }
+        if let Some(losses) = &pull.cursor_losses {
+            calendar.cursor_losses = losses.clone();
+        }
         if let Some(zone) = &pull.time_zone {
             calendar.time_zone = zone.clone();
         }

@@ -62,7 +62,8 @@ macro_rules! calendar_columns {
          c.sync_enabled, c.leaving, c.webhook_enabled, c.fallback_polling_enabled, c.missing, c.push_unsupported, \
          c.webhook_last_activity, c.webhook_failure_streak, c.last_webhook_failure, c.last_polling_sync, \
          c.last_synced_at, c.last_full_sync, c.cursor_token, c.cursor_params, c.cursor_from, c.cursor_to, \
-         c.dirty_generation, c.synced_generation, c.due_at, c.plan_due, c.full_due, c.watch_after, c.push_admitted"
+         c.dirty_generation, c.synced_generation, c.due_at, c.plan_due, c.full_due, c.watch_after, c.push_admitted, \
+         c.lost_cursors"
     };
 }
 pub(super) use calendar_columns;
@@ -97,6 +98,7 @@ pub(super) fn calendar(mut r: Row) -> Result<Calendar, StoreError> {
         full_due: r.flag()?,
         watch_after: r.ts()?,
         push_admitted: r.flag()?,
+        cursor_losses: r.json()?,
     })
 }
 

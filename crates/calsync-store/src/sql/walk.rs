@@ -153,9 +153,11 @@ pub(super) fn present<'a, T: Serialize + 'a>(
 
 async fn put_cursor(tx: &mut Tx, pull: &PullApply) -> Result<(), StoreError> {
     let cursor = pull.cursor.as_ref();
+    let losses = pull.cursor_losses.as_ref().map_or(Ok(Val::Text(None)), Val::json)?;
     let sql = "UPDATE calendars SET cursor_token = $2, cursor_params = $3, cursor_from = $4, cursor_to = $5, \
                last_full_sync = coalesce($6, last_full_sync), \
-               full_due = CASE WHEN $6 IS NULL THEN full_due ELSE 0 END, time_zone = coalesce($7, time_zone) WHERE id = $1";
+               full_due = CASE WHEN $6 IS NULL THEN full_due ELSE 0 END, time_zone = coalesce($7, time_zone), \
+               lost_cursors = coalesce($8, lost_cursors) WHERE id = $1";
     let vals = vals![
         pull.calendar,
         cursor.map(|c| c.token.as_str()),
@@ -164,6 +166,7 @@ async fn put_cursor(tx: &mut Tx, pull: &PullApply) -> Result<(), StoreError> {
         cursor.map(|c| c.covers.to),
         pull.full.map(|f| f.began_at),
         &pull.time_zone,
+        losses,
     ];
     if tx.exec(sql, vals).await? == 1 { Ok(()) } else { Err(missing("calendar")) }
 }

@@ -49,7 +49,7 @@ fn update(version: Option<&str>) -> PutMode {
 }
 
 async fn write(rig: &Rig, mode: PutMode) -> Result<ObservedBlock, ProviderError> {
-    rig.account.put_block(CALENDAR, &put(mode, content())).await
+    rig.account.put_block(CALENDAR, &put(mode, content())).await.map(|done| done.block)
 }
 
 async fn create(rig: &Rig) -> Result<ObservedBlock, ProviderError> {
@@ -203,12 +203,14 @@ async fn a_create_asked_for_before_is_looked_for_first() {
     let again = BlockPut { asked: Asked::Again, ..put(PutMode::Create(None), content()) };
     let rig = Rig::new().await;
     rig.answers([found(&[ID]), answer(200, resource("Busy"))]);
-    rig.account.put_block(CALENDAR, &again).await.unwrap();
+    let done = rig.account.put_block(CALENDAR, &again).await.unwrap();
     assert_eq!(steps(&rig), [FIND, LOOK]);
+    assert!(!done.written, "no channel tells of it");
     let rig = Rig::new().await;
     rig.answers([found(&[]), block()]);
-    rig.account.put_block(CALENDAR, &again).await.unwrap();
+    let done = rig.account.put_block(CALENDAR, &again).await.unwrap();
     assert_eq!(steps(&rig), [FIND, POST]);
+    assert!(done.written);
 }
 
 #[tokio::test]

@@ -9,8 +9,8 @@ use calsync_core::calendar::{Access, Cursor, ListedCalendar};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, ErrorClass, Ids as WhoNames, ListFrom, ListRequest, Listing,
-    NextPage, ProviderAccount, ProviderError, Push, PutMode, Renewal, Standing, Tells, Tentativeness,
-    WatchRequest, Watching,
+    NextPage, ProviderAccount, ProviderError, Push, PutDone, PutMode, Renewal, Standing, Tells,
+    Tentativeness, WatchRequest, Watching,
 };
 use calsync_core::time::Window;
 use jiff::SignedDuration;
@@ -146,8 +146,8 @@ impl ProviderAccount for GoogleDirect {
         self.caller.call(Call::Read, || self.page(&request))
     }
 
-    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<ObservedBlock, ProviderError> {
-        self.caller.call(Call::Write, || self.put(calendar, put))
+    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<PutDone, ProviderError> {
+        self.caller.call(Call::Write, || self.put(calendar, put)).map(PutDone::written)
     }
 
     async fn delete_block(

@@ -10,13 +10,12 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use calsync_core::block::ObservedBlock;
 use calsync_core::calendar::{Access, ListedCalendar};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, Ids as WhoNames, ListRequest, Listing, ProviderAccount,
-    ProviderError, Push, PutMode, RenewRequest, Renewal, Standing, Tells, Tentativeness, WatchRequest,
-    Watching,
+    ProviderError, Push, PutDone, PutMode, RenewRequest, Renewal, Standing, Tells, Tentativeness,
+    WatchRequest, Watching,
 };
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
@@ -115,11 +114,11 @@ impl ProviderAccount for MicrosoftDirect {
         self.page_of_changes(&request)
     }
 
-    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<ObservedBlock, ProviderError> {
+    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<PutDone, ProviderError> {
         let calendar = CalendarId::from(calendar);
         match &put.mode {
             PutMode::Create(chosen) => self.create(&calendar, chosen.as_ref(), put),
-            PutMode::Update { id, version } => self.change(id, version.as_deref(), put),
+            PutMode::Update { id, version } => self.change(id, version.as_deref(), put).map(PutDone::written),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use calsync_core::block::ObservedBlock;
 use calsync_core::event::Status;
 use calsync_core::ids::EventId;
-use calsync_core::ports::{Asked, BlockPut, ErrorClass, ProviderError, RemoteEvent, Standing};
+use calsync_core::ports::{Asked, BlockPut, ErrorClass, ProviderError, PutDone, RemoteEvent, Standing};
 
 use super::convert::{self, key, property};
 use super::{Made, MicrosoftDirect};
@@ -40,24 +40,24 @@ impl MicrosoftDirect {
         calendar: &CalendarId,
         chosen: Option<&EventId>,
         put: &BlockPut,
-    ) -> Result<ObservedBlock, ProviderError> {
+    ) -> Result<PutDone, ProviderError> {
         if chosen.is_some() {
             return Err(error(ErrorClass::Invalid, "Graph chooses the ids of new blocks"));
         }
         if put.asked == Asked::Again
             && let Some(made) = self.made_before(calendar, put)?
         {
-            return Ok(made);
+            return Ok(PutDone::found(made));
         }
         let mut tries = 0;
         loop {
             tries += 1;
             let failed = match self.create_once(calendar, put) {
                 Err(e) if matches!(e.class, ErrorClass::Ambiguous | ErrorClass::Exists) => e,
-                done => return done,
+                done => return done.map(PutDone::written),
             };
             match self.made_before(calendar, put) {
-                Ok(Some(made)) => return Ok(made),
+                Ok(Some(made)) => return Ok(PutDone::found(made)),
                 Ok(None) if failed.class == ErrorClass::Ambiguous && tries < CREATE_TRIES => {}
                 Ok(None) if failed.class == ErrorClass::Exists && put.asked == Asked::Again => {
                     return Err(failed);

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use calsync_core::alert::{Alert, Occasion};
 use calsync_core::calendar::Calendar;
+use calsync_core::cursor_loss::TOLD_FROM;
 use calsync_core::health::{Answer, Disk, LateJob, Memory};
 use calsync_core::ports::{ErrorClass, Wish};
 use calsync_core::subscription::{LATE_FROM, SubscriptionStatus};
@@ -343,6 +344,24 @@ async fn unreadable() {
     over(&mut world, &mut watch, kind, &about, SignedDuration::from_hours(26)).await;
 }
 
+/// The provider forgets what it has told us, again and again. Everything still arrives.
+async fn forgotten() {
+    let (mut world, mut watch) = begin(91).await;
+    let remote = world.life.people[0].calendars[1].clone();
+    let about = row(&world, &remote).await.id.to_string();
+    let kind = "cursor_lost";
+    for times in 0..TOLD_FROM {
+        watch.pass(&mut world, minutes(20)).await;
+        assert!(open(&world, kind, &about).await.is_none(), "told after {times}");
+        world.cloud.with(|c| c.expire_sync_tokens(&remote));
+        happens(&world, 1);
+    }
+    let since = world.clock.now();
+    let alert = seen(&mut world, &mut watch, ("a cursor is refused thrice a day", kind, &about), since).await;
+    assert!(alert.message.contains(&about), "{alert:?}");
+    over(&mut world, &mut watch, kind, &about, SignedDuration::from_hours(31)).await;
+}
+
 #[test]
 fn every_fault_is_raised_within_a_minute_named_and_over_by_itself() {
     block_on(async {
@@ -356,6 +375,7 @@ fn every_fault_is_raised_within_a_minute_named_and_over_by_itself() {
         held().await;
         refused().await;
         unreadable().await;
+        forgotten().await;
     });
     println!("{:<34} {:<26} raised  told\n{}", "fault", "alert", LINES.lock().unwrap().join("\n"));
 }

@@ -125,7 +125,7 @@ tables! {
             sync_enabled Int, leaving Text, webhook_enabled Int, fallback_polling_enabled Int, missing Int,
             push_unsupported Int, webhook_last_activity Int, webhook_failure_streak Int,
             last_webhook_failure Int, last_polling_sync Int, last_synced_at Int, last_full_sync Int,
-            cursor_token Text, cursor_params Text, cursor_from Int, cursor_to Int, dirty_generation Int,
+            cursor_token Text, cursor_params Text, cursor_from Int, cursor_to Int, lost_cursors Text, dirty_generation Int,
             synced_generation Int, due_at Int, plan_due Int, full_due Int, open_since Int, push_admitted Int,
             watch_after Int)
         arises (watched Int) cleared ();

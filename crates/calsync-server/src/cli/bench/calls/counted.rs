@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use calsync_core::block::ObservedBlock;
 use calsync_core::calendar::{Account, ListedCalendar};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, ListRequest, ProviderAccount, ProviderDirectory, ProviderError,
-    RenewRequest, Standing, WatchRequest, Watching,
+    PutDone, RenewRequest, Standing, WatchRequest, Watching,
 };
 use serde::Serialize;
 
@@ -109,7 +108,7 @@ impl ProviderAccount for Counted<Arc<dyn ProviderAccount>> {
         account.list_changes(request).await
     }
 
-    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<ObservedBlock, ProviderError> {
+    async fn put_block(&self, calendar: &str, put: &BlockPut) -> Result<PutDone, ProviderError> {
         self.count(|c| &mut c.writes).put_block(calendar, put).await
     }
 

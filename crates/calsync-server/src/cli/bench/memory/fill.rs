@@ -161,6 +161,7 @@ impl Filling {
             blocks_gone: Vec::new(),
             cursor: Some(cursor.clone()),
             full: Some(FullListing { began_at: now }),
+            cursor_losses: None,
             time_zone: None,
             targets: Vec::new(),
             at: now,
