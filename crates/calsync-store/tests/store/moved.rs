@@ -129,3 +129,18 @@ async fn a_commit_into_a_file_that_is_gone_by_then_is_not_acknowledged() {
     sqlx::Executor::execute(&mut lock, "ROLLBACK").await.unwrap();
     assert!(refusal(writing.await.unwrap()).contains("moved or removed"));
 }
+
+#[tokio::test]
+async fn a_file_behind_a_symbolic_link_is_as_good_as_any() {
+    let (real, named) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let elsewhere = SqlStore::open(&url(&real), Migrate::Run).await.unwrap();
+    elsewhere.close().await;
+    std::os::unix::fs::symlink(at(&real, "data.db"), at(&named, "data.db")).unwrap();
+    let store = SqlStore::open(&url(&named), Migrate::Run).await.unwrap();
+    Store::add_user(&store, &user(1)).await.unwrap();
+    Store::add_user(&store, &user(2)).await.unwrap();
+    assert_eq!(Store::users(&store).await.unwrap().len(), 2);
+    // To point it at another place is to replace it.
+    std::fs::remove_file(at(&named, "data.db")).unwrap();
+    refuses_all(&store, "moved or removed").await;
+}

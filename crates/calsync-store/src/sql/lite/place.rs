@@ -34,9 +34,10 @@ pub(super) struct Place {
 impl Place {
     /// Of the file at this path, which was just opened.
     pub(super) fn of(file: &Path) -> Result<Place, StoreError> {
-        let mut log = OsString::from(file);
-        log.push("-wal");
         let opened = Which::stands_at(file).ok_or_else(moved)?;
+        // Behind a symbolic link SQLite keeps the log beside the file itself.
+        let mut log = OsString::from(std::fs::canonicalize(file).map_err(|_| moved())?);
+        log.push("-wal");
         Ok(Place { file: file.to_owned(), log: log.into(), opened, logged: Mutex::new(None) })
     }
 
