@@ -6,6 +6,7 @@
 mod amiss;
 mod fleet;
 mod gone;
+mod hopeless;
 mod outage;
 mod table;
 
