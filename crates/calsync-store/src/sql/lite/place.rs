@@ -92,3 +92,40 @@ fn log_gone() -> StoreError {
 fn words(words: &str) -> StoreError {
     StoreError::Unavailable(words.to_owned())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "these are tests")]
+mod tests {
+    use super::super::{Lite, Missing};
+    use super::*;
+
+    #[test]
+    fn a_log_that_was_replaced_while_a_commit_went_on_is_told_after_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, log) = (dir.path().join("data.db"), dir.path().join("data.db-wal"));
+        std::fs::write(&file, b"").unwrap();
+        let place = Place::of(&file).unwrap();
+        assert!(place.check_written().is_err(), "there is none");
+        std::fs::write(&log, b"").unwrap();
+        assert_eq!((place.check_written(), place.check_log()), (Ok(()), Ok(())));
+        std::fs::rename(&log, dir.path().join("away")).unwrap();
+        std::fs::write(&log, b"").unwrap();
+        assert!(place.check_written().is_err());
+        place.forget_log();
+        assert_eq!(place.check_written(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_is_opened_anew_has_a_log_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", dir.path().join("data.db").display());
+        let lite = Lite::open(&url, Missing::Create).await.unwrap();
+        lite.exec("CREATE TABLE a (b INTEGER)", vec![]).await.unwrap();
+        // The last connection takes the log with it, as after a full disk.
+        lite.writer.acquire().await.unwrap().close().await.unwrap();
+        assert!(!dir.path().join("data.db-wal").exists());
+        let tx = lite.begin().await.unwrap();
+        tx.commit().await.unwrap();
+        lite.exec("INSERT INTO a VALUES (1)", vec![]).await.unwrap();
+    }
+}
