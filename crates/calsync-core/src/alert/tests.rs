@@ -97,6 +97,49 @@ fn one_more_is_told_of_though_the_first_still_stands() {
 }
 
 #[test]
+fn since_when_is_told_from_the_opening_to_the_end() {
+    let mut ear = Ear::default();
+    ear.hear(Some(&group(1, AlertLevel::Error)), LOUD, at(0)).unwrap();
+    // The first one was mended meanwhile, and another one stays.
+    let later = Group { first_seen: at(9_000), ..group(1, AlertLevel::Error) };
+    let reminded = ear.hear(Some(&later), LOUD, at(4 * 3600)).unwrap();
+    ear.hear(None, LOUD, at(5 * 3600));
+    let over = ear.hear(None, LOUD, at(5 * 3600 + 60)).unwrap();
+    assert_eq!((reminded.first_seen, over.first_seen), (at(0), at(0)));
+}
+
+/// For how long it must be over before that is told, after it was there at these seconds, each time for ten.
+fn over_told_after(there: &[i64]) -> i64 {
+    let (mut ear, one) = (Ear::default(), group(1, AlertLevel::Error));
+    let (mut last, end) = (None, there.last().unwrap() + 10);
+    for now in (there[0]..end + 8_000).step_by(10) {
+        let is_there = there.iter().any(|from| (*from..from + 10).contains(&now));
+        let said = ear.occasion(is_there.then_some(&one), at(now));
+        if said == Some(Occasion::Resolved) {
+            last = Some(now);
+        }
+    }
+    last.unwrap() - end
+}
+
+#[test]
+fn what_comes_and_goes_is_over_the_later_the_oftener_it_came_back() {
+    assert_eq!(over_told_after(&[0]), 60);
+    // Before its end was told, it comes back quietly, and counts.
+    assert_eq!(over_told_after(&[0, 40]), 120);
+    assert_eq!(over_told_after(&[0, 40, 80]), 240);
+    // After its end was told it opens anew, and counts as well.
+    assert_eq!(over_told_after(&[0, 600]), 120);
+    assert_eq!(over_told_after(&[0, 600, 7_200]), 60, "that was long ago");
+    let storm: Vec<i64> = (0..30).map(|n| n * 40).collect();
+    assert_eq!(over_told_after(&storm), 3_600, "at most");
+    let (mut ear, one) = (Ear::default(), group(1, AlertLevel::Error));
+    (0..20).for_each(|n| drop(ear.hear(Some(&one), LOUD, at(n * 10))));
+    assert_eq!(ear.occasion(Some(&group(100, AlertLevel::Error)), at(1_000)), Some(Occasion::Reminded));
+    assert_eq!(ear.told.unwrap().swings, 0, "what stays does not come back");
+}
+
+#[test]
 fn what_becomes_louder_is_told_at_once() {
     let mut ear = Ear::default();
     assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Warning)), at(0)), Some(Occasion::Opened));
