@@ -2,6 +2,7 @@
 //! without a fault, over every fault that people are to be told of, and over what swings. Here nothing is sent.
 
 mod faults;
+mod settled;
 mod swings;
 mod year;
 
