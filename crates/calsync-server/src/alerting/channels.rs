@@ -77,8 +77,9 @@ pub struct Named {
 }
 
 impl Named {
-    /// What it is called in the database, in logs and in commands: `slack`, `email:ada@example.com`, `pager:webhook:1`. The
-    /// same as long as the settings name the same; never a secret.
+    /// What it is called in the database, in logs and in commands: `slack`, `email:ada@example.com`, `pager:webhook:1f0c9ab2`.
+    /// The same as long as the settings name the same, in whatever order: what is on its way goes where it was meant to go. Never a
+    /// secret.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -170,12 +171,13 @@ impl Channels {
         if let Some(hook) = &alerts.webhook {
             all.push(ordinary("webhook".to_owned(), maker.webhook(hook)?));
         }
-        for (n, destination) in alerts.pager.iter().enumerate() {
-            let n = n + 1;
+        for destination in &alerts.pager {
             let (name, channel) = match destination {
                 Destination::Email(address) => (format!("pager:email:{address}"), maker.email(address)?),
-                Destination::Slack(hook) => (format!("pager:slack:{n}"), maker.slack(hook)?),
-                Destination::Webhook(hook) => (format!("pager:webhook:{n}"), maker.webhook(hook)?),
+                Destination::Slack(hook) => (format!("pager:slack:{}", hook.mark()), maker.slack(hook)?),
+                Destination::Webhook(hook) => {
+                    (format!("pager:webhook:{}", hook.mark()), maker.webhook(hook)?)
+                }
             };
             all.push(Named { name, least: AlertLevel::Critical, channel });
         }
@@ -263,8 +265,8 @@ mod tests {
                 ("slack", true),
                 ("webhook", true),
                 ("pager:email:night@example.com", false),
-                ("pager:slack:2", false),
-                ("pager:webhook:3", false),
+                ("pager:slack:4dd12964", false),
+                ("pager:webhook:2d078ee2", false),
             ]
         );
         let kinds: Vec<&str> = channels.all().iter().map(Named::kind).collect();

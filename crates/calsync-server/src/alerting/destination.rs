@@ -4,6 +4,7 @@
 use std::fmt;
 
 use calsync_core::rollout;
+use sha2::{Digest, Sha256};
 use url::Url;
 
 /// The URL of an incoming webhook. Prints without path and query.
@@ -34,6 +35,25 @@ impl Hook {
         &self.0
     }
 
+    /// Tells it from the others without showing it: the beginning of its digest.
+    pub fn mark(&self) -> String {
+        data_encoding::HEXLOWER.encode(&Sha256::digest(self.0.as_str())[..MARK_BYTES])
+    }
+
+    /// Whether these words repeat something of it that nobody may see: its path, its query, or a long part of either, as they
+    /// are written or as they read. An answer may, and many a server's "not found" does.
+    pub fn is_repeated_by(&self, words: &str) -> bool {
+        let words = words.to_lowercase();
+        let (path, query) = (self.0.path(), self.0.query().unwrap_or_default());
+        let whole = [path, query].into_iter().filter(|part| part.len() > 1).map(str::to_owned);
+        let pieces =
+            [path, query].into_iter().flat_map(|part| part.split(['/', '&', '='])).map(str::to_owned);
+        let long = pieces.filter(|piece| piece.len() >= LONG).collect::<Vec<_>>();
+        let all = whole.chain(long).collect::<Vec<_>>();
+        let plain = all.iter().map(|part| decoded(part));
+        all.iter().cloned().chain(plain).any(|part| words.contains(&part.to_lowercase()))
+    }
+
     /// Its host, which people may see.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
@@ -44,6 +64,16 @@ impl fmt::Debug for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}/[secret]", self.0.scheme(), self.host())
     }
+}
+
+/// So much of a digest tells a few URLs apart, and is too little to find one by.
+const MARK_BYTES: usize = 4;
+/// Pieces of a path that are as long as this may be what makes it secret; shorter ones are words.
+const LONG: usize = 6;
+
+/// Without its percent signs (RFC 3986 §2.1).
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// Where the pager sends what is critical.
@@ -89,6 +119,26 @@ mod tests {
         let hook = Hook::parse("https://hooks.example.com:8443/services/T0/B0/hunter2?key=hunter2").unwrap();
         assert_eq!(format!("{hook:?}"), "https://hooks.example.com/[secret]");
         assert_eq!(hook.host(), "hooks.example.com");
+    }
+
+    #[test]
+    fn what_repeats_a_part_of_a_url_is_known() {
+        let hook =
+            Hook::parse("https://example.com/api/T0AB/s%2Fecr%C3%A9t-one?key=hunter2pass&v=1").unwrap();
+        for (words, repeats) in [
+            ("{\"path\":\"/api/T0AB/s%2Fecr%C3%A9t-one\",\"status\":404}", true),
+            ("Route POST:/api/T0AB/s/ecr\u{e9}t-one not found", true),
+            ("no s%2fecr%c3%a9t-one here", true),
+            ("unknown key HUNTER2PASS", true),
+            ("key=hunter2pass&v=1", true),
+            ("the api of T0AB is closed", false),
+            ("no_service", false),
+            ("", false),
+        ] {
+            assert_eq!(hook.is_repeated_by(words), repeats, "{words}");
+        }
+        assert!(!Hook::parse("https://example.com").unwrap().is_repeated_by("nothing at / to be found"));
+        assert!(Hook::parse("https://example.com/x9").unwrap().is_repeated_by("Cannot POST /x9"));
     }
 
     #[test]

@@ -41,6 +41,12 @@ impl SigningKey {
         BASE64.decode(self.0.expose().strip_prefix(PREFIX)?.as_bytes()).ok()
     }
 
+    /// Whether these words repeat it.
+    pub fn is_repeated_by(&self, words: &str) -> bool {
+        let key = self.0.expose();
+        words.contains(key.strip_prefix(PREFIX).unwrap_or(key))
+    }
+
     fn sign(&self, content: &str) -> String {
         let key = self.bytes().expect("only what decodes is made into a key");
         let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("HMAC takes keys of any length");

@@ -20,6 +20,8 @@ use crate::reach::{self, Silence};
 
 /// So much of an answer is read: the words of Slack, and the beginning of everybody else's.
 const ANSWER_MAX: usize = 1_024;
+/// What stands for words that repeat a secret.
+const MASKED: &str = "[secret]";
 /// What we call ourselves.
 const AGENT: &str = concat!("calendar-sync/", env!("CARGO_PKG_VERSION"));
 
@@ -111,7 +113,9 @@ impl Post {
                 Err(error) => return Err(broken(to, &error.without_url())),
             }
         }
-        Ok(Answer { status, wait, body: String::from_utf8_lossy(&body).into_owned() })
+        let body = String::from_utf8_lossy(&body).into_owned();
+        let answer = Answer { status, wait, body };
+        Ok(if to.is_repeated_by(&answer.body) { answer.masked() } else { answer })
     }
 }
 
@@ -146,6 +150,11 @@ fn broken(to: &Hook, error: &reqwest::Error) -> Undelivered {
 }
 
 impl Answer {
+    /// The same without its words: they repeat what nobody may see.
+    pub(super) fn masked(self) -> Answer {
+        Answer { body: MASKED.to_owned(), ..self }
+    }
+
     /// What a status other than success means anywhere. `what_to_do` is for those that do not mend by themselves.
     pub(super) fn refusal(&self, host: &str, what_to_do: &str) -> Undelivered {
         let said = match shown(&self.body) {

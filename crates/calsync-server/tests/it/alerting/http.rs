@@ -164,6 +164,37 @@ async fn each_bad_answer_is_told_for_what_it_is() {
 }
 
 #[tokio::test]
+async fn who_repeats_the_url_or_the_secret_is_not_repeated() {
+    let path = format!("/hooks/{}", super::MARKER);
+    let bodies = [
+        // As some servers answer by themselves.
+        format!(
+            "{{\"timestamp\":\"2026-11-22\",\"status\":404,\"error\":\"Not Found\",\"path\":\"{path}\"}}"
+        ),
+        format!("{{\"message\":\"Route POST:{path}?key={} not found\"}}", super::MARKER),
+        format!("no such hook: {}", super::MARKER.to_uppercase()),
+        format!("signed with {KEY}"),
+        format!("signed with {}", OLD_KEY.strip_prefix("whsec_").unwrap()),
+    ];
+    for body in bodies {
+        for head in ["404 Not Found", "500 Internal Server Error"] {
+            let receiver = Receiver::start(says(head, &body)).await;
+            for channel in ["WEBHOOK", "SLACK"] {
+                let told = tell(channel, &receiver, BUSY).await.unwrap_err().reason;
+                let is_key = body.starts_with("signed");
+                // Slack's channel has no key that it could repeat.
+                assert!(told.contains("[secret]") || (is_key && channel == "SLACK"), "{told}");
+                assert!(!told.to_lowercase().contains(&super::MARKER.to_lowercase()), "{told}");
+                assert!(
+                    channel == "SLACK" || !told.contains("MfKQ9r8GK") && !told.contains("AAECAwQF"),
+                    "{told}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_is_slow_silent_or_endless_holds_nobody_up() {
     for (channel, reply, taken) in [
         ("SLACK", Reply::Nothing, false),
