@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::kind::{Raw, Value};
+use super::kind::{Kind, Raw, Value, Written, headers};
 use super::problem::{Problem, Problems, nearest};
 use super::registry::{KEYS, Key, PREFIX, SEPARATOR};
 use super::settings::Settings;
@@ -125,12 +125,29 @@ fn understand(key: &'static Key, found: Found, warnings: &mut Vec<String>) -> Re
             (Raw::Text(file.secret.expose().to_owned()), Origin::SecretFile { path, named: Box::new(named) })
         }
     };
-    let value = key.kind.read(&raw).map_err(|message| {
+    let value = read(key, &raw, &origin).map_err(|message| {
         let problem = Problem::new(key.path(), message).at(&origin);
         let text = as_text(&raw);
         if key.kind.may_repeat(&text) { problem.with_value(&text) } else { problem }
     })?;
     Ok(Effective { key, value: Some(value), origin })
+}
+
+/// OpenTelemetry's own variable has another way of writing than ours.
+fn read(key: &Key, raw: &Raw, origin: &Origin) -> Result<Value, String> {
+    let by_alias = match origin {
+        Origin::Variable(name) => key.alias == Some(name),
+        Origin::SecretFile { named, .. } => {
+            matches!(&**named, Origin::Variable(name) if key.alias_file_variable().as_ref() == Some(name))
+        }
+        _ => false,
+    };
+    match raw {
+        Raw::Text(text) if key.kind == Kind::Headers && by_alias => headers(text, Written::Encoded)
+            .map(Value::Headers)
+            .ok_or_else(|| format!("give {}, with values percent-encoded", key.kind.allowed())),
+        _ => key.kind.read(raw),
+    }
 }
 
 fn as_text(raw: &Raw) -> String {

@@ -8,6 +8,8 @@ use calsync_core::rollout;
 use calsync_core::secret::Secret;
 use calsync_providers::microsoft::Tenant;
 use lettre::message::Mailbox;
+use percent_encoding::percent_decode_str;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::{Host, Url};
 
 use super::database::DatabaseUrl;
@@ -73,6 +75,8 @@ pub enum Kind {
     Destinations,
     /// Secrets to sign messages with.
     SigningKeys,
+    /// Headers of HTTP, which may hold a token.
+    Headers,
 }
 
 /// A value as it stands in a source.
@@ -112,6 +116,32 @@ pub enum Value {
     Hook(Hook),
     Destinations(Vec<Destination>),
     SigningKeys(Vec<SigningKey>),
+    Headers(HeaderMap),
+}
+
+/// How the values of headers are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Written {
+    /// As they are.
+    Plain,
+    /// With percent signs, as OpenTelemetry's own variable has them (its specification of the OTLP exporter, and W3C Baggage).
+    Encoded,
+}
+
+/// Headers of a list; `None` is for what is no such list.
+pub(super) fn headers(text: &str, written: Written) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=')?;
+        let value = match written {
+            Written::Plain => value.trim().to_owned(),
+            Written::Encoded => percent_decode_str(value.trim()).decode_utf8().ok()?.into_owned(),
+        };
+        let mut value: HeaderValue = value.parse().ok()?;
+        value.set_sensitive(true);
+        headers.insert(name.trim().parse::<HeaderName>().ok()?, value);
+    }
+    Some(headers)
 }
 
 impl Kind {
@@ -126,6 +156,7 @@ impl Kind {
                 | Kind::Hook
                 | Kind::Destinations
                 | Kind::SigningKeys
+                | Kind::Headers
         )
     }
 
@@ -184,6 +215,7 @@ impl Kind {
             Kind::Hook => Hook::ALLOWED.to_owned(),
             Kind::Destinations => Destination::ALLOWED.to_owned(),
             Kind::SigningKeys => SigningKey::ALLOWED.to_owned(),
+            Kind::Headers => "a list of headers, such as `name=value,name=value`".to_owned(),
         }
     }
 
@@ -236,6 +268,7 @@ impl Kind {
             Kind::Mailbox => text.parse().map(Value::Mailbox).map_err(|_| refused()),
             Kind::Hook => Hook::parse(text).map(Value::Hook).ok_or_else(refused),
             Kind::Password => one_line().map(|t| Value::Password(Secret::new(t))),
+            Kind::Headers => headers(one_line()?, Written::Plain).map(Value::Headers).ok_or_else(refused),
             Kind::SealingKey => match SealingKey::parse(text) {
                 Ok(key) => Ok(Value::SealingKeys(vec![key])),
                 Err(e) => Err(format!("the key {e}")),

@@ -246,8 +246,8 @@ pub const KEYS: &[Key] = &[
         "How many full files of errors are kept beside the one in use."),
     aliased("OTEL_EXPORTER_OTLP_ENDPOINT", optional("traces", "otlp_endpoint", Kind::CollectorUrl,
         "Where to send traces by OTLP over HTTP (protobuf); `/v1/traces` is added to it. Without it nothing is traced.")),
-    aliased("OTEL_EXPORTER_OTLP_HEADERS", optional("traces", "headers", Kind::Password,
-        "Headers that the collector wants, as `name=value,name=value`.")),
+    aliased("OTEL_EXPORTER_OTLP_HEADERS", optional("traces", "headers", Kind::Headers,
+        "Headers that the collector wants, as `name=value,name=value`; in OpenTelemetry's own variable with the values percent-encoded.")),
     key("traces", "sample_percent", whole(0, 100), "100",
         "The share of notifications, in per cent, that are traced. All instances trace the same ones."),
 ];

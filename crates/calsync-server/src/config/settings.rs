@@ -10,6 +10,7 @@ use calsync_core::secret::Secret;
 use calsync_engine::Responses;
 use calsync_providers::microsoft::Tenant;
 use jiff::SignedDuration;
+use reqwest::header::HeaderMap;
 use url::Url;
 
 use super::alerts::{self, AlertSettings, SmtpSettings};
@@ -193,7 +194,7 @@ pub struct LogSettings {
 #[allow(missing_docs, reason = "the registry describes each of them, once")]
 pub struct TraceSettings {
     pub endpoint: Option<Url>,
-    pub headers: Option<Secret>,
+    pub headers: HeaderMap,
     pub sample_percent: u8,
 }
 
@@ -337,8 +338,8 @@ impl Settings {
             traces: TraceSettings {
                 endpoint: all.optional_url("traces.otlp_endpoint"),
                 headers: match all.value("traces.headers") {
-                    Some(Value::Password(headers)) => Some(headers.clone()),
-                    _ => None,
+                    Some(Value::Headers(headers)) => headers.clone(),
+                    _ => HeaderMap::new(),
                 },
                 sample_percent: all.number("traces.sample_percent"),
             },

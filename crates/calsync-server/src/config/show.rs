@@ -46,6 +46,8 @@ fn value(effective: &Effective) -> serde_json::Value {
         Some(Value::Mailbox(mailbox)) => json!(mailbox.to_string()),
         Some(Value::Directory(path) | Value::File(path)) => json!(path.display().to_string()),
         Some(Value::Password(_) | Value::Redis(_) | Value::SealingKeys(_)) => json!("[secret]"),
-        Some(Value::Hook(_) | Value::Destinations(_) | Value::SigningKeys(_)) => json!("[secret]"),
+        Some(Value::Hook(_) | Value::Destinations(_) | Value::SigningKeys(_) | Value::Headers(_)) => {
+            json!("[secret]")
+        }
     }
 }

@@ -42,6 +42,31 @@ fn nothing_at_all_gives_the_defaults() {
 }
 
 #[test]
+fn headers_for_the_collector_are_read_and_named_with_all_other_problems() {
+    let ours = "CALENDAR_SYNC__TRACES__HEADERS";
+    let theirs = "OTEL_EXPORTER_OTLP_HEADERS";
+    for (name, text, header, expected) in [
+        (ours, "x-token=hunter=2, x-b=c", "x-token", "hunter=2"),
+        (ours, "authorization=Basic%20aHVudGVy", "authorization", "Basic%20aHVudGVy"),
+        // Theirs has values percent-encoded, so that they can hold commas and blanks.
+        (theirs, "authorization=Basic%20aHVudGVy%3D, x-b=c%2Cd", "authorization", "Basic aHVudGVy="),
+        (theirs, "x-a=1,x-b=c%2Cd", "x-b", "c,d"),
+    ] {
+        let settings = from("", &[(name, text)]).unwrap().settings;
+        assert_eq!(settings.traces.headers[header], expected, "{name} {text}");
+        assert!(!format!("{settings:?}").contains("aHVudGVy"));
+    }
+    for (name, text) in
+        [(ours, "hunter2"), (ours, "a b=hunter2"), (theirs, "x=hunter2%0A"), (theirs, "x=%ff")]
+    {
+        let told = lines(from("", &[(name, text), ("CALENDAR_SYNC__SYNC__WORKERS", "none")]));
+        assert_eq!(told.len(), 2, "{told:?}");
+        let about = told.iter().find(|line| line.contains("traces.headers")).unwrap();
+        assert!(!about.contains("hunter2") && about.contains("name=value"), "{about}");
+    }
+}
+
+#[test]
 fn the_environment_wins_over_the_file_and_origins_are_told() {
     let file = "[server]\nbind = \"127.0.0.1:1\"\npublic_url = \"https://a.example.com/\"\n\n[sync]\nworkers = 0x08\npoll_seconds = 1_000";
     let env = [

@@ -86,9 +86,6 @@ pub enum NoLog {
         /// Why.
         reason: String,
     },
-    /// The traces.
-    #[error("{0}")]
-    Traces(&'static str),
     /// Somebody was faster.
     #[error("logging was started twice")]
     Twice,
@@ -107,7 +104,7 @@ pub fn start_traced(
     clock: Arc<dyn Clock>,
     ids: &dyn IdGen,
 ) -> Result<LogGuard, NoLog> {
-    let collector = Collector::configured(traces).map_err(NoLog::Traces)?;
+    let collector = Collector::configured(traces);
     let tracing = collector.map(|collector| Tracing { outbox: Arc::default(), collector });
     let layer = tracing.as_ref().map(|tracing| TraceLayer {
         clock,
