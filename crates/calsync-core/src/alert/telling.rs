@@ -149,7 +149,9 @@ fn next(
             over_since: None,
             swings: told.map_or(0, |told| swings(told, now)),
         };
-        let message = message(kind, &telling, occasion, Some(group), message_id, now);
+        // The first message of a thread has the thread's own id, so that all others can refer to it; no other one ever has.
+        let id = if open.is_none() { telling.thread } else { message_id };
+        let message = message(kind, &telling, occasion, Some(group), id, now);
         return Some((telling, Some(message)));
     }
     let told = open?;

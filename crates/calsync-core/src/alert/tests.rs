@@ -142,8 +142,11 @@ fn what_comes_and_goes_is_over_the_later_the_oftener_it_came_back() {
 #[test]
 fn what_becomes_louder_is_told_at_once() {
     let mut ear = Ear::default();
-    assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Warning)), at(0)), Some(Occasion::Opened));
-    assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Critical)), at(1)), Some(Occasion::Opened));
+    let first = ear.hear(Some(&group(1, AlertLevel::Warning)), LOUD, at(0)).unwrap();
+    let louder = ear.hear(Some(&group(1, AlertLevel::Critical)), LOUD, at(1)).unwrap();
+    assert_eq!((first.occasion, louder.occasion), (Occasion::Opened, Occasion::Opened));
+    assert_eq!((first.id, louder.thread), (first.thread, first.thread));
+    assert_ne!(louder.id, first.id, "whoever drops what they have seen must not drop this one");
     assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Warning)), at(2)), None);
     // Back at once it was never gone; after a minute it is news. Whoever heard the loudest hears the end.
     assert_eq!(ear.occasion(Some(&group(1, AlertLevel::Critical)), at(3)), None);

@@ -17,23 +17,21 @@ pub(super) fn letter(
     from: &Mailbox,
     to: &Mailbox,
 ) -> Result<Message, lettre::error::Error> {
-    // Who answers our words of opening and end is found by these ids: the opening has the thread's own, and all others
-    // refer to it, whether it arrived or not (RFC 5322 §3.6.4).
+    // Each message has an id of its own. That of the first one is the thread's, and all others refer to it, whether it arrived
+    // or not (RFC 5322 §3.6.4): also one that says that it became louder.
     let place = from.email.domain();
     let thread = format!("<{}@{place}>", message.thread);
     let letter = Message::builder()
         .from(from.clone())
         .to(to.clone())
         .subject(words::title(message))
-        .date(date(message));
-    let letter = match message.occasion {
-        Occasion::Opened => letter.message_id(Some(thread)),
-        // A test begins no alert and ends none.
-        Occasion::Test => letter.message_id(Some(format!("<{}@{place}>", message.id))),
-        Occasion::Reminded | Occasion::Resolved => letter
-            .message_id(Some(format!("<{}@{place}>", message.id)))
-            .in_reply_to(thread.clone())
-            .references(thread),
+        .date(date(message))
+        .message_id(Some(format!("<{}@{place}>", message.id)));
+    // A test begins no alert and ends none.
+    let letter = if message.id == message.thread || message.occasion == Occasion::Test {
+        letter
+    } else {
+        letter.in_reply_to(thread.clone()).references(thread)
     };
     // No answer by machines on holiday (RFC 3834), Microsoft's included.
     let mut letter = letter
@@ -76,9 +74,13 @@ mod tests {
     use crate::alerting::words::tests::message;
 
     fn made(occasion: Occasion) -> String {
+        made_of(&message(occasion))
+    }
+
+    fn made_of(message: &AlertMessage) -> String {
         let mailbox = |text: &str| text.parse::<Mailbox>().unwrap();
         let from = mailbox("Calendar Sync <sync@example.com>");
-        let letter = letter(&message(occasion), &from, &mailbox("ada@example.org")).unwrap();
+        let letter = letter(message, &from, &mailbox("ada@example.org")).unwrap();
         String::from_utf8(letter.formatted()).unwrap()
     }
 
@@ -94,13 +96,16 @@ mod tests {
     fn all_letters_about_an_alert_are_one_thread() {
         let thread = "<01935000-0000-7000-8000-000000000002@example.com>";
         let own = "<01935000-0000-7000-8000-000000000001@example.com>";
-        for (occasion, id, refers) in [
-            (Occasion::Opened, thread, None),
-            (Occasion::Reminded, own, Some(thread)),
-            (Occasion::Resolved, own, Some(thread)),
-            (Occasion::Test, own, None),
+        let first = || AlertMessage { id: message(Occasion::Opened).thread, ..message(Occasion::Opened) };
+        for (message, id, refers) in [
+            (first(), thread, None),
+            // It became louder: whoever drops what they have seen must not drop this.
+            (message(Occasion::Opened), own, Some(thread)),
+            (message(Occasion::Reminded), own, Some(thread)),
+            (message(Occasion::Resolved), own, Some(thread)),
+            (message(Occasion::Test), own, None),
         ] {
-            let letter = made(occasion);
+            let letter = made_of(&message);
             assert_eq!(header(&letter, "Message-ID").as_deref(), Some(id), "{letter}");
             assert_eq!(header(&letter, "References").as_deref(), refers);
             assert_eq!(header(&letter, "In-Reply-To").as_deref(), refers);
