@@ -120,8 +120,8 @@ metrics! {
         "Workers at a step: each holds the lease of the user it works on.";
     WATCH_HELD: "calendar_sync_watch_held", Gauge, Instance, [], 1,
         "1 on the instance that has the lease on watching the fleet's health.";
-    ALERT_DELIVERIES: "calendar_sync_alert_deliveries_total", Counter, Instance, ["channel", "outcome"], 9,
-        "Tries to tell people of alerts, by kind of channel (email, slack, webhook, pager): delivered or failed.";
+    ALERT_DELIVERIES: "calendar_sync_alert_deliveries_total", Counter, Instance, ["channel", "outcome"], 13,
+        "Tries to tell people of alerts, by kind of channel (email, slack, webhook, pager): delivered or failed; given_up counts the messages whose last try failed.";
     DATABASE_UP: "calendar_sync_database_up", Gauge, Instance, [], 1,
         "1 if the database answers this instance.";
     DATABASE_SECONDS: "calendar_sync_database_answer_seconds", Gauge, Instance, [], 1,

@@ -107,7 +107,7 @@ impl Metrics {
             self.steps.show([stepped.as_str()]);
         }
         for channel in ["email", "slack", "webhook", "pager"] {
-            for tried in [Tried::Delivered, Tried::Failed] {
+            for tried in Tried::ALL {
                 self.deliveries.show([channel, tried.as_str()]);
             }
         }

@@ -90,14 +90,20 @@ pub enum Tried {
     Delivered,
     /// It did not.
     Failed,
+    /// That was the last try: the message reaches nobody this way. Counted beside the try that failed.
+    GivenUp,
 }
 
 impl Tried {
+    /// All of them.
+    pub const ALL: [Tried; 3] = [Tried::Delivered, Tried::Failed, Tried::GivenUp];
+
     /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Tried::Delivered => "delivered",
             Tried::Failed => "failed",
+            Tried::GivenUp => "given_up",
         }
     }
 }
