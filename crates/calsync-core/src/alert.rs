@@ -115,7 +115,7 @@ pub enum Occasion {
 /// What people are told: plain data for every channel.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AlertMessage {
-    /// Its own id: the same for each try of each channel.
+    /// Its own id: the same for each try of each channel. That of the first message of a thread is the thread's.
     pub id: Uuid,
     /// The id of the alert that it is about: the same from its opening to its end.
     pub thread: Uuid,
@@ -158,6 +158,15 @@ pub struct Delivery {
     pub error: Option<String>,
     /// When it ended.
     pub finished_at: Option<Ts>,
+}
+
+/// Deliveries that somebody took up.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Claimed {
+    /// Those to be tried.
+    pub deliveries: Vec<Delivery>,
+    /// Rows beside them that nobody here can read: a newer version's, or damaged ones.
+    pub unreadable: u32,
 }
 
 /// How far a delivery has come.

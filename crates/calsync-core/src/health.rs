@@ -13,9 +13,11 @@ use crate::ports::{NotificationMetrics, Overdue, SubscriptionCensus, Subscriptio
 
 mod assess;
 mod damp;
+mod respond;
 
-pub use assess::assess;
-pub use damp::{Change, Damped, Response, damp, responses};
+pub use assess::{assess, assess_settling};
+pub use damp::{Change, Damped, damp};
+pub use respond::{Owed, Response, responses};
 
 /// Figures of notifications are of so long (spec §8).
 pub const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -236,6 +238,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What people are told of.
     pub conditions: Vec<Condition>,
+    /// Kinds of conditions that nobody can judge now: what is open of them is neither confirmed nor over.
+    #[serde(skip)]
+    pub unjudged: Vec<AlertKind>,
     /// What could be better.
     pub recommendations: Vec<String>,
 }

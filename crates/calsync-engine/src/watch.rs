@@ -1,10 +1,12 @@
-//! The system watches itself: figures become a report (`figures`), what is wrong becomes alerts (`heed`), a level that lasts has
-//! consequences (`level`), and people are told (`tell`). Decisions are `core::health`'s and `core::alert`'s.
+//! The system watches itself: figures become a report (`figures`), what is wrong becomes alerts (`heed`), a level that lasts is in force (`level`) and has
+//! consequences (`respond`), and people are told (`tell`). Decisions are `core::health`'s and `core::alert`'s.
 
 mod figures;
 mod heed;
 mod level;
+mod respond;
 mod tell;
 
-pub use level::{Responses, WatchState};
+pub use level::WatchState;
+pub use respond::Responses;
 pub use tell::{Reached, Way};

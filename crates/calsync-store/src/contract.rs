@@ -99,6 +99,7 @@ macro_rules! store_contract {
             freshness: what_a_step_showed_of_rules_is_kept, rules_behind_are_found, delays_add_up,
                 what_was_written_is_awaited_from_the_channel;
             alerts: an_alert_is_open_once, alerts_are_counted_by_kind, one_of_two_tells, deliveries_end_one_by_one,
+                a_message_is_taken_up_by_one,
                 hours_keep_their_worst;
             prune: only_what_is_over_is_pruned, what_would_go_is_counted_exactly, a_gone_block_is_forgotten_in_the_end;
             concurrency: each_due_user_goes_to_one_of_many, one_of_many_equal_deliveries_is_new,

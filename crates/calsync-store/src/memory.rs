@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use calsync_core::alert::{Alert, Delivery, Group, Told};
+use calsync_core::alert::{Alert, Claimed, Delivery, Group, Told};
 use calsync_core::calendar::{Account, AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use calsync_core::freshness::{Delays, Freshness, RuleDelay};
 use calsync_core::hold::Hold;
@@ -250,7 +250,7 @@ store_methods! {
     alert_groups() -> Vec<Group>;
     tellings() -> Vec<Told>;
     tell(told: &Told, deliveries: &[Delivery]) -> bool;
-    deliveries_due(now: Ts, limit: u32) -> Vec<Delivery>;
+    claim_deliveries(now: Ts, until: Ts, limit: u32) -> Claimed;
     put_delivery(delivery: &Delivery) -> ();
     deliveries(limit: u32) -> Vec<Delivery>;
     census() -> Vec<SubscriptionCensus>;

@@ -4,7 +4,7 @@
 //! the database while it holds a write transaction.
 
 use async_trait::async_trait;
-use calsync_core::alert::{Alert, Delivery, Group, Told};
+use calsync_core::alert::{Alert, Claimed, Delivery, Group, Told};
 use calsync_core::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use calsync_core::freshness::{Delays, Freshness, RuleDelay};
 use calsync_core::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
@@ -285,7 +285,7 @@ store_methods! {
     alert_groups() -> Vec<Group>;
     tellings() -> Vec<Told>;
     tell(told: &Told, deliveries: &[Delivery]) -> bool;
-    deliveries_due(now: Ts, limit: u32) -> Vec<Delivery>;
+    claim_deliveries(now: Ts, until: Ts, limit: u32) -> Claimed;
     put_delivery(delivery: &Delivery) -> ();
     deliveries(limit: u32) -> Vec<Delivery>;
     census() -> Vec<SubscriptionCensus>;

@@ -34,10 +34,39 @@ const THROTTLED_MIN: u64 = 10;
 /// Processing slower than this, on average, is worth a look (spec §8), in milliseconds.
 const SLOW_MS: u64 = 5_000;
 
+/// What says that something should have been done by now.
+const LATENESS: [AlertKind; 3] = [AlertKind::SyncOverdue, AlertKind::RuleBehind, AlertKind::JobOverdue];
+/// What the database tells of besides.
+const STORED: [AlertKind; 6] = [
+    AlertKind::SubscriptionExpiring,
+    AlertKind::SubscriptionFailures,
+    AlertKind::LowSuccessRate,
+    AlertKind::ProcessingBacklog,
+    AlertKind::ProviderErrors,
+    AlertKind::ProviderThrottled,
+];
+
+/// The same shortly after a standstill, when everything is late and has its chance first: nothing is called late, and nothing that
+/// was late is called done.
+pub fn assess_settling(figures: &Figures) -> Report {
+    let mut figures = figures.clone();
+    if let Some(stored) = &mut figures.stored {
+        (stored.overdue, stored.behind, stored.late_jobs) = (vec![], vec![], vec![]);
+    }
+    let mut report = assess(&figures);
+    report.unjudged.extend(LATENESS);
+    report
+}
+
 /// How well it is.
 pub fn assess(figures: &Figures) -> Report {
-    let mut report =
-        Report { level: Level::Healthy, findings: vec![], conditions: vec![], recommendations: vec![] };
+    let mut report = Report {
+        level: Level::Healthy,
+        findings: vec![],
+        conditions: vec![],
+        unjudged: vec![],
+        recommendations: vec![],
+    };
     database(figures, &mut report);
     cache(figures, &mut report);
     host(figures, &mut report);
@@ -47,12 +76,24 @@ pub fn assess(figures: &Figures) -> Report {
         work(stored, &mut report);
         rules(stored, &mut report);
         stored.calls.iter().for_each(|calls| provider(calls, &mut report));
+    } else {
+        report.unjudged.extend(STORED.into_iter().chain(LATENESS));
+        if figures.database.is_there() {
+            // Its figures alone are missing: too slow, or not to be read by this version.
+            let says = "The database answers, and its figures can not be read: the log says why.";
+            report.find("figures", Level::Degraded, says.to_owned());
+        }
     }
     report.level = report.findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Healthy);
     report
 }
 
 impl Report {
+    /// Whether anything that sets the level can not be judged now, so that it may be worse than it looks.
+    pub fn may_be_worse(&self) -> bool {
+        self.unjudged.iter().any(|kind| STORED.contains(kind) || LATENESS.contains(kind))
+    }
+
     fn find(&mut self, check: &'static str, level: Level, says: String) {
         self.findings.push(Finding { check, level, says });
     }
@@ -108,6 +149,9 @@ fn cache(figures: &Figures, report: &mut Report) {
 }
 
 fn host(figures: &Figures, report: &mut Report) {
+    let unknown =
+        [(AlertKind::DiskLow, figures.disk.is_none()), (AlertKind::MemoryLow, figures.memory.is_none())];
+    report.unjudged.extend(unknown.into_iter().filter(|(_, unknown)| *unknown).map(|(kind, _)| kind));
     if let Some(disk) = figures.disk {
         let mib = disk.free >> 20;
         let level = worse_below(disk.free, DISK_LOW, DISK_FULL);

@@ -43,7 +43,7 @@ impl Damped {
 }
 
 /// The level in force is another one.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Change {
     /// It was this,
     pub from: Level,
@@ -89,43 +89,4 @@ pub fn damp(known: &Damped, level: Level, now: Ts) -> (Damped, Option<Change>) {
 fn better_after(swings: u32) -> SignedDuration {
     let doubled = 1_i32.checked_shl(swings.min(16)).unwrap_or(i32::MAX);
     BETTER_AFTER.checked_mul(doubled).unwrap_or(BETTER_AFTER_MAX).min(BETTER_AFTER_MAX)
-}
-
-/// What the system does by itself (spec §8).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Response {
-    /// Every calendar is polled beside its push channel.
-    PollEverybody,
-    /// Channels that failed ten times in a row are taken out of use.
-    SuspendFailing,
-    /// A round of maintenance is done now.
-    Maintain,
-    /// Push channels that work are relied on again.
-    RelyOnPush,
-}
-
-impl Response {
-    /// All of them.
-    pub const ALL: [Response; 4] =
-        [Response::PollEverybody, Response::SuspendFailing, Response::Maintain, Response::RelyOnPush];
-
-    /// What it is, in words for the audit log.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Response::PollEverybody => "every calendar is polled beside its push channel",
-            Response::SuspendFailing => "push channels that failed ten times in a row are taken out of use",
-            Response::Maintain => "a round of maintenance is done now",
-            Response::RelyOnPush => "push channels that work are relied on again",
-        }
-    }
-}
-
-/// What is done when this level comes into force. (Calendars whose channels fail are polled at every level: see
-/// `schedule::method`.)
-pub const fn responses(level: Level) -> &'static [Response] {
-    match level {
-        Level::Healthy => &[Response::RelyOnPush],
-        Level::Degraded => &[Response::Maintain],
-        Level::Critical => &[Response::PollEverybody, Response::SuspendFailing],
-    }
 }

@@ -1,5 +1,7 @@
 //! The table of spec §8, each boundary on both sides; several at once; nothing happening at all; and levels that swing.
 
+mod unknown;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -14,7 +14,7 @@ use super::{
     PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, StepEnd, StoreError,
     SubscriptionCensus, SubscriptionCount, SubscriptionMetrics, UserState, Wish,
 };
-use crate::alert::{Alert, Delivery, Group, Told};
+use crate::alert::{Alert, Claimed, Delivery, Group, Told};
 use crate::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use crate::freshness::{Delays, Freshness, RuleDelay};
 use crate::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
@@ -336,8 +336,9 @@ pub trait Store: Send + Sync {
     async fn tellings(&self) -> Result<Vec<Told>, StoreError>;
     /// Takes over what people are told from now on, with the messages about it, if it has changed as often as `Told` says.
     async fn tell(&self, told: &Told, deliveries: &[Delivery]) -> Result<bool, StoreError>;
-    /// Deliveries whose time has come, the longest due first.
-    async fn deliveries_due(&self, now: Ts, limit: u32) -> Result<Vec<Delivery>, StoreError>;
+    /// Takes up deliveries whose time has come, the longest due first: nobody else gets them before `until`, unless they are put
+    /// back for sooner.
+    async fn claim_deliveries(&self, now: Ts, until: Ts, limit: u32) -> Result<Claimed, StoreError>;
     /// What became of a delivery; one that is over stays so.
     async fn put_delivery(&self, delivery: &Delivery) -> Result<(), StoreError>;
     /// The newest deliveries, newest first.

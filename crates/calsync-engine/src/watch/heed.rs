@@ -1,4 +1,5 @@
-//! Conditions become alerts: opened when they are first seen, refreshed while they last, resolved when they are over.
+//! Conditions become alerts: opened when they are first seen, refreshed while they last, resolved when they are over; left as
+//! they are while nobody can judge them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +35,8 @@ impl Engine {
         let seen: BTreeSet<(&str, &str)> =
             report.conditions.iter().map(|c| (c.kind.as_str(), c.subject.as_str())).collect();
         for (kind, subject) in open.keys() {
-            if !seen.contains(&(kind.as_str(), subject.as_str())) {
+            let judged = !AlertKind::parse(kind).is_some_and(|kind| report.unjudged.contains(&kind));
+            if judged && !seen.contains(&(kind.as_str(), subject.as_str())) {
                 self.store.resolve_alert(kind, subject, now).await?;
             }
         }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::alerting::{Channels, Named};
+use crate::alerting::Named;
 use crate::service::Service;
 
 /// Alerts that are listed.
@@ -212,12 +212,6 @@ async fn test(args: &TestArgs, context: &Context, service: &Service) -> Result<E
     let value: Vec<_> = tried.iter().map(|(name, error)| json!({"channel": name, "error": error})).collect();
     context.out.result(&text, &value);
     Ok(if worked { Exit::Ok } else { Exit::Failed })
-}
-
-/// Through every channel that takes it, all at once: each channel, and what went wrong.
-pub(super) async fn send(channels: &Channels, message: &AlertMessage) -> Vec<(String, Option<String>)> {
-    let takes: Vec<&Named> = channels.all().iter().filter(|named| named.takes(message.level)).collect();
-    send_by(&takes, message).await
 }
 
 async fn send_by(channels: &[&Named], message: &AlertMessage) -> Vec<(String, Option<String>)> {

@@ -34,6 +34,8 @@ pub enum Exit {
     Config,
     /// The database.
     Database,
+    /// The same: it is away, or missing. To be told of, where people are to be told.
+    DatabaseAway,
     /// A provider.
     Provider,
     /// Nothing of that name.
@@ -52,7 +54,7 @@ impl Exit {
             Exit::Failed | Exit::Degraded => 1,
             Exit::Usage | Exit::Critical => 2,
             Exit::Config => 3,
-            Exit::Database => 4,
+            Exit::Database | Exit::DatabaseAway => 4,
             Exit::Provider => 5,
             Exit::NotFound => 6,
         }
@@ -65,7 +67,7 @@ impl Exit {
             Exit::Failed => "failed",
             Exit::Usage => "usage",
             Exit::Config => "configuration",
-            Exit::Database => "database",
+            Exit::Database | Exit::DatabaseAway => "database",
             Exit::Provider => "provider",
             Exit::NotFound => "not_found",
             Exit::Degraded => "degraded",
@@ -116,10 +118,10 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
         let exit = match error {
             StoreError::LeaseLost(_) | StoreError::Conflict(_) => Exit::Failed,
-            StoreError::Unavailable(_)
-            | StoreError::Contended(_)
-            | StoreError::NewerSchema { .. }
-            | StoreError::Corrupt(_) => Exit::Database,
+            StoreError::Unavailable(_) => Exit::DatabaseAway,
+            StoreError::Contended(_) | StoreError::NewerSchema { .. } | StoreError::Corrupt(_) => {
+                Exit::Database
+            }
         };
         Failure::new(exit, error.to_string())
     }
@@ -127,7 +129,10 @@ impl From<StoreError> for Failure {
 
 impl From<NoStore> for Failure {
     fn from(error: NoStore) -> Failure {
-        Failure::new(Exit::Database, error.to_string())
+        match error {
+            NoStore::Store(error) => error.into(),
+            missing => Failure::new(Exit::DatabaseAway, missing.to_string()),
+        }
     }
 }
 

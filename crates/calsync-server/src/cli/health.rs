@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use calsync_core::alert::{AlertKind, AlertMessage, Occasion};
+use calsync_core::alert::{AlertKind, Group};
 use calsync_core::health::{Finding, Level, Report, assess};
-use calsync_core::ports::{Clock, IdGen};
+use calsync_core::ports::Clock;
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
@@ -14,9 +14,10 @@ use serde_json::json;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::alerting::Channels;
+use crate::metrics::Metrics;
 use crate::out::Out;
-use crate::service::{Look, Service};
-use crate::system::{SystemClock, SystemRandom};
+use crate::service::{Look, Service, Teller, Word, data_directory};
+use crate::system::SystemClock;
 
 /// `webhook-health-check`
 #[derive(Args, Debug)]
@@ -28,7 +29,12 @@ pub struct HealthArgs {
 
 /// Runs it. The exit status is the level: 0 healthy, 1 degraded, 2 critical.
 pub async fn check(args: &HealthArgs, context: &Context, service: &Arc<Service>) -> Result<Exit, Failure> {
-    let look = if args.send_alerts { Some(service.look_now().await?) } else { None };
+    let look = if args.send_alerts {
+        hand_over(service).await?;
+        Some(service.look_now().await?)
+    } else {
+        None
+    };
     let document = crate::http::monitoring_document(service).await;
     let value = serde_json::to_value(&document).map_err(|e| Failure::failed(e.to_string()))?;
     let report = assess(&service.figures().await);
@@ -40,7 +46,7 @@ pub async fn check(args: &HealthArgs, context: &Context, service: &Arc<Service>)
     Ok(exit(report.level))
 }
 
-/// There is no database to ask: that is critical, and the channels are told without it.
+/// There is no database to ask: that is critical, and the channels are told without it, once, however often this runs.
 pub fn without(
     args: &HealthArgs,
     config: Option<&Path>,
@@ -54,32 +60,55 @@ pub fn without(
     if args.send_alerts {
         let channels =
             Channels::from_settings(&settings).map_err(|e| Failure::new(Exit::Config, e.to_string()))?;
-        let (ids, now) = (SystemRandom, SystemClock.now());
+        let now = SystemClock.now();
         let kind = AlertKind::DatabaseDown;
-        let message = AlertMessage {
-            id: ids.uuid(now),
-            thread: ids.uuid(now),
-            occasion: Occasion::Opened,
+        let group = Group {
             kind: kind.as_str().to_owned(),
-            level: kind.level(),
-            subject: String::new(),
             count: 1,
+            level: kind.level(),
+            first_seen: now,
+            subject: String::new(),
             message,
             action: "Start the database, or see database.url: docs/runbook.md.".to_owned(),
-            first_seen: now,
-            at: now,
         };
-        tried = super::block_on(super::alerts::send(&channels, &message))?;
+        let file = Word::file(&data_directory(&settings));
+        let mut word = Word::load(&file);
+        word.say(Some(&group), &channels, settings.alerts.reminder, now);
+        let teller = Teller { channels: &channels, metrics: &Metrics::new(), clock: &SystemClock };
+        tried = super::block_on(word.send(&teller))?;
+        if let Err(error) = word.keep(&file) {
+            let _ = writeln!(
+                text,
+                "alerts     {} can not be written ({error}): the next run tells it again",
+                file.display()
+            );
+        }
     }
-    for (name, error) in &tried {
-        let _ = writeln!(text, "{name}: {}", error.as_deref().unwrap_or("delivered"));
+    for delivery in &tried {
+        let _ = writeln!(text, "{}: {}", delivery.channel, delivery.error.as_deref().unwrap_or("delivered"));
     }
-    let told: Vec<_> = tried.iter().map(|(name, error)| json!({"channel": name, "error": error})).collect();
+    let told: Vec<_> =
+        tried.iter().map(|tried| json!({"channel": tried.channel, "error": tried.error})).collect();
     out.result(
         &text,
         &json!({"health": {"status": Level::Critical, "because": failure.message}, "told": told}),
     );
     Ok(Exit::Critical)
+}
+
+/// The database answers: what this command said without it is the database's from now on.
+async fn hand_over(service: &Service) -> Result<(), Failure> {
+    let file = Word::file(&data_directory(&service.settings));
+    let mut word = Word::load(&file);
+    if !word.is_untold() {
+        return Ok(());
+    }
+    let (reminder, now) = (service.settings.alerts.reminder, service.clock.now());
+    word.hand_over(service.store.as_ref(), &service.channels, reminder, now).await?;
+    word.send(&Teller { channels: &service.channels, metrics: &service.metrics, clock: &SystemClock }).await;
+    // What can not be forgotten is handed over again, which does nothing.
+    let _ = word.keep(&file);
+    Ok(())
 }
 
 /// `status`: for a person; always 0 if it could be told.

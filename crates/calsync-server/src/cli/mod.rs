@@ -119,7 +119,7 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
                 health::check(args, &context, &service).await
             });
             match asked {
-                Err(failure) if failure.exit == Exit::Database => {
+                Err(failure) if failure.exit == Exit::DatabaseAway => {
                     health::without(args, config, out, &failure)
                 }
                 other => other,

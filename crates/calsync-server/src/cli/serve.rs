@@ -31,7 +31,11 @@ const DATABASE_AGAIN_MAX: Duration = Duration::from_secs(5);
 
 impl From<NotSetUp> for Failure {
     fn from(error: NotSetUp) -> Failure {
-        Failure::failed(error.to_string())
+        match &error {
+            // A file that a setting names, or what only this machine can tell of a setting.
+            NotSetUp::Channels(_) => Failure::new(Exit::Config, error.to_string()),
+            NotSetUp::Providers(_) => Failure::failed(error.to_string()),
+        }
     }
 }
 

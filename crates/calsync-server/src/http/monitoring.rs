@@ -190,12 +190,9 @@ pub(super) async fn dashboard(State(service): State<Arc<Service>>) -> Response {
 /// The whole health document, as it is now. It is there even when the database is not.
 pub(crate) async fn document(service: &Arc<Service>) -> Health {
     let figures = service.figures().await;
-    let Report { level: status, findings, conditions, recommendations } = assess(&figures);
+    let Report { level: status, findings, conditions, recommendations, .. } = assess(&figures);
     let now = service.clock.now();
-    let known = match figures.stored {
-        None => None,
-        Some(_) => kept(service).await.ok(),
-    };
+    let known = if figures.database.is_there() { kept(service).await.ok() } else { None };
     // Without the database: what is wrong is what is seen.
     let (in_force, alerts) = known.unwrap_or_else(|| {
         let seen = conditions.into_iter().map(|c| OpenAlert {

@@ -40,7 +40,9 @@ use providers::NoClient;
 pub use roles::{Role, Roles};
 use running::kept_alive;
 pub use vitals::Vitals;
+pub(crate) use vitals::data_directory;
 pub use watch::Look;
+pub(crate) use watch::{Teller, Word};
 
 /// Why there is no service although the settings hold together.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +125,7 @@ impl Service {
         let redis = settings.redis.address.clone().map(|at| Arc::new(Link::new(at, http::probe())));
         let limiter = Limiter::new(&settings.rate_limit, redis.clone());
         let channels = Channels::from_settings(&settings)?;
+        let vitals = Vitals::new(vitals::data_directory(&settings));
         Ok(Arc::new(Service {
             settings,
             store,
@@ -131,7 +134,7 @@ impl Service {
             clock,
             limiter,
             redis,
-            vitals: Vitals::new(),
+            vitals,
             metrics,
             seen: Fresh::new(scrape::LIFE),
             shelf: Shelf::new(),

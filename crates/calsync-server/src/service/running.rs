@@ -45,6 +45,7 @@ impl Service {
             self.keep(&tasks, &stopping, "discovery", jobs::discover);
             self.keep(&tasks, &stopping, "cleanup", jobs::clean_up);
             self.keep(&tasks, &stopping, "watch", watch::watch);
+            self.keep(&tasks, &stopping, "responses", jobs::respond);
         }
         if roles.has(Role::Web) {
             self.keep(&tasks, &stopping, "reach", reach::watch);

@@ -1,14 +1,18 @@
-//! The watch: every few seconds one instance of the fleet looks at how well it is, brings the alerts in line, does what the
-//! level asks for, and has people told. While the database is away there is nothing to agree by: then each instance looks for
-//! itself (`without`). It decides nothing: `core::health` and `core::alert` do.
+//! The watch: every few seconds one instance of the fleet looks at how well it is, brings the alerts and the level in line, and
+//! has people told. It sees and says, and does nothing about it: what the level asks for is a job (`jobs`). While the database is
+//! away there is nothing to agree by: then each instance looks for itself (`without`). It decides nothing: `core::health` and
+//! `core::alert` do.
 
+mod clock;
 mod messages;
+mod spell;
 mod without;
+mod word;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use calsync_core::health::{Figures, Report, assess};
+use calsync_core::health::{Figures, Report, assess, assess_settling};
 use calsync_core::ports::{HealthHour, Lease, StoreError};
 use calsync_core::time::Ts;
 use calsync_engine::{EngineError, Way};
@@ -16,10 +20,14 @@ use jiff::SignedDuration;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Service;
 use super::vitals::Refusal;
+use super::{Service, jobs};
+use clock::ClockWatch;
 use messages::Sent;
+pub(crate) use messages::Teller;
+use spell::Writes;
 use without::Without;
+pub(crate) use word::Word;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(5);
@@ -29,13 +37,13 @@ const KEPT: SignedDuration = SignedDuration::from_secs(30);
 const WATCH: &str = "job:watch";
 /// A database that does not take the watch's own row within this time takes nothing: longer than SQLite waits for a writer.
 const WRITES_WITHIN: Duration = Duration::from_secs(8);
+/// One step of a look takes no longer: all of them, and the messages, are through before the watch runs out.
+const STEP_WITHIN: Duration = Duration::from_secs(4);
+/// How often the hour is written down.
+const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// After a standstill, ours or the database's, everything is late at once and has its chance first: for so long no calendar, rule or
 /// job is called late.
 const SETTLING: Duration = Duration::from_secs(30);
-/// A clock that was set is told of for so long.
-const JUMP_TOLD: Duration = Duration::from_secs(10 * 60);
-/// How far a clock may be from the time that has passed, in seconds, before that is worth a word.
-const JUMP_SLACK: i64 = 5;
 /// One hour in microseconds.
 const HOUR: i64 = 3_600_000_000;
 
@@ -57,7 +65,7 @@ pub enum Look {
 
 /// Looks until told to stop.
 pub(super) async fn watch(service: Arc<Service>, stopping: CancellationToken) {
-    let mut watcher = Watcher::new(&service);
+    let mut watcher = Watcher::new(&service).await;
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -76,32 +84,52 @@ pub(super) async fn watch(service: Arc<Service>, stopping: CancellationToken) {
 }
 
 impl Service {
-    /// One look now, and what is to be told is sent; not while a running service has the watch.
+    /// One look now, what is to be told is sent, and what the level asks for is done; not while a running service has the watch.
     pub async fn look_now(self: &Arc<Service>) -> Result<Look, EngineError> {
         let now = self.clock.now();
         let Some(lease) = self.store.claim_lease(WATCH, &self.owner, now, now.plus(KEPT)).await? else {
             return Ok(Look::Taken);
         };
-        let report = assess(&self.figures().await);
-        let done = async {
-            let said = self.heed_and_tell(&report).await?;
-            let Sent { delivered, failed } = messages::send_due(self).await?;
-            Ok(Look::Done { said, delivered, failed })
-        };
-        let done = done.await;
+        let done = self.see_and_say(&assess(&self.figures().await)).await;
         self.store.release(&lease, &[]).await?;
+        // It may take minutes: whoever is to hear of it has heard by now.
+        if let Err(error) = jobs::respond_now(self).await {
+            tracing::warn!(%error, "what the level asks for could not be done; the next look takes it up");
+        }
         done
     }
 
-    /// Alerts, level, words: what a report leads to. How many things were said.
-    async fn heed_and_tell(&self, report: &Report) -> Result<u32, EngineError> {
-        self.engine.heed(report).await?;
-        self.engine.act_on(report, self.settings.responses).await?;
+    /// What a report leads to: alerts, level, words, messages. None of them waits for another to succeed; what broke first is the
+    /// answer when all were tried.
+    async fn see_and_say(&self, report: &Report) -> Result<Look, EngineError> {
         let named = self.channels.all().iter();
         let ways: Vec<Way> =
             named.map(|way| Way { name: way.name().to_owned(), from: way.least() }).collect();
-        Ok(self.engine.tell_people(&ways, self.settings.alerts.reminder).await?.said)
+        let heeded = step("alerts", self.engine.heed(report)).await;
+        let level = step("level", self.engine.note_level(report)).await;
+        let told = step("words", self.engine.tell_people(&ways, self.settings.alerts.reminder)).await;
+        let sent = messages::send_due(self).await;
+        heeded?;
+        level?;
+        let (said, Sent { delivered, failed }) = (told?.said, sent?);
+        Ok(Look::Done { said, delivered, failed })
     }
+}
+
+/// One step of a look, which has its time, and whose failure is told.
+async fn step<T, E: Into<EngineError>>(
+    name: &'static str,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, EngineError> {
+    let done = match timeout(STEP_WITHIN, work).await {
+        Ok(done) => done.map_err(Into::into),
+        // Not that the database is away: that is for whoever asks it nothing else.
+        Err(_) => Err(StoreError::Contended("it took too long".to_owned()).into()),
+    };
+    if let Err(error) = &done {
+        tracing::warn!(step = name, %error, "a step of a look could not be finished; the next look comes soon");
+    }
+    done
 }
 
 /// What one instance remembers from look to look.
@@ -109,6 +137,7 @@ struct Watcher {
     /// The watch, while it is ours.
     lease: Option<Lease>,
     without: Without,
+    writes: Writes,
     clock: ClockWatch,
     /// Since when there has been a database to work with.
     working_since: Instant,
@@ -117,10 +146,11 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn new(service: &Service) -> Watcher {
+    async fn new(service: &Service) -> Watcher {
         Watcher {
             lease: None,
-            without: Without::default(),
+            without: Without::new(service).await,
+            writes: Writes::default(),
             clock: ClockWatch::new(service.clock.now()),
             working_since: Instant::now(),
             noted: None,
@@ -129,7 +159,7 @@ impl Watcher {
 
     async fn look(&mut self, service: &Arc<Service>) {
         let jumped = self.clock.look(service.clock.now(), Instant::now());
-        let mut figures = Figures { clock_jumped: jumped, ..service.readable().await };
+        let figures = Figures { clock_jumped: jumped, ..service.readable().await };
         if !figures.database.is_there() {
             self.working_since = Instant::now();
             self.without.look(service, &figures, self.lease.is_some()).await;
@@ -140,32 +170,32 @@ impl Watcher {
             Ok(kept) => kept,
             Err(_) => Err(StoreError::Unavailable("there was no answer in time".to_owned())),
         };
-        let refusal = match &kept {
-            Err(error @ StoreError::Unavailable(_)) => Some(Refusal(service.reason(error))),
-            _ => None,
-        };
-        service.vitals.note_refusal(refusal.clone());
-        if let Some(Refusal(why)) = refusal {
-            self.working_since = Instant::now();
-            self.without.look(service, &figures.without_writes(why.as_deref()), self.lease.is_some()).await;
-            return;
-        }
-        self.without.over(service).await;
-        if let Some(stored) = figures.stored.as_mut().filter(|_| self.working_since.elapsed() < SETTLING) {
-            (stored.overdue, stored.behind, stored.late_jobs) = (vec![], vec![], vec![]);
-        }
-        match kept {
-            Ok(true) => {}
-            Ok(false) => return,
+        let refuses = self.writes.refused(&kept, Instant::now());
+        let why = kept.as_ref().err().and_then(|error| service.reason(error));
+        service.vitals.note_refusal(refuses.then(|| Refusal(why.clone())));
+        let has_watch = match kept {
+            Ok(has_watch) => has_watch,
             Err(error) => {
-                tracing::warn!(%error, "the watch could not be taken");
+                if refuses {
+                    self.working_since = Instant::now();
+                } else {
+                    tracing::warn!(%error, "the watch could not be taken");
+                }
+                self.without
+                    .look(service, &figures.without_writes(why.as_deref()), self.lease.is_some())
+                    .await;
                 return;
             }
+        };
+        self.without.over(service).await;
+        if !has_watch {
+            return;
         }
-        let report = assess(&figures);
-        if let Err(error) = self.work(service, &figures, &report).await {
-            tracing::warn!(%error, "a look at how well it is could not be finished; the next one comes soon");
-        }
+        let settling = self.working_since.elapsed() < SETTLING;
+        let report = if settling { assess_settling(&figures) } else { assess(&figures) };
+        // What broke was told where it broke.
+        let _ = service.see_and_say(&report).await;
+        self.note_hour(service, &figures, &report).await;
     }
 
     /// Whether the watch is ours.
@@ -193,74 +223,17 @@ impl Watcher {
         Ok(self.lease.is_some())
     }
 
-    async fn work(
-        &mut self,
-        service: &Arc<Service>,
-        figures: &Figures,
-        report: &Report,
-    ) -> Result<(), EngineError> {
-        service.heed_and_tell(report).await?;
-        if self.noted.is_none_or(|at| at.elapsed() >= Duration::from_secs(60)) {
-            self.noted = Some(Instant::now());
-            if let Some(stored) = &figures.stored {
-                let now = service.clock.now();
-                let hour = Ts::from_micros(now.micros() - now.micros().rem_euclid(HOUR));
-                let (active, healthy) = (stored.subscriptions.active, stored.subscriptions.healthy);
-                let worst = report.level.number();
-                service.store.put_health_hour(&HealthHour { hour, active, healthy, worst }).await?;
-            }
+    /// The hour as it is seen now, every minute.
+    async fn note_hour(&mut self, service: &Service, figures: &Figures, report: &Report) {
+        let Some(stored) = &figures.stored else { return };
+        if self.noted.is_some_and(|at| at.elapsed() < NOTED_EVERY) {
+            return;
         }
-        messages::send_due(service).await?;
-        Ok(())
-    }
-}
-
-/// Compares the clock with the time that passes.
-struct ClockWatch {
-    wall: Ts,
-    at: Instant,
-    jumped: Option<(i64, Instant)>,
-}
-
-impl ClockWatch {
-    fn new(wall: Ts) -> ClockWatch {
-        ClockWatch { wall, at: Instant::now(), jumped: None }
-    }
-
-    /// By how many seconds the clock was set lately, if it was.
-    fn look(&mut self, wall: Ts, at: Instant) -> Option<i64> {
-        let passed = i64::try_from(at.saturating_duration_since(self.at).as_millis()).unwrap_or(i64::MAX);
-        let shown = wall.since(self.wall).as_millis();
-        let jump = (i64::try_from(shown).unwrap_or(i64::MAX).saturating_sub(passed)) / 1_000;
-        (self.wall, self.at) = (wall, at);
-        if jump.abs() >= JUMP_SLACK {
-            let before = self.jumped.map_or(0, |(jump, _)| jump);
-            self.jumped = Some((before.saturating_add(jump), at));
-        }
-        self.jumped
-            .filter(|(_, since)| at.saturating_duration_since(*since) < JUMP_TOLD)
-            .map(|(jump, _)| jump)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_was_set_is_told_of_for_a_while() {
-        let (start, wall) = (Instant::now(), Ts::from_secs(1_000_000));
-        let mut clock = ClockWatch { wall, at: start, jumped: None };
-        let mut look = |passed: u64, shown: i64| {
-            clock.look(wall.plus(SignedDuration::from_secs(shown)), start + Duration::from_secs(passed))
-        };
-        assert_eq!(look(5, 5), None);
-        assert_eq!(look(10, 14), None, "a clock that is slewed");
-        assert_eq!(look(15, 3_600 + 19), Some(3_600));
-        assert_eq!(look(60, 3_600 + 64), Some(3_600));
-        assert_eq!(look(65, 69), Some(0), "it was set back: nothing to tell");
-        assert_eq!(look(70, 74 - 500), Some(-500));
-        assert_eq!(look(669, 673 - 500), Some(-500));
-        assert_eq!(look(671, 675 - 500), None, "told for long enough");
+        self.noted = Some(Instant::now());
+        let now = service.clock.now();
+        let hour = Ts::from_micros(now.micros() - now.micros().rem_euclid(HOUR));
+        let (active, healthy) = (stored.subscriptions.active, stored.subscriptions.healthy);
+        let hour = HealthHour { hour, active, healthy, worst: report.level.number() };
+        let _ = step("hour", service.store.put_health_hour(&hour)).await;
     }
 }

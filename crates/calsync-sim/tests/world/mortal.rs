@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use calsync_core::alert::{Alert, Delivery, Group, Told};
+use calsync_core::alert::{Alert, Claimed, Delivery, Group, Told};
 use calsync_core::calendar::*;
 use calsync_core::freshness::{Delays, Freshness, RuleDelay};
 use calsync_core::ids::*;
@@ -171,7 +171,7 @@ pass_through! {
     fn alert_groups(&self) -> Vec<Group>;
     fn tellings(&self) -> Vec<Told>;
     fn tell(&self, told: &Told, deliveries: &[Delivery]) -> bool;
-    fn deliveries_due(&self, now: Ts, limit: u32) -> Vec<Delivery>;
+    fn claim_deliveries(&self, now: Ts, until: Ts, limit: u32) -> Claimed;
     fn put_delivery(&self, delivery: &Delivery) -> ();
     fn deliveries(&self, limit: u32) -> Vec<Delivery>;
     fn census(&self) -> Vec<SubscriptionCensus>;

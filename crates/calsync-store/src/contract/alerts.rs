@@ -101,6 +101,33 @@ fn delivery(n: u128, channel: &str, at: i64) -> Delivery {
     Delivery::new(DeliveryId(Uuid::from_u128(n)), channel, message)
 }
 
+async fn claim(store: &Arc<dyn Store>, now: i64, until: i64, limit: u32) -> Vec<Delivery> {
+    let claimed = store.claim_deliveries(t(now), t(until), limit).await.unwrap();
+    assert_eq!(claimed.unreadable, 0);
+    claimed.deliveries
+}
+
+/// Each message is taken up by one of those who ask at the same moment; who dies over it leaves it to the next.
+pub async fn a_message_is_taken_up_by_one(store: Arc<dyn Store>) {
+    let told = Told { kind: "cache_down".to_owned(), version: 0, telling: telling(1, 5) };
+    let all: Vec<Delivery> = (1..=40).map(|n| delivery(n, "email", 5)).collect();
+    store.tell(&told, &all).await.unwrap();
+    let (one, two, three, four) = tokio::join!(
+        claim(&store, 6, 36, 15),
+        claim(&store, 6, 36, 15),
+        claim(&store, 6, 36, 15),
+        claim(&store, 6, 36, 15)
+    );
+    let mut taken: Vec<_> = [one, two, three, four].concat().into_iter().map(|d| d.id).collect();
+    taken.sort_unstable();
+    let several = taken.len();
+    taken.dedup();
+    assert_eq!(several, taken.len(), "nothing is taken up twice");
+    let rest = claim(&store, 6, 36, 99).await.len();
+    assert_eq!(several + rest, 40, "and nothing is left out");
+    assert_eq!(claim(&store, 36, 66, 99).await.len(), 40);
+}
+
 /// Of two instances that would tell the same thing one does, with its messages, and the other does nothing.
 pub async fn one_of_two_tells(store: Arc<dyn Store>) {
     let told = |version, count| Told { kind: "cache_down".to_owned(), version, telling: telling(count, 5) };
@@ -110,8 +137,7 @@ pub async fn one_of_two_tells(store: Arc<dyn Store>) {
     assert_eq!(store.tellings().await.unwrap(), [told(1, 1)]);
     assert!(store.tell(&told(1, 3), &[]).await.unwrap());
     assert_eq!(store.tellings().await.unwrap(), [told(2, 3)]);
-    let channels: Vec<String> =
-        store.deliveries_due(t(5), 9).await.unwrap().into_iter().map(|d| d.channel).collect();
+    let channels: Vec<String> = claim(&store, 5, 6, 9).await.into_iter().map(|d| d.channel).collect();
     assert_eq!(channels, ["email", "slack"]);
 }
 
@@ -120,16 +146,19 @@ pub async fn deliveries_end_one_by_one(store: Arc<dyn Store>) {
     let told = Told { kind: "cache_down".to_owned(), version: 0, telling: telling(1, 5) };
     let [email, slack, pager] = [delivery(1, "email", 5), delivery(2, "slack", 5), delivery(3, "webhook", 6)];
     store.tell(&told, &[email.clone(), slack.clone(), pager.clone()]).await.unwrap();
-    assert_eq!(store.deliveries_due(t(4), 9).await.unwrap(), []);
-    assert_eq!(store.deliveries_due(t(6), 2).await.unwrap(), [email.clone(), slack.clone()]);
+    assert_eq!(claim(&store, 4, 34, 9).await, []);
+    let until = |delivery: &Delivery| Delivery { next_try_at: Some(t(36)), ..delivery.clone() };
+    assert_eq!(claim(&store, 6, 36, 2).await, [until(&email), until(&slack)]);
+    assert_eq!(claim(&store, 6, 36, 9).await, [until(&pager)], "nobody else gets what is taken");
+    assert_eq!(claim(&store, 35, 36, 9).await, []);
     let sent = email.clone().delivered(t(7));
     let later = slack.clone().failed("503".to_owned(), Again::Later(None), t(7));
     let never = pager.clone().failed("gone".to_owned(), Again::Never, t(7));
     for one in [&sent, &later, &never] {
         store.put_delivery(one).await.unwrap();
     }
-    assert_eq!(store.deliveries_due(t(11), 9).await.unwrap(), []);
-    assert_eq!(store.deliveries_due(t(12), 9).await.unwrap(), std::slice::from_ref(&later));
+    assert_eq!(claim(&store, 11, 12, 9).await, []);
+    assert_eq!(claim(&store, 12, 12, 9).await, std::slice::from_ref(&later));
     // Who was slow does not open again what is over.
     store.put_delivery(&email.failed("late".to_owned(), Again::Later(None), t(8))).await.unwrap();
     assert_eq!(store.deliveries(9).await.unwrap(), [never, later.clone(), sent]);

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use calsync_core::alert::{Alert, Delivery, DeliveryState, Group, Told};
+use calsync_core::alert::{Alert, Claimed, Delivery, DeliveryState, Group, Told};
 use calsync_core::ports::StoreError;
 use calsync_core::time::Ts;
 
@@ -79,11 +79,17 @@ impl State {
         Ok(true)
     }
 
-    pub(super) fn deliveries_due(&self, now: Ts, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-        let all = self.alert_deliveries.values();
+    pub(super) fn claim_deliveries(&mut self, now: Ts, until: Ts, limit: u32) -> Result<Claimed, StoreError> {
+        let all = self.alert_deliveries.values_mut();
         let mut due: Vec<_> = all.filter(|d| d.next_try_at.is_some_and(|at| at <= now)).collect();
         due.sort_by_key(|d| (d.next_try_at, d.id));
-        Ok(due.into_iter().take(limit as usize).cloned().collect())
+        let taken = due.into_iter().take(limit as usize).map(|delivery| {
+            delivery.next_try_at = Some(until);
+            delivery.clone()
+        });
+        let mut deliveries: Vec<_> = taken.collect();
+        deliveries.sort_by_key(|delivery| (delivery.message.at, delivery.id));
+        Ok(Claimed { deliveries, unreadable: 0 })
     }
 
     pub(super) fn put_delivery(&mut self, delivery: &Delivery) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use calsync_core::alert::{Alert, AlertLevel, Delivery, DeliveryState, Group, Told};
+use calsync_core::alert::{Alert, AlertLevel, Claimed, Delivery, DeliveryState, Group, Told};
 use calsync_core::ports::StoreError;
 use calsync_core::time::Ts;
 
@@ -32,8 +32,10 @@ const ADD: &str = "INSERT INTO alert_deliveries \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const PUT: &str = "UPDATE alert_deliveries SET state = $2, attempts = $3, next_try_at = $4, error = $5, finished_at = $6 \
     WHERE id = $1 AND state = 'pending'";
-pub(super) const DUE: &str = "SELECT id, channel, message, state, attempts, next_try_at, error, finished_at FROM alert_deliveries \
-    WHERE next_try_at <= $1 ORDER BY next_try_at, id LIMIT $2";
+/// The second condition is for whoever waited here for somebody else's claim.
+pub(super) const CLAIM: &str = "UPDATE alert_deliveries SET next_try_at = $2 WHERE id IN \
+    (SELECT id FROM alert_deliveries WHERE next_try_at <= $1 ORDER BY next_try_at, id LIMIT $3) AND next_try_at <= $1 \
+    RETURNING id, channel, message, state, attempts, next_try_at, error, finished_at";
 const LATEST: &str = "SELECT id, channel, message, state, attempts, next_try_at, error, finished_at \
     FROM alert_deliveries ORDER BY created_at DESC, id DESC LIMIT $1";
 
@@ -118,8 +120,26 @@ impl SqlStore {
         Ok(true)
     }
 
-    pub(super) async fn deliveries_due(&self, now: Ts, limit: u32) -> Result<Vec<Delivery>, StoreError> {
-        self.db.all(DUE, vals![now, limit]).await?.into_iter().map(delivery).collect()
+    pub(super) async fn claim_deliveries(
+        &self,
+        now: Ts,
+        until: Ts,
+        limit: u32,
+    ) -> Result<Claimed, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let rows = tx.all(CLAIM, vals![now, until, limit]).await?;
+        tx.commit().await?;
+        let mut claimed = Claimed::default();
+        for row in rows {
+            // One that can not be read must not keep the others: it waits for whoever can.
+            match delivery(row) {
+                Ok(delivery) => claimed.deliveries.push(delivery),
+                Err(_) => claimed.unreadable += 1,
+            }
+        }
+        // The statement gives them in any order; ids are made in the order of time.
+        claimed.deliveries.sort_by_key(|delivery| (delivery.message.at, delivery.id));
+        Ok(claimed)
     }
 
     pub(super) async fn put_delivery(&self, delivery: &Delivery) -> Result<(), StoreError> {

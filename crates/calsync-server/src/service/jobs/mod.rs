@@ -34,6 +34,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const MAINTENANCE: Job = Job { name: "maintenance", every: SignedDuration::from_mins(30) };
 /// Accounts are asked for their calendars.
 const DISCOVERY: Job = Job { name: "discovery", every: SignedDuration::from_hours(6) };
+/// What a level that came into force asks for (spec §8) is done, whenever something is owed to it.
+const RESPONSES: Job = Job { name: "responses", every: SignedDuration::from_secs(30) };
 /// What is over is forgotten (spec §9).
 const CLEANUP: Job = Job { name: "cleanup", every: SignedDuration::from_hours(7 * 24) };
 /// The longest wait before it is looked again whether a job is due: clocks are set right, and machines sleep.
@@ -91,7 +93,41 @@ pub(super) async fn maintain(service: Arc<Service>, stopping: CancellationToken)
 async fn is_due(service: &Service) -> bool {
     let now = service.clock.now();
     let channels = service.engine.next_maintenance().await.ok().flatten().is_some_and(|at| at <= now);
-    channels || service.engine.rollout_is_due().await.unwrap_or(false)
+    channels
+        || service.engine.rollout_is_due().await.unwrap_or(false)
+        || is_wanted(service).await.unwrap_or(false)
+}
+
+/// Whether a level asks for a round that nobody has begun since. (A word from the future is of a clock that was wrong.)
+async fn is_wanted(service: &Service) -> Result<bool, EngineError> {
+    let now = service.clock.now();
+    let Some(wanted) = service.engine.round_wanted().await?.filter(|at| *at <= now) else { return Ok(false) };
+    Ok(fleet(service).ran_at(&MAINTENANCE).await?.is_none_or(|ran| ran < wanted))
+}
+
+/// Does what is owed to the level in force, until told to stop. Apart from whoever looks: it may take its time, and break.
+pub(super) async fn respond(service: Arc<Service>, stopping: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+        }
+        // What the store does not say now it says at the next look.
+        if service.engine.is_owing().await.unwrap_or(false) {
+            fleet(&service).once(&RESPONSES, Why::Asked, work::respond(&service)).await;
+        }
+    }
+}
+
+/// The same now, with the round of maintenance that it may ask for; not while another instance is at it.
+pub(super) async fn respond_now(service: &Service) -> Result<(), EngineError> {
+    if service.engine.is_owing().await? {
+        fleet(service).try_once(&RESPONSES, Why::ByHand, work::respond(service)).await?;
+    }
+    if is_wanted(service).await? {
+        maintain_now(service).await?;
+    }
+    Ok(())
 }
 
 /// Asks for lists of calendars, by the clock, until told to stop.

@@ -1,6 +1,7 @@
 //! What the jobs do. Each can be broken off at any point and done again; neither knows when it runs.
 
 use calsync_core::calendar::AccountStatus;
+use calsync_core::health::Response;
 use calsync_core::ports::StoreError;
 use calsync_core::retention::RETENTION_DAYS;
 use calsync_engine::{EngineError, Maintenance};
@@ -11,6 +12,16 @@ use crate::service::cleanup::{self, Cleanup};
 /// Opens push channels, replaces those that end soon.
 pub(super) async fn maintain(service: &Service) -> Result<Maintenance, EngineError> {
     service.engine.maintain_subscriptions().await
+}
+
+/// Does what is owed to the level in force.
+pub(super) async fn respond(service: &Service) -> Result<Vec<Response>, EngineError> {
+    let done = service.engine.respond(service.settings.responses).await?;
+    if done.contains(&Response::Maintain) {
+        service.tend.notify_one();
+    }
+    service.wake_all();
+    Ok(done)
 }
 
 /// What became of a round of asking.

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a test that passes tells its figures")]
 
 mod amiss;
+mod apart;
 mod fleet;
 mod gone;
 mod hopeless;

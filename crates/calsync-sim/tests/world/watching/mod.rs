@@ -2,6 +2,7 @@
 //! without a fault, over every fault that people are to be told of, and over what swings. Here nothing is sent.
 
 mod faults;
+mod responses;
 mod settled;
 mod swings;
 mod year;
@@ -11,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use calsync_core::alert::{AlertLevel, AlertMessage, Occasion};
 use calsync_core::calendar::ProviderKind;
-use calsync_core::health::{Answer, Change, Disk, Figures, LateJob, Memory, Report, assess};
+use calsync_core::health::{Answer, Change, Disk, Figures, LateJob, Memory, Report, Response, assess};
 use calsync_core::run::CallStats;
 use calsync_core::time::Ts;
 use calsync_engine::{Responses, Way};
@@ -65,14 +66,17 @@ impl Watch {
         let report = assess(&Figures { stored: Some(stored), ..self.host.clone() });
         engine.heed(&report).await.unwrap();
         let now = world.clock.now();
-        if let Some(change) = engine.act_on(&report, ALL).await.unwrap() {
+        if let Some(change) = engine.note_level(&report).await.unwrap() {
             self.changes.push((now, change));
         }
         let ways = [Way { name: "ear".to_owned(), from: AlertLevel::Info }];
         engine.tell_people(&ways, REMINDER).await.unwrap();
-        for delivery in world.store.deliveries_due(now, MANY).await.unwrap() {
+        for delivery in world.store.claim_deliveries(now, now, MANY).await.unwrap().deliveries {
             self.told.push(delivery.message.clone());
             world.store.put_delivery(&delivery.delivered(now)).await.unwrap();
+        }
+        if engine.respond(ALL).await.unwrap().contains(&Response::Maintain) {
+            engine.maintain_subscriptions().await.unwrap();
         }
         report
     }

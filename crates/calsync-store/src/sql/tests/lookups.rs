@@ -1,8 +1,12 @@
-//! Lookups that share a read: each gets its own answer, and sees what was committed before it asked.
+//! Lookups that share a read: each gets its own answer, and sees what was committed before it asked. And rows that can not be
+//! read: they spoil nothing beside them.
 
+use calsync_core::alert::{AlertLevel, AlertMessage, Delivery, Occasion, Telling, Told};
 use calsync_core::calendar::ProviderKind;
+use calsync_core::ids::DeliveryId;
 use calsync_core::ports::{Store, StoreError};
 use calsync_core::subscription::SubscriptionStatus;
+use calsync_core::time::Ts;
 use tokio::task::JoinSet;
 
 use super::super::value::vals;
@@ -59,6 +63,57 @@ async fn an_unreadable_row_spoils_no_other_answer() {
         assert!(matches!(unreadable, Err(StoreError::Corrupt(_))), "{unreadable:?}");
         assert_eq!(found, Ok(Some(good.clone())));
     }
+}
+
+#[tokio::test]
+async fn an_unreadable_message_keeps_no_other_from_being_sent() {
+    let (_dir, store) = open().await;
+    let store = store.as_ref();
+    let message = |n: i64| {
+        let (id, at) = (uuid::Uuid::from_u128(n.unsigned_abs().into()), Ts::from_secs(n));
+        let (kind, level, occasion) = ("cache_down".to_owned(), AlertLevel::Error, Occasion::Opened);
+        let (subject, message, action) = (String::new(), "words".to_owned(), "look".to_owned());
+        let (thread, count, first_seen) = (id, 1, at);
+        let message = AlertMessage {
+            id,
+            thread,
+            occasion,
+            kind,
+            level,
+            subject,
+            count,
+            message,
+            action,
+            first_seen,
+            at,
+        };
+        Delivery::new(DeliveryId(id), "email", message)
+    };
+    let telling = Telling {
+        thread: uuid::Uuid::nil(),
+        open: true,
+        level: AlertLevel::Error,
+        loudest: AlertLevel::Error,
+        count: 1,
+        subject: String::new(),
+        message: "words".to_owned(),
+        first_seen: Ts::from_secs(1),
+        told_at: Ts::from_secs(1),
+        over_since: None,
+        swings: 0,
+    };
+    let told = Told { kind: "cache_down".to_owned(), version: 0, telling };
+    store.tell(&told, &[message(1), message(2), message(3)]).await.unwrap();
+    let newer = "UPDATE alert_deliveries SET message = '{\"level\": \"apocalyptic\"}' WHERE id = $1";
+    store.db.exec(newer, vals![message(1).id]).await.unwrap();
+    let (now, until) = (Ts::from_secs(9), Ts::from_secs(39));
+    // It takes its turn like the others, so that however many there are of it they fill no page for ever.
+    let first = store.claim_deliveries(now, until, 1).await.unwrap();
+    assert_eq!((first.deliveries.len(), first.unreadable), (0, 1));
+    let rest = store.claim_deliveries(now, until, 9).await.unwrap();
+    assert_eq!((rest.deliveries.len(), rest.unreadable), (2, 0));
+    let later = store.claim_deliveries(until, until, 9).await.unwrap();
+    assert_eq!((later.deliveries.len(), later.unreadable), (2, 1), "it is kept for whoever can read it");
 }
 
 #[tokio::test]

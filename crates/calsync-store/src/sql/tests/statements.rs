@@ -126,7 +126,7 @@ pub(super) const OFTEN: &[Often] = &[
     ),
     often("overdue", Text::Both(leases::OVERDUE), &[NOW, NOW, LIMIT], &["calendars_due"]),
     often("recent", Text::Both(notifications::RECENT), &[NOW, LIMIT], &["webhook_notifications_received_at"]),
-    often("deliveries due", Text::Both(alerts::DUE), &[NOW, LIMIT], &["alert_deliveries_due"]),
+    often("claim deliveries", Text::Both(alerts::CLAIM), &[NOW, NOW, LIMIT], &["alert_deliveries_due"]),
     often("alert groups", Text::Both(alerts::GROUPS), &[], &["alerts_one_open"]),
     often(
         "retries",
