@@ -10,7 +10,7 @@ use crate::place::{PROGRAM, Place};
 use crate::small_disk::{PATH, SmallDisk, can_mount};
 
 /// Size of the disk.
-const DISK: &str = "24m";
+const DISK: &str = "640m";
 
 /// Whether a disk of its own can be made on this machine, or else the size of files limited.
 fn must_limit() -> bool {

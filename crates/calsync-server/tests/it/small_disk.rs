@@ -28,7 +28,11 @@ impl Disk {
     pub(crate) fn fill(&self) {
         let mut filler = std::fs::OpenOptions::new();
         let mut filler = filler.create(true).append(true).open(self.0.join("filler")).unwrap();
-        while std::io::Write::write_all(&mut filler, &[b'x'; 512]).is_ok() {}
+        // In large pieces first: a disk that is not low to begin with is not small.
+        for piece in [1 << 20, 512] {
+            let piece = vec![b'x'; piece];
+            while std::io::Write::write_all(&mut filler, &piece).is_ok() {}
+        }
     }
 
     pub(crate) fn make_space(&self) {

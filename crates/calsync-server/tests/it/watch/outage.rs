@@ -22,7 +22,7 @@ const ANSWERED: Duration = Duration::from_secs(3);
 /// The kind that people are told of.
 const DOWN: &str = "database_down";
 /// Size of the small disk: the load alone must not fill it.
-const DISK: &str = "200m";
+const DISK: &str = "640m";
 
 /// Deliveries one after the other, for as long as it lasts.
 struct Load {
