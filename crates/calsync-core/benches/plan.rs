@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 const EVENTS: usize = 10_000;
 const TARGETS: u128 = 4;
-const IDENTITY: Identity = Identity::new([7; 32]);
+static IDENTITY: Identity = Identity::new([7; 32]);
 
 fn now() -> Ts {
     Ts::from_secs(1_793_600_000)
@@ -84,12 +84,8 @@ fn items(remotes: impl Iterator<Item = RemoteEvent>) -> Vec<RemoteItem> {
 }
 
 fn fold(mirror: &mut Mirror, items: &[RemoteItem], listed: Listed) {
-    let context = FoldContext {
-        identity: &IDENTITY,
-        our_blocks: &BTreeSet::new(),
-        texts: TextPolicy::default(),
-        forget_before: Ts::MIN,
-    };
+    let context =
+        FoldContext { our_blocks: &BTreeSet::new(), texts: TextPolicy::default(), forget_before: Ts::MIN };
     let delta = mirror.fold(items, listed, &context);
     mirror.apply(&delta);
 }

@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::sync::OnceLock;
 use uuid::Uuid;
 
 use crate::ids::{CorrelationId, EventId};
@@ -61,6 +62,8 @@ pub struct CalendarRef {
 #[derive(Clone)]
 pub struct Identity {
     key: [u8; 32],
+    /// The key, prepared: a plan asks for thousands of digests under one key.
+    keyed: OnceLock<Hmac<Sha256>>,
 }
 
 impl fmt::Debug for Identity {
@@ -72,18 +75,19 @@ impl fmt::Debug for Identity {
 impl Identity {
     /// From 32 secret bytes.
     pub const fn new(key: [u8; 32]) -> Identity {
-        Identity { key }
+        Identity { key, keyed: OnceLock::new() }
     }
 
     /// The identity under which blocks of this calendar are named and marked. Two accounts that see one shared calendar
     /// get two: neither takes the other's blocks for its own.
     #[must_use]
     pub fn for_calendar(&self, calendar: &CalendarRef) -> Identity {
-        Identity { key: self.mac("calendar", &[&calendar.provider, &calendar.account, &calendar.calendar]) }
+        Identity::new(self.mac("calendar", &[&calendar.provider, &calendar.account, &calendar.calendar]))
     }
 
     fn mac(&self, purpose: &str, parts: &[&str]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        let keyed = || Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes a key of any length");
+        let mut mac = self.keyed.get_or_init(keyed).clone();
         mac.update(purpose.as_bytes());
         for part in parts {
             // Length first, so that no two lists of parts can run together into the same bytes.
@@ -146,10 +150,15 @@ impl Identity {
         });
         match signed {
             Some((correlation, _)) => Origin::Ours(correlation),
-            None if marker.is_some() || looks_like_block_id(id) => Origin::SomebodysBlock,
+            None if is_block(id, marker) => Origin::SomebodysBlock,
             None => Origin::Event,
         }
     }
+}
+
+/// Whether an event is anybody's block, judged by its id and marker alone: whose, only [`Identity::origin`] can say.
+pub fn is_block(id: &EventId, marker: Option<&Marker>) -> bool {
+    marker.is_some() || looks_like_block_id(id)
 }
 
 /// Whose block an event is.
@@ -192,7 +201,8 @@ pub(crate) fn generation_of(id: &EventId) -> Option<u32> {
 pub struct Marker(pub String);
 
 impl Marker {
-    fn parse(&self) -> Option<(CorrelationId, &str)> {
+    /// The correlation that it names, whether it is signed by us or not, and its signature.
+    pub(crate) fn parse(&self) -> Option<(CorrelationId, &str)> {
         let mut parts = self.0.split('.');
         let (version, correlation, signature) = (parts.next()?, parts.next()?, parts.next()?);
         let whole = version == MARKER_VERSION && parts.next().is_none();

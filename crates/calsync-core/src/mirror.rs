@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::{Identity, ObservedBlock, Origin};
+use crate::block::{ObservedBlock, is_block};
 use crate::event::{Event, Series, Status, TextPolicy};
 use crate::ids::EventId;
 use crate::ports::{RemoteEvent, RemoteItem};
@@ -64,9 +64,8 @@ pub enum Listed {
 
 /// What folding a listing needs to know beside it.
 pub struct FoldContext<'a> {
-    /// Our own mark.
-    pub identity: &'a Identity,
-    /// Ids under which our ledger has blocks in this calendar: the first proof that a block is ours.
+    /// Ids under which our ledger has blocks in this calendar: the first proof that a block is ours. Only those that the
+    /// listing's own [`strangers`](Mirror::strangers) have are asked for.
     pub our_blocks: &'a BTreeSet<EventId>,
     /// Which texts may be kept.
     pub texts: TextPolicy,
@@ -104,6 +103,19 @@ impl Mirror {
         fold.finish(&next)
     }
 
+    /// Of what a listing shows, that of which only the ledger can say whether it is a block of ours. Mostly that is nothing:
+    /// then the ledger need not be looked at.
+    pub fn strangers<'a>(&self, items: &'a [RemoteItem]) -> BTreeSet<&'a EventId> {
+        let shown = items.iter().filter_map(|item| match item {
+            RemoteItem::Present(remote) => Some(remote),
+            RemoteItem::Gone { .. } | RemoteItem::Enumerated { .. } => None,
+        });
+        let strange = shown.filter(|remote| {
+            !is_block(&remote.event.id, remote.marker.as_ref()) && !self.blocks.contains_key(&remote.event.id)
+        });
+        strange.map(|remote| &remote.event.id).collect()
+    }
+
     /// Takes a delta over.
     pub fn apply(&mut self, delta: &MirrorDelta) {
         for id in &delta.gone {
@@ -136,8 +148,10 @@ struct Fold<'a> {
 impl<'a> Fold<'a> {
     fn present(&mut self, remote: &RemoteEvent, context: &FoldContext<'_>) {
         let id = &remote.event.id;
-        let marked = context.identity.origin(id, remote.marker.as_ref()) != Origin::Event;
-        if marked || context.our_blocks.contains(id) || self.mirror.blocks.contains_key(id) {
+        if is_block(id, remote.marker.as_ref())
+            || context.our_blocks.contains(id)
+            || self.mirror.blocks.contains_key(id)
+        {
             self.present_block(remote);
         } else {
             self.present_event(remote, context);

@@ -242,17 +242,21 @@ fn removals(
     wanted: &BTreeMap<CorrelationId, Desired<'_>>,
 ) -> Removals {
     let stands = |row: &&LedgerRow| reconcile::stands(row) && row.state != LedgerState::Creating;
-    let decided = |row: &&LedgerRow| reconcile::stands(row) && row.echo.is_none();
-    let decided: BTreeSet<CorrelationId> =
-        input.ledger.iter().filter(decided).map(|r| r.correlation).collect();
-    let counted = |a: &&Action| {
+    let suspect = |a: &&Action| {
         // From a calendar on its way out a person had everything removed.
         let asked_for = input.target.is_on_its_way_out();
         let removed = a.kind == ActionKind::Delete && a.reason.rests_on_absence() && !asked_for;
         // Many blocks gone at once may be a reading that did not show them: writing them anew would double each.
         let vanished = a.reason == Reason::PutBackRemoved;
-        (removed || vanished) && !decided.contains(&a.row.correlation)
+        removed || vanished
     };
+    if !actions.iter().any(|a| suspect(&a)) {
+        return Removals::default();
+    }
+    let decided = |row: &&LedgerRow| reconcile::stands(row) && row.echo.is_none();
+    let decided: BTreeSet<CorrelationId> =
+        input.ledger.iter().filter(decided).map(|r| r.correlation).collect();
+    let counted = |a: &&Action| suspect(a) && !decided.contains(&a.row.correlation);
     let blocks: Vec<_> = actions.iter().filter(counted).map(|a| a.row.correlation).collect();
     // Blocks of former times stand there too; a share of them would be no brake.
     let in_window = |row: &&LedgerRow| row.span.touches(&input.window, &TimeZone::UTC);

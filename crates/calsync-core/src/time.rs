@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -179,6 +179,12 @@ impl fmt::Display for Span {
 /// The instant at which `date` begins in `zone` (after a midnight that a clock change swallowed: the first instant
 /// that the day has).
 pub fn day_start(date: Date, zone: &TimeZone) -> Ts {
+    if *zone == TimeZone::UTC
+        && let Ok(midnight) = zone.to_timestamp(date.to_datetime(Time::midnight()))
+    {
+        // No clock ever changes there, and most dates are placed there to be compared with a window.
+        return Ts::from_jiff(midnight);
+    }
     match date.to_zoned(zone.clone()).and_then(|z| z.start_of_day()) {
         Ok(zoned) => Ts::from_jiff(zoned.timestamp()),
         // Only reachable at the very ends of the calendar (years -9999 and 9999).

@@ -79,7 +79,7 @@ impl Engine {
     async fn ledgers(&self, state: &UserState) -> Result<Vec<LedgerRow>, EngineError> {
         let mut all = Vec::new();
         for calendar in &state.calendars {
-            all.extend(self.store.ledger(calendar.id).await?);
+            all.extend(self.store.ledger(calendar.id).await?.iter().cloned());
         }
         Ok(all)
     }

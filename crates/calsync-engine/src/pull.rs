@@ -84,25 +84,11 @@ impl Engine {
         let mut reading = self.read(lease, work, account).await?;
         // A look that shows nothing changes nothing: of most looks that is all, and what we know need not be loaded for it.
         let shows_nothing = reading.items.is_empty() && reading.listed == Listed::Changes;
-        let (mirror, ledger) = if shows_nothing {
-            (Arc::default(), Vec::new())
-        } else {
-            (self.store.mirror(work.calendar.id).await?, self.store.ledger(work.calendar.id).await?)
-        };
-        let our_blocks: BTreeSet<_> = ledger.into_iter().filter_map(|row| row.block).collect();
-        let identity = self.identity.for_calendar(&work.calendar.remote);
-        let context = FoldContext {
-            identity: &identity,
-            our_blocks: &our_blocks,
-            texts: work.texts,
-            forget_before: self.window().from,
-        };
-        let fold =
-            |of: &Reading| debug_span!("fold").in_scope(|| mirror.fold(&of.items, of.listed, &context));
-        let mut delta = fold(&reading);
+        let mirror = if shows_nothing { Arc::default() } else { self.store.mirror(work.calendar.id).await? };
+        let mut delta = self.fold(work, &mirror, &reading).await?;
         if delta.exceptions_in_doubt && reading.listed == Listed::Changes {
             reading = self.read_everything(lease, work.calendar, account).await?;
-            delta = fold(&reading);
+            delta = self.fold(work, &mirror, &reading).await?;
         }
         if reading.listed == Listed::Changes {
             let looked = self.look_for_moved(lease, work.calendar, &mut reading, &delta, account).await?;
@@ -110,13 +96,13 @@ impl Engine {
                 reading = self.read_everything(lease, work.calendar, account).await?;
             }
             if looked != Looked::AsTold {
-                delta = fold(&reading);
+                delta = self.fold(work, &mirror, &reading).await?;
             }
         }
         if loses_much(&mirror, &reading, &delta) {
             // Providers have answered "nothing" without an error. Only a second reading that agrees makes it true.
             let second = self.read_everything(lease, work.calendar, account).await?;
-            let again = fold(&second);
+            let again = self.fold(work, &mirror, &second).await?;
             if (&again.gone, &again.blocks_gone) != (&delta.gone, &delta.blocks_gone) {
                 let detail = "two readings of the calendar in a row disagree on what is gone";
                 return Err(ProviderError::new(ErrorClass::Transient, detail).into());
@@ -127,11 +113,11 @@ impl Engine {
             && self.look_for_moved(lease, work.calendar, &mut reading, &delta, account).await?
                 == Looked::Found
         {
-            delta = fold(&reading);
+            delta = self.fold(work, &mirror, &reading).await?;
         }
         let pulled = Pulled {
             counts: counts(&reading, &delta),
-            changes: changes(work, &mirror, &reading, &delta, context.forget_before),
+            changes: changes(work, &mirror, &reading, &delta, self.window().from),
             origins: origins(work, &reading, &delta),
         };
         // People are told before it is written down: who dies in between finds the same again.
@@ -141,8 +127,30 @@ impl Engine {
             self.heed_cursor(work.calendar.id, losses).await?;
         }
         let apply = PullApply { cursor_losses, ..apply(work, reading, delta, self.clock.now()) };
+        // Nobody looks at it any more: a store that shares it can change it where it is.
+        drop(mirror);
         self.store.apply_pull(lease, &apply).instrument(debug_span!("apply")).await?;
         Ok(pulled)
+    }
+
+    /// What a reading changes in our picture of the calendar.
+    async fn fold(
+        &self,
+        work: &PullWork<'_>,
+        mirror: &Mirror,
+        reading: &Reading,
+    ) -> Result<MirrorDelta, EngineError> {
+        let strangers = mirror.strangers(&reading.items);
+        let our_blocks: BTreeSet<EventId> = if strangers.is_empty() {
+            BTreeSet::new()
+        } else {
+            let ledger = self.store.ledger(work.calendar.id).await?;
+            let blocks = ledger.iter().filter_map(|row| row.block.as_ref());
+            blocks.filter(|id| strangers.contains(id)).cloned().collect()
+        };
+        let forget_before = self.window().from;
+        let context = FoldContext { our_blocks: &our_blocks, texts: work.texts, forget_before };
+        Ok(debug_span!("fold").in_scope(|| mirror.fold(&reading.items, reading.listed, &context)))
     }
 
     /// Where listings are windowed, a block that somebody dragged out of the window is told of like one that was removed

@@ -50,7 +50,7 @@ pub(crate) struct TargetDone {
 /// What a plan is made from, loaded.
 pub(crate) struct TargetData {
     mirrors: BTreeMap<CalendarId, Arc<Mirror>>,
-    ledger: Vec<LedgerRow>,
+    ledger: Arc<Vec<LedgerRow>>,
     rules: Vec<Rule>,
     identity: Identity,
 }
@@ -119,7 +119,7 @@ impl Engine {
             let mut sources = BTreeMap::new();
             if to_plan {
                 let data = self.load_target(state, target).await?;
-                let plan = match self.plan_and_enqueue(lease, (state, target), account, &data, &news).await {
+                let plan = match self.plan_and_enqueue(lease, (state, target), account, data, &news).await {
                     Err(EngineError::PlanRefused { violation, .. }) => {
                         self.alert_audit(target, &violation.to_string()).await?;
                         done.error = Some(format!("the plan for {} was refused: {violation}", target.id));
@@ -152,7 +152,7 @@ impl Engine {
         lease: &Lease,
         (state, target): (&UserState, &Calendar),
         account: &dyn ProviderAccount,
-        data: &TargetData,
+        data: TargetData,
         news: &News<'_>,
     ) -> Result<Plan, EngineError> {
         let input = data.input(self, state, target, account.capabilities());
@@ -165,6 +165,8 @@ impl Engine {
             tracing::error!(calendar = %target.id, %violation, "a plan was refused by its audit; nothing was written");
             return Err(EngineError::PlanRefused { calendar: target.id, violation });
         }
+        // Nobody looks at it any more: a store that shares it can change it where it is.
+        drop(data);
         self.note_hold(state, target, &plan).await?;
         let mut enqueue = plan.enqueue();
         freshness::stamp(&mut enqueue.writes, &plan.actions, news.origins, &news.carried);
@@ -206,7 +208,7 @@ impl Engine {
             // A write left over from an earlier step is not in this plan: its row tells whose it is.
             if !planned.contains_key(&write.correlation) && known.is_none() {
                 let rows = self.store.ledger(target.id).await?;
-                known = Some(rows.into_iter().map(|r| (r.correlation, r)).collect());
+                known = Some(rows.iter().map(|r| (r.correlation, r.clone())).collect());
             }
             let row = planned.get(&write.correlation).or_else(|| known.as_ref()?.get(&write.correlation));
             if let Some(row) = row {

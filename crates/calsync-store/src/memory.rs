@@ -10,7 +10,7 @@ use calsync_core::calendar::{Account, AccountStatus, Calendar, Leaving, ListedCa
 use calsync_core::freshness::{Delays, Freshness, RuleDelay};
 use calsync_core::hold::Hold;
 use calsync_core::ids::{
-    AccountId, CalendarId, CorrelationId, DeliveryId, NotificationId, RuleId, RunId, SubscriptionId, UserId,
+    AccountId, CalendarId, DeliveryId, NotificationId, RuleId, RunId, SubscriptionId, UserId,
 };
 use calsync_core::ledger::{LedgerRow, Settlement, Write};
 use calsync_core::mirror::Mirror;
@@ -76,7 +76,8 @@ struct State {
     leases: BTreeMap<String, Held>,
     /// Shared with whoever looks at one: changed only when nobody does, else copied first.
     mirrors: BTreeMap<CalendarId, Arc<Mirror>>,
-    ledger: BTreeMap<(CalendarId, CorrelationId), LedgerRow>,
+    /// By target, and there sorted by correlation; shared like the mirrors.
+    ledger: BTreeMap<CalendarId, Arc<Vec<LedgerRow>>>,
     /// In the order in which they were enqueued.
     outbox: BTreeMap<CalendarId, Vec<Write>>,
     holds: BTreeMap<CalendarId, Hold>,
@@ -204,7 +205,7 @@ store_methods! {
     delays(since: Ts) -> Delays;
     next_due() -> Option<Ts>;
     mirror(calendar: CalendarId) -> Arc<Mirror>;
-    ledger(target: CalendarId) -> Vec<LedgerRow>;
+    ledger(target: CalendarId) -> Arc<Vec<LedgerRow>>;
     begin_run(lease: &Lease, run: &Run) -> RunBegun;
     apply_pull(lease: &Lease, pull: &PullApply) -> ();
     enqueue(lease: &Lease, enqueue: &Enqueue) -> ();

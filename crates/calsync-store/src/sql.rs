@@ -239,7 +239,7 @@ store_methods! {
     delays(since: Ts) -> Delays;
     next_due() -> Option<Ts>;
     mirror(calendar: CalendarId) -> Arc<Mirror>;
-    ledger(target: CalendarId) -> Vec<LedgerRow>;
+    ledger(target: CalendarId) -> Arc<Vec<LedgerRow>>;
     begin_run(lease: &Lease, run: &Run) -> RunBegun;
     apply_pull(lease: &Lease, pull: &PullApply) -> ();
     enqueue(lease: &Lease, enqueue: &Enqueue) -> ();

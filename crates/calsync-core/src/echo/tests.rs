@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::block::{Fingerprint, Identity, ObservedBlock};
+use crate::block::{Fingerprint, ObservedBlock};
 use crate::event::{Event, EventKind, ShowAs, Status, TextPolicy, When};
 use crate::mirror::{FoldContext, Listed};
 use crate::ports::RemoteItem;
@@ -141,9 +141,8 @@ proptest! {
             blocks: blocks.iter().map(|id| (EventId(id.clone()), block(id, Some("1")))).collect(),
         };
         let id = EventId(name(id));
-        let (identity, none) = (Identity::new([1; 32]), BTreeSet::new());
+        let none = BTreeSet::new();
         let context = FoldContext {
-            identity: &identity,
             our_blocks: &none,
             texts: TextPolicy::default(),
             forget_before: Ts::from_secs(0),

@@ -15,12 +15,7 @@ mod places;
 const NOBODY: &BTreeSet<EventId> = &BTreeSet::new();
 
 pub(super) fn context() -> FoldContext<'static> {
-    FoldContext {
-        identity: &IDENTITY,
-        our_blocks: NOBODY,
-        texts: TextPolicy::default(),
-        forget_before: Ts::MIN,
-    }
+    FoldContext { our_blocks: NOBODY, texts: TextPolicy::default(), forget_before: Ts::MIN }
 }
 
 fn today() -> jiff::civil::DateTime {

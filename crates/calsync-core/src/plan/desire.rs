@@ -33,7 +33,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// A meeting's identity across calendars: iCalendar UID and start.
-type Meeting = (String, Span);
+type Meeting<'a> = (&'a str, Span);
 
 pub(super) fn desired<'a>(input: &PlanInput<'a>, target_zone: &TimeZone) -> Wanted<'a> {
     let mut wanted = Wanted { blocks: BTreeMap::new(), skips: Vec::new(), unreadable: BTreeSet::new() };
@@ -45,7 +45,7 @@ pub(super) fn desired<'a>(input: &PlanInput<'a>, target_zone: &TimeZone) -> Want
 }
 
 /// The meetings that hold their time in the target by themselves. One that was declined there holds nothing.
-fn meetings(input: &PlanInput<'_>, zone: &TimeZone) -> BTreeSet<Meeting> {
+fn meetings<'a>(input: &PlanInput<'a>, zone: &TimeZone) -> BTreeSet<Meeting<'a>> {
     let (from, to) = (input.window.from.minus(ELSEWHERE), input.window.to.plus(ELSEWHERE));
     let reach = Window { from, to };
     let occurrences = input.mirror.occurrences(&reach, zone);
@@ -59,19 +59,19 @@ fn reach(options: &RuleOptions, window: &Window) -> Window {
     Window { from: window.from.minus(after), to: window.to.plus(before) }
 }
 
-fn meeting(event: &Event, span: Span) -> Option<Meeting> {
+fn meeting(event: &Event, span: Span) -> Option<Meeting<'_>> {
     // Only the start counts (spec §5): a copy whose end was not updated yet is still the same meeting.
     let start = match span {
         Span::Timed { start, .. } => Span::Timed { start, end: start },
         Span::AllDay { start, .. } => Span::AllDay { start, end: start },
     };
-    Some((event.ical_uid.clone()?, start))
+    Some((event.ical_uid.as_deref()?, start))
 }
 
 fn add_rule<'a>(
     input: &PlanInput<'a>,
     rule: &RuleInput<'a>,
-    in_target: &BTreeSet<Meeting>,
+    in_target: &BTreeSet<Meeting<'_>>,
     wanted: &mut Wanted<'a>,
 ) {
     let zone = rule.source.zone();
@@ -94,14 +94,16 @@ fn add_rule<'a>(
         (true, true) => None,
     };
     let inside = |span: &Span| span.touches(&input.window, &zone);
+    // Of most rules every block has the same one.
+    let title = block_title(&rule.rule.options, None);
     for occurrence in occurrences.list {
-        let (key, span) = (occurrence.key.clone(), occurrence.span);
-        let made = unread.clone().map_or_else(
-            || content(&rule.rule.options, &occurrence, &zone, input.capabilities.tentative),
-            Err,
-        );
+        let Occurrence { key, span, event } = occurrence;
+        let made = match &unread {
+            Some(reason) => Err(reason.clone()),
+            None => content(&rule.rule.options, (event, span), (&title, &zone), input.capabilities.tentative),
+        };
         let made = made.and_then(|content| {
-            let here = meeting(occurrence.event, span).is_some_and(|m| in_target.contains(&m));
+            let here = meeting(event, span).is_some_and(|m| in_target.contains(&m));
             if here { Err(SkipReason::AlreadyInTarget) } else { Ok(content) }
         });
         match made {
@@ -139,25 +141,23 @@ fn is_tentative(event: &Event) -> bool {
         || matches!(event.response, Some(Response::Tentative | Response::NeedsAction))
 }
 
-/// The block of one occurrence under one rule.
+/// The block of one occurrence under one rule; `untitled` is its title where none is copied.
 fn content(
     options: &RuleOptions,
-    occurrence: &Occurrence<'_>,
-    zone: &TimeZone,
+    (event, span): (&Event, Span),
+    (untitled, zone): (&str, &TimeZone),
     tentative: Tentativeness,
 ) -> Result<BlockContent, SkipReason> {
-    let event = occurrence.event;
     blocks_time(event)?;
     let busy = match (is_tentative(event), options.tentative, tentative) {
         (true, Tentative::Skip, _) => return Err(SkipReason::Tentative),
         (true, Tentative::AsTentative, Tentativeness::Shown) => BlockBusy::Tentative,
         _ => BlockBusy::Busy,
     };
-    let span = occurrence.span;
     if span.is_all_day() && options.skip_all_day {
         return Err(SkipReason::AllDay);
     }
-    if span.minutes(zone).max(0) < i64::from(options.min_minutes) {
+    if options.min_minutes > 0 && span.minutes(zone).max(0) < i64::from(options.min_minutes) {
         return Err(SkipReason::TooShort);
     }
     if options.working_hours.as_ref().is_some_and(|hours| !touches_hours(&span, hours, zone)) {
@@ -174,7 +174,7 @@ fn content(
     let title = copied(options.copy_title, text.and_then(|t| t.title.as_ref()));
     Ok(BlockContent {
         span,
-        title: block_title(options, title),
+        title: title.map_or_else(|| untitled.to_owned(), |title| block_title(options, Some(title))),
         description: copied(options.copy_description, text.and_then(|t| t.description.as_ref())),
         location: copied(options.copy_location, text.and_then(|t| t.location.as_ref())),
         busy,

@@ -1,9 +1,10 @@
 //! What should stand against what we wrote and what stands: one total decision per block.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::block::{Fingerprint, Marker, ObservedBlock, Origin, block_event_id, generation_of};
-use crate::ids::CorrelationId;
+use crate::ids::{CorrelationId, EventId};
 use crate::ledger::{LedgerRow, LedgerState, WriteOp};
 use crate::ports::Ids;
 use crate::rule::{DEFAULT_REPAIRS_MAX, Tampered};
@@ -24,63 +25,120 @@ pub(super) fn stands(row: &LedgerRow) -> bool {
     row.state != LedgerState::Gone
 }
 
-/// What is known of the target's blocks, looked up many times.
+/// What is known of the target's blocks, looked up many times. Signatures are only read where the answer rests on one: a
+/// plan that finds everything in its place reads none.
 pub(super) struct Known<'a> {
+    input: &'a PlanInput<'a>,
     pub(super) rows: BTreeMap<CorrelationId, &'a LedgerRow>,
-    /// The blocks that carry our mark for their very id; by correlation, the oldest id first.
-    pub(super) marked: BTreeMap<CorrelationId, Vec<&'a ObservedBlock>>,
-    /// The other blocks with a marker, by it.
-    unsigned: BTreeMap<&'a Marker, Vec<&'a ObservedBlock>>,
+    /// The blocks that rows name, as they stand.
+    standing: BTreeMap<CorrelationId, &'a ObservedBlock>,
+    /// The blocks whose marker names a correlation, truly or not; the oldest id first.
+    claiming: OnceCell<BTreeMap<CorrelationId, Vec<&'a ObservedBlock>>>,
 }
 
 impl<'a> Known<'a> {
-    fn of(input: &PlanInput<'a>) -> Known<'a> {
-        let mut marked: BTreeMap<CorrelationId, Vec<&ObservedBlock>> = BTreeMap::new();
-        let mut unsigned: BTreeMap<&Marker, Vec<&ObservedBlock>> = BTreeMap::new();
-        for block in input.mirror.blocks.values() {
-            match (input.identity.origin(&block.id, block.marker.as_ref()), &block.marker) {
-                (Origin::Ours(id), _) => marked.entry(id).or_default().push(block),
-                (_, Some(marker)) => unsigned.entry(marker).or_default().push(block),
-                (_, None) => {}
-            }
-        }
-        Known { rows: input.ledger.iter().map(|r| (r.correlation, r)).collect(), marked, unsigned }
+    fn of(input: &'a PlanInput<'a>) -> Known<'a> {
+        let rows = input.ledger.iter().map(|r| (r.correlation, r)).collect();
+        Known { input, rows, standing: standing(input), claiming: OnceCell::new() }
     }
 
-    fn marked(&self, id: CorrelationId) -> &[&'a ObservedBlock] {
-        self.marked.get(&id).map_or(&[], Vec::as_slice)
+    fn claiming(&self, id: CorrelationId) -> &[&'a ObservedBlock] {
+        let blocks = self.claiming.get_or_init(|| {
+            let mut claiming: BTreeMap<CorrelationId, Vec<&ObservedBlock>> = BTreeMap::new();
+            for block in self.input.mirror.blocks.values() {
+                if let Some((id, _)) = block.marker.as_ref().and_then(Marker::parse) {
+                    claiming.entry(id).or_default().push(block);
+                }
+            }
+            claiming
+        });
+        blocks.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The blocks that carry our mark for their very id; the oldest id first.
+    fn marked(&self, id: CorrelationId) -> impl Iterator<Item = &'a ObservedBlock> {
+        self.claiming(id).iter().copied().filter(move |block| is_marked(self.input, block, id))
     }
 
     /// The block that this row names, as it stands. That we set out to make something under an id proves nothing about
     /// what stands there: until that is settled our mark must say so.
-    pub(super) fn named(&self, input: &PlanInput<'a>, row: &LedgerRow) -> Option<&'a ObservedBlock> {
-        let Some(id) = &row.block else { return self.just_made(input, row) };
-        let block = input.mirror.blocks.get(id)?;
-        let ours = || self.marked(row.correlation).iter().any(|b| b.id == block.id);
+    pub(super) fn named(&self, row: &LedgerRow) -> Option<&'a ObservedBlock> {
+        if row.block.is_none() {
+            return self.just_made(row);
+        }
+        let block = self.standing.get(&row.correlation).copied()?;
+        let ours = || is_marked(self.input, block, row.correlation);
         (row.state != LedgerState::Creating || ours()).then_some(block)
     }
 
     /// The block that a provider which chooses ids made for us, though its answer was lost. If there are two with this
     /// marker, one of them is somebody's copy, and nobody knows which.
-    fn just_made(&self, input: &PlanInput<'a>, row: &LedgerRow) -> Option<&'a ObservedBlock> {
-        let blocks = self.unsigned.get(&first_marker(input, row)?)?;
-        blocks.first().copied().filter(|_| blocks.len() == 1)
+    fn just_made(&self, row: &LedgerRow) -> Option<&'a ObservedBlock> {
+        let claiming = self.claiming(row.correlation);
+        if claiming.is_empty() {
+            return None;
+        }
+        let marker = first_marker(self.input, row)?;
+        let unsigned = |block: &&&ObservedBlock| {
+            block.marker.as_ref() == Some(&marker) && !is_marked(self.input, block, row.correlation)
+        };
+        let mut blocks = claiming.iter().filter(unsigned);
+        blocks.next().copied().filter(|_| blocks.next().is_none())
+    }
+
+    /// The blocks that carry our mark and that no row names; by correlation, the oldest id first.
+    pub(super) fn unnamed(&self) -> BTreeMap<CorrelationId, Vec<&'a ObservedBlock>> {
+        let rows = self.rows.values().filter(|r| stands(r));
+        let mut named: Vec<&EventId> = rows.filter_map(|r| r.block.as_ref()).collect();
+        named.sort_unstable();
+        let mut named = named.into_iter().peekable();
+        let mut unnamed: BTreeMap<CorrelationId, Vec<&ObservedBlock>> = BTreeMap::new();
+        // Both are sorted by id: side by side, no id is looked up.
+        for block in self.input.mirror.blocks.values() {
+            while named.next_if(|id| **id < block.id).is_some() {}
+            if named.peek().is_some_and(|id| **id == block.id) {
+                continue;
+            }
+            if let Origin::Ours(id) = self.input.identity.origin(&block.id, block.marker.as_ref()) {
+                unnamed.entry(id).or_default().push(block);
+            }
+        }
+        unnamed
     }
 
     /// Whether a block that was given up before the provider answered turns out to stand.
-    pub(super) fn came_late(&self, input: &PlanInput<'a>, row: &LedgerRow) -> bool {
-        row.state == LedgerState::Gone && self.just_made(input, row).is_some()
+    pub(super) fn came_late(&self, row: &LedgerRow) -> bool {
+        row.state == LedgerState::Gone && row.block.is_none() && self.just_made(row).is_some()
     }
 
     /// The block of this row as it stands, or one that carries our mark for it.
-    fn observed(&self, input: &PlanInput<'a>, id: CorrelationId) -> Option<&'a ObservedBlock> {
+    fn observed(&self, id: CorrelationId) -> Option<&'a ObservedBlock> {
         let row = self.rows.get(&id);
-        row.and_then(|row| self.named(input, row)).or_else(|| {
+        row.and_then(|row| self.named(row)).or_else(|| {
             // A row that stands but whose block is gone must not be confused with an old copy of it.
             let lost = row.is_some_and(|r| r.state == LedgerState::Live);
-            self.marked(id).first().copied().filter(|_| !lost)
+            if lost { None } else { self.marked(id).next() }
         })
     }
+}
+
+/// Whether a block carries our mark for its very id and this correlation.
+fn is_marked(input: &PlanInput<'_>, block: &ObservedBlock, id: CorrelationId) -> bool {
+    input.identity.origin(&block.id, block.marker.as_ref()) == Origin::Ours(id)
+}
+
+/// The blocks that rows name. Ids that we chose sort as their correlations do: most of this is walking two sorted lists
+/// side by side.
+fn standing<'a>(input: &PlanInput<'a>) -> BTreeMap<CorrelationId, &'a ObservedBlock> {
+    let mut named: Vec<_> =
+        input.ledger.iter().filter_map(|row| Some((row.block.as_ref()?, row.correlation))).collect();
+    named.sort();
+    let mut blocks = input.mirror.blocks.values().peekable();
+    let found = named.into_iter().filter_map(|(id, correlation)| {
+        while blocks.next_if(|block| block.id < *id).is_some() {}
+        blocks.peek().filter(|block| block.id == *id).map(|block| (correlation, *block))
+    });
+    found.collect()
 }
 
 /// The marker with which a block was sent whose id the provider is to choose. One that nobody wanted any more before its
@@ -95,7 +153,7 @@ pub(super) fn reconcile(input: &PlanInput<'_>, wanted: &Wanted<'_>) -> Reconcile
     let mut out = Reconciled { actions: Vec::new(), kept: Vec::new(), skips: Vec::new() };
     for (id, desired) in &wanted.blocks {
         let row = known.rows.get(id).copied();
-        let block = Block { input, id: *id, desired, row, observed: known.observed(input, *id) };
+        let block = Block { input, id: *id, desired, row, observed: known.observed(*id) };
         block.decide(&mut out);
     }
     out.actions.extend(removal::unwanted(input, wanted, &known));

@@ -19,7 +19,7 @@ use super::{Action, ActionKind, PlanInput, RuleInput};
 pub(super) fn unwanted(input: &PlanInput<'_>, wanted: &Wanted<'_>, known: &Known<'_>) -> Vec<Action> {
     let sources: BTreeMap<CalendarId, Source<'_>> =
         input.rules.iter().map(|r| (r.source.id, Source::of(input, r))).collect();
-    let may_stand = |row: &LedgerRow| stands(row) || known.came_late(input, row);
+    let may_stand = |row: &LedgerRow| stands(row) || known.came_late(row);
     let unasked = known.rows.iter().filter(|(id, row)| !wanted.blocks.contains_key(id) && may_stand(row));
     let reason = |row: &LedgerRow| match sources.get(&row.source) {
         None => Some(Reason::RuleGone),
@@ -55,7 +55,7 @@ impl<'a> Source<'a> {
 fn removal(input: &PlanInput<'_>, known: &Known<'_>, row: &LedgerRow, reason: Reason) -> Action {
     let taken = |id: &EventId| input.mirror.blocks.contains_key(id) || input.mirror.events.contains_key(id);
     let delete = |id: &EventId, version: Option<String>| WriteOp::Delete { id: id.clone(), version };
-    let standing = known.named(input, row);
+    let standing = known.named(row);
     // What was seen to stand is no longer being made, or given up.
     let unsettled = matches!(row.state, LedgerState::Creating | LedgerState::Gone);
     let state = if standing.is_some() && unsettled { LedgerState::Live } else { row.state };
@@ -98,13 +98,11 @@ pub(super) fn orphans(
     let looked_at = |block: &ObservedBlock| {
         windows.iter().chain([&input.window]).all(|w| block.span.touches(w, &TimeZone::UTC))
     };
-    let named: BTreeSet<&EventId> =
-        known.rows.values().filter(|r| stands(r)).filter_map(|r| r.block.as_ref()).collect();
     let taken: BTreeSet<&EventId> = actions.iter().filter_map(|a| a.row.block.as_ref()).collect();
     // One write per correlation at a time: a second block of a busy correlation waits for the next plan.
     let busy: BTreeSet<CorrelationId> = actions.iter().map(|a| a.row.correlation).collect();
     let orphan = |id: &CorrelationId, blocks: &[&ObservedBlock]| {
-        let nobodys = |b: &&&ObservedBlock| !named.contains(&b.id) && !taken.contains(&b.id) && looked_at(b);
+        let nobodys = |b: &&&ObservedBlock| !taken.contains(&b.id) && looked_at(b);
         let block = blocks.iter().find(nobodys)?;
         let row = match known.rows.get(id) {
             // Its correlation has a row of its own: this is a second block of it.
@@ -119,7 +117,7 @@ pub(super) fn orphans(
         })
     };
     known
-        .marked
+        .unnamed()
         .iter()
         .filter(|(id, _)| !busy.contains(id))
         .filter_map(|(id, blocks)| orphan(id, blocks))

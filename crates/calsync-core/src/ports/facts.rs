@@ -145,6 +145,16 @@ pub struct PullApply {
     pub at: Ts,
 }
 
+impl PullApply {
+    /// Whether our picture of the calendar stays as it is.
+    pub fn shows_nothing_new(&self) -> bool {
+        self.events.is_empty()
+            && self.events_gone.is_empty()
+            && self.blocks.is_empty()
+            && self.blocks_gone.is_empty()
+    }
+}
+
 /// A complete full listing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FullListing {

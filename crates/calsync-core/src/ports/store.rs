@@ -171,8 +171,8 @@ pub trait Store: Send + Sync {
     async fn next_due(&self) -> Result<Option<Ts>, StoreError>;
     /// Our picture of a calendar. Shared, so that a store which holds it already need not copy it: whoever asks only looks.
     async fn mirror(&self, calendar: CalendarId) -> Result<Arc<Mirror>, StoreError>;
-    /// What we wrote into a calendar.
-    async fn ledger(&self, target: CalendarId) -> Result<Vec<LedgerRow>, StoreError>;
+    /// What we wrote into a calendar, by correlation. Shared like the mirror.
+    async fn ledger(&self, target: CalendarId) -> Result<Arc<Vec<LedgerRow>>, StoreError>;
     /// A run begins: its row is written, and all of the calendar's notifications that are pending, due for another try, or
     /// left `processing` by a dead worker become `processing` for it. Subscriptions that delivered what was pending are marked
     /// (`last_notification_at`, failures cleared).

@@ -86,7 +86,7 @@ fn a_hold_keeps_nobody_from_leaving() {
         let held = standing(&world, &person.calendars[2]);
         assert!(held >= 60, "the brake keeps them");
         let zero = row(&world, 0).await.id;
-        let of_zero = |ledger: Vec<calsync_core::ledger::LedgerRow>| {
+        let of_zero = |ledger: std::sync::Arc<Vec<calsync_core::ledger::LedgerRow>>| {
             ledger.iter().filter(|r| r.source == zero && r.state != LedgerState::Gone).count()
         };
         let two = row(&world, 2).await.id;
@@ -186,7 +186,7 @@ fn a_reset_forgets_everything_and_can_begin_anew() {
                 assert_eq!((calendar.leaving, calendar.last_synced_at), (None, None));
                 let mirror = world.store.mirror(calendar.id).await.unwrap();
                 assert!(mirror.events.is_empty() && mirror.blocks.is_empty());
-                assert_eq!(world.store.ledger(calendar.id).await.unwrap(), []);
+                assert_eq!(*world.store.ledger(calendar.id).await.unwrap(), []);
                 assert_eq!(world.store.runs(Some(calendar.id), 9).await.unwrap(), []);
             }
             for nth in &all {

@@ -123,7 +123,7 @@ pass_through! {
     fn delays(&self, since: Ts) -> Delays;
     fn next_due(&self) -> Option<Ts>;
     fn mirror(&self, calendar: CalendarId) -> Arc<Mirror>;
-    fn ledger(&self, target: CalendarId) -> Vec<LedgerRow>;
+    fn ledger(&self, target: CalendarId) -> Arc<Vec<LedgerRow>>;
     fn begin_run(&self, lease: &Lease, run: &Run) -> RunBegun;
     fn apply_pull(&self, lease: &Lease, pull: &PullApply) -> ();
     fn enqueue(&self, lease: &Lease, enqueue: &Enqueue) -> ();

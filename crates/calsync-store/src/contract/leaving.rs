@@ -122,7 +122,7 @@ pub async fn a_reset_forgets_all_but_what_stands(store: Arc<dyn Store>) {
     assert_eq!(w.store.runs(Some(w.a), 9).await.unwrap(), []);
     let state = w.store.user_state(w.user).await.unwrap().unwrap();
     assert_eq!(state.holds, []);
-    let states = |rows: Vec<LedgerRow>| rows.iter().map(|r| r.state).collect::<Vec<_>>();
+    let states = |rows: Arc<Vec<LedgerRow>>| rows.iter().map(|r| r.state).collect::<Vec<_>>();
     let (in_a, in_b) = (w.store.ledger(w.a).await.unwrap(), w.store.ledger(w.b).await.unwrap());
     use LedgerState::{Creating, Live, Yielded};
     assert_eq!(states(in_a), [Live, Creating, Yielded], "what stands, or may");

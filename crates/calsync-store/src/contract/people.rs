@@ -33,7 +33,7 @@ pub async fn removing_a_user_takes_everything(store: Arc<dyn Store>) {
     assert_eq!(w.store.user_state(w.user).await.unwrap(), None);
     assert_eq!(w.store.calendar(w.a).await.unwrap(), None);
     assert_eq!(w.store.credentials(w.account).await.unwrap(), None);
-    assert_eq!(w.store.ledger(w.b).await.unwrap(), []);
+    assert_eq!(*w.store.ledger(w.b).await.unwrap(), []);
     assert_eq!(w.store.waiting_writes(w.b).await.unwrap(), 0);
     assert_eq!(w.store.backlog(t(1_000)).await.unwrap(), 0);
     assert!(matches!(w.store.renew_lease(&lease, t(99)).await, Err(StoreError::LeaseLost(_))));

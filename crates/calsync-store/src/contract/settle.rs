@@ -34,7 +34,7 @@ async fn on_their_way(w: &World) -> Lease {
 
 async fn row(w: &World, n: u64) -> LedgerRow {
     let rows = w.store.ledger(w.b).await.unwrap();
-    rows.into_iter().find(|r| r.correlation == CorrelationId(id(n))).unwrap()
+    rows.iter().find(|r| r.correlation == CorrelationId(id(n))).cloned().unwrap()
 }
 
 async fn blocks(w: &World) -> Vec<String> {

@@ -91,7 +91,7 @@ pub async fn a_plan_replaces_the_outbox_and_keeps_tries(store: Arc<dyn Store>) {
     let first = Enqueue { seen_generation: w.get(w.b).await.dirty_generation, ..first };
     w.store.enqueue(&lease, &first).await.unwrap();
     assert!(!w.get(w.b).await.plan_due);
-    assert_eq!(w.store.ledger(w.b).await.unwrap(), rows);
+    assert_eq!(*w.store.ledger(w.b).await.unwrap(), rows);
     let tried = Outcome::Postponed { attempts: 3, not_before: t(99), error: "slow down".to_owned() };
     let postpone =
         |w: &Write| Settlement { target: w.target, correlation: w.correlation, outcome: tried.clone() };
@@ -102,7 +102,10 @@ pub async fn a_plan_replaces_the_outbox_and_keeps_tries(store: Arc<dyn Store>) {
     let kept = Write { attempts: 3, not_before: Some(t(99)), error: Some("slow down".to_owned()), ..w1 };
     let waiting = w.store.due_writes(w.b, t(1_000), 10).await.unwrap();
     assert_eq!(waiting, [create(4, w.b, None), changed, kept.clone()]);
-    assert_eq!(w.store.ledger(w.b).await.unwrap(), [row(1, LedgerState::Live), row(2, LedgerState::Yielded)]);
+    assert_eq!(
+        *w.store.ledger(w.b).await.unwrap(),
+        [row(1, LedgerState::Live), row(2, LedgerState::Yielded)]
+    );
     w.store.enqueue(&lease, &plan(w.b, Vec::new(), Vec::new())).await.unwrap();
     assert_eq!(w.store.waiting_writes(w.b).await.unwrap(), 0);
     let stray = w.store.enqueue(&lease, &plan(CalendarId(id(77)), Vec::new(), Vec::new())).await;
@@ -234,5 +237,5 @@ pub async fn two_writes_of_one_block_are_refused(store: Arc<dyn Store>) {
     let refused = w.store.enqueue(&lease, &plan(w.b, vec![ledger_row(2, w.b, None)], twice)).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     assert_eq!(w.store.due_writes(w.b, t(99), 9).await.unwrap(), [create(1, w.b, None)]);
-    assert_eq!(w.store.ledger(w.b).await.unwrap(), []);
+    assert_eq!(*w.store.ledger(w.b).await.unwrap(), []);
 }

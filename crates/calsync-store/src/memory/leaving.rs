@@ -123,7 +123,9 @@ impl State {
             let of_it = row.source == id && theirs.contains(&row.target);
             row.state == LedgerState::Gone && (row.target == id || of_it)
         };
-        self.ledger.retain(|_, row| !over(row));
+        for rows in self.ledger.values_mut().filter(|rows| rows.iter().any(over)) {
+            Arc::make_mut(rows).retain(|row| !over(row));
+        }
         self.runs.retain(|_, run| run.calendar != id);
         let channels: BTreeSet<SubscriptionId> =
             self.subscriptions.values().filter(|s| s.calendar == id).map(|s| s.id).collect();

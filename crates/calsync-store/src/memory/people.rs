@@ -173,7 +173,7 @@ impl State {
         self.notifications.retain(|_, n| kept.contains_key(&n.subscription));
         self.deliveries.retain(|(subscription, _), _| kept.contains_key(subscription));
         self.mirrors.retain(|id, _| !gone.contains(id));
-        self.ledger.retain(|(target, _), _| !gone.contains(target));
+        self.ledger.retain(|target, _| !gone.contains(target));
         self.outbox.retain(|target, _| !gone.contains(target));
         self.holds.retain(|target, _| !gone.contains(target));
         self.runs.retain(|_, r| !gone.contains(&r.calendar));

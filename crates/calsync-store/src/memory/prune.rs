@@ -1,6 +1,9 @@
 //! Forgetting what is over, in memory.
 
-use calsync_core::ledger::LedgerState;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use calsync_core::ledger::{LedgerRow, LedgerState};
 use calsync_core::ports::{Prunable, StoreError};
 use calsync_core::subscription::SubscriptionStatus;
 use calsync_core::time::Ts;
@@ -19,11 +22,17 @@ impl State {
                 gone.iter().filter(|id| self.runs.remove(id).is_some()).count()
             }
             Prunable::Ledger => {
-                let gone = self.ledger.iter().filter(|(_, row)| row.state == LedgerState::Gone);
-                let old =
-                    gone.filter_map(|(key, row)| Some((row.written_at.filter(|at| *at < before)?, *key)));
-                let gone = oldest(old, limit);
-                gone.iter().filter(|key| self.ledger.remove(key).is_some()).count()
+                let rows = self.ledger.values().flat_map(|rows| rows.iter());
+                let gone = rows.filter(|row| row.state == LedgerState::Gone);
+                let old = gone.filter_map(|row| {
+                    Some((row.written_at.filter(|at| *at < before)?, (row.target, row.correlation)))
+                });
+                let gone: BTreeSet<_> = oldest(old, limit).into_iter().collect();
+                let over = |row: &LedgerRow| gone.contains(&(row.target, row.correlation));
+                for rows in self.ledger.values_mut().filter(|rows| rows.iter().any(over)) {
+                    Arc::make_mut(rows).retain(|row| !over(row));
+                }
+                gone.len()
             }
             Prunable::Figures => {
                 let minutes =

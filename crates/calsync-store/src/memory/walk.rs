@@ -18,10 +18,8 @@ impl State {
         Ok(self.mirrors.get(&calendar).cloned().unwrap_or_default())
     }
 
-    pub(super) fn ledger(&self, target: CalendarId) -> Result<Vec<LedgerRow>, StoreError> {
-        let least = CorrelationId(uuid::Uuid::nil());
-        let theirs = self.ledger.range((target, least)..).take_while(|((of, _), _)| *of == target);
-        Ok(theirs.map(|(_, row)| row.clone()).collect())
+    pub(super) fn ledger(&self, target: CalendarId) -> Result<Arc<Vec<LedgerRow>>, StoreError> {
+        Ok(self.ledger.get(&target).cloned().unwrap_or_default())
     }
 
     pub(super) fn apply_pull(&mut self, lease: &Lease, pull: &PullApply) -> Result<(), StoreError> {
@@ -38,11 +36,13 @@ impl State {
         if let Some(zone) = &pull.time_zone {
             calendar.time_zone = zone.clone();
         }
-        let mirror = Arc::make_mut(self.mirrors.entry(pull.calendar).or_default());
-        pull.events_gone.iter().for_each(|id| drop(mirror.events.remove(id)));
-        pull.blocks_gone.iter().for_each(|id| drop(mirror.blocks.remove(id)));
-        mirror.events.extend(pull.events.iter().map(|e| (e.id.clone(), e.clone())));
-        mirror.blocks.extend(pull.blocks.iter().map(|b| (b.id.clone(), b.clone())));
+        if !pull.shows_nothing_new() {
+            let mirror = Arc::make_mut(self.mirrors.entry(pull.calendar).or_default());
+            pull.events_gone.iter().for_each(|id| drop(mirror.events.remove(id)));
+            pull.blocks_gone.iter().for_each(|id| drop(mirror.blocks.remove(id)));
+            mirror.events.extend(pull.events.iter().map(|e| (e.id.clone(), e.clone())));
+            mirror.blocks.extend(pull.blocks.iter().map(|b| (b.id.clone(), b.clone())));
+        }
         for target in &pull.targets {
             if let Some(calendar) = self.calendars.get_mut(target) {
                 calendar.plan_due = true;
@@ -72,8 +72,11 @@ impl State {
         });
         let new: Vec<Write> = new.collect();
         self.outbox.insert(target, new);
-        for row in &enqueue.ledger {
-            self.ledger.insert((target, row.correlation), LedgerRow { target, ..row.clone() });
+        if !enqueue.ledger.is_empty() {
+            let rows = Arc::make_mut(self.ledger.entry(target).or_default());
+            for row in &enqueue.ledger {
+                put_row(rows, LedgerRow { target, ..row.clone() });
+            }
         }
         match &enqueue.hold {
             Some(hold) => {
@@ -115,17 +118,21 @@ impl State {
     fn settle_one(&mut self, settlement: &Settlement, claimed_at: Ts) {
         let Settlement { target, correlation, outcome } = settlement;
         let outbox = self.outbox.entry(*target).or_default();
-        let mirror = Arc::make_mut(self.mirrors.entry(*target).or_default());
-        let row = self.ledger.get_mut(&(*target, *correlation));
-        match outcome {
-            Outcome::Postponed { attempts, not_before, error } => {
-                if let Some(write) = outbox.iter_mut().find(|w| w.correlation == *correlation) {
-                    write.attempts = *attempts;
-                    write.not_before = Some(*not_before);
-                    write.error = Some(error.clone());
-                }
-                return;
+        if let Outcome::Postponed { attempts, not_before, error } = outcome {
+            if let Some(write) = outbox.iter_mut().find(|w| w.correlation == *correlation) {
+                write.attempts = *attempts;
+                write.not_before = Some(*not_before);
+                write.error = Some(error.clone());
             }
+            return;
+        }
+        let mirror = Arc::make_mut(self.mirrors.entry(*target).or_default());
+        let row = self.ledger.get_mut(target).and_then(|rows| {
+            let at = place_of(rows, *correlation).ok()?;
+            Arc::make_mut(rows).get_mut(at)
+        });
+        match outcome {
+            Outcome::Postponed { .. } => {}
             Outcome::Stored { block, wrote, span, repairs, at } => {
                 mirror.blocks.insert(block.id.clone(), block.clone());
                 if let Some(row) = row {
@@ -171,5 +178,17 @@ impl State {
         calendar.plan_due = true;
         raise(calendar, now);
         Ok(true)
+    }
+}
+
+/// Where the row of this correlation stands, or would.
+fn place_of(rows: &[LedgerRow], correlation: CorrelationId) -> Result<usize, usize> {
+    rows.binary_search_by_key(&correlation, |row| row.correlation)
+}
+
+fn put_row(rows: &mut Vec<LedgerRow>, row: LedgerRow) {
+    match place_of(rows, row.correlation) {
+        Ok(at) => rows[at] = row,
+        Err(at) => rows.insert(at, row),
     }
 }

@@ -35,9 +35,10 @@ impl SqlStore {
         Ok(Arc::new(mirror))
     }
 
-    pub(super) async fn ledger(&self, target: CalendarId) -> Result<Vec<LedgerRow>, StoreError> {
+    pub(super) async fn ledger(&self, target: CalendarId) -> Result<Arc<Vec<LedgerRow>>, StoreError> {
         const SQL: &str = select!(ledger_columns, "FROM ledger WHERE target = $1 ORDER BY correlation");
-        self.db.all(SQL, vals![target]).await?.into_iter().map(columns::ledger_row).collect()
+        let rows = self.db.all(SQL, vals![target]).await?.into_iter().map(columns::ledger_row);
+        Ok(Arc::new(rows.collect::<Result<_, _>>()?))
     }
 
     pub(super) async fn apply_pull(&self, lease: &Lease, pull: &PullApply) -> Result<(), StoreError> {

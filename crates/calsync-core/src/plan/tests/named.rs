@@ -19,12 +19,8 @@ fn an_error_page_is_not_a_deletion() {
     let mut pair = Pair::of_meetings(30);
     let source = &mut pair.world.places[0];
     let nobody = Default::default();
-    let context = FoldContext {
-        identity: &IDENTITY,
-        our_blocks: &nobody,
-        texts: Default::default(),
-        forget_before: crate::time::Ts::MIN,
-    };
+    let context =
+        FoldContext { our_blocks: &nobody, texts: Default::default(), forget_before: crate::time::Ts::MIN };
     assert!(source.mirror.fold(&[], Listed::Changes, &context).is_empty());
     assert!(pair.world.plan(1).is_empty());
 }

@@ -78,8 +78,7 @@ impl Place {
         };
         let listed = if full { Listed::Everything(covers) } else { Listed::Changes };
         let our_blocks: BTreeSet<EventId> = self.ledger.values().filter_map(|r| r.block.clone()).collect();
-        let context =
-            FoldContext { identity: &IDENTITY, our_blocks: &our_blocks, texts, forget_before: window.from };
+        let context = FoldContext { our_blocks: &our_blocks, texts, forget_before: window.from };
         let delta = self.mirror.fold(&items, listed, &context);
         if delta.exceptions_in_doubt && !full {
             return true;

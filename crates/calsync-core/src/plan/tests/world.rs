@@ -16,7 +16,7 @@ use crate::ports::{Capabilities, Ids, Listing};
 use crate::rule::{self, Rule, RuleOptions, Tentative, WorkingHours};
 use crate::time::{Ts, Window};
 
-pub(crate) const IDENTITY: Identity = Identity::new([7; 32]);
+pub(crate) static IDENTITY: Identity = Identity::new([7; 32]);
 pub(crate) const PAST_DAYS: u16 = 1;
 pub(crate) const FUTURE_DAYS: u16 = 12;
 

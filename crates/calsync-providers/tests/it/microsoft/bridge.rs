@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use calsync_core::block::Identity;
 use calsync_core::event::TextPolicy;
 use calsync_core::mirror::{FoldContext, Listed, Mirror, MirrorDelta};
 use calsync_core::ports::RemoteItem;
@@ -12,14 +11,9 @@ use super::rig::{Rig, exception, master, refusal, removed, single, stub, whole, 
 use crate::rig::answer;
 
 fn fold(mirror: &mut Mirror, items: &[RemoteItem], listed: Listed) -> MirrorDelta {
-    let identity = Identity::new([7; 32]);
     let none = BTreeSet::new();
-    let context = FoldContext {
-        identity: &identity,
-        our_blocks: &none,
-        texts: TextPolicy::default(),
-        forget_before: window().from,
-    };
+    let context =
+        FoldContext { our_blocks: &none, texts: TextPolicy::default(), forget_before: window().from };
     let delta = mirror.fold(items, listed, &context);
     mirror.apply(&delta);
     assert!(mirror.fold(items, listed, &context).is_empty(), "the same listing again changes something");
@@ -62,7 +56,6 @@ async fn a_calendar_over_some_days() {
         &rig.changes().await,
         Listed::Changes,
         &FoldContext {
-            identity: &Identity::new([7; 32]),
             our_blocks: &BTreeSet::new(),
             texts: TextPolicy::default(),
             forget_before: window().from,

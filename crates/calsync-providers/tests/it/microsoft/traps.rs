@@ -60,9 +60,7 @@ async fn trap_3_tombstones_of_things_never_seen_are_told_and_harm_nobody() {
     let gone = |id: &str| RemoteItem::Gone { id: id.into() };
     assert_eq!(items, [gone("moved"), gone("never")]);
     // The mirror looks the id up before it believes that anything is gone.
-    let identity = calsync_core::block::Identity::new([7; 32]);
     let context = calsync_core::mirror::FoldContext {
-        identity: &identity,
         our_blocks: &std::collections::BTreeSet::new(),
         texts: calsync_core::event::TextPolicy::default(),
         forget_before: window().from,
