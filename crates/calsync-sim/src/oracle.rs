@@ -2,7 +2,9 @@
 //! shares no code with the planner, the mirror or the recurrence engine, and knows only the simple rules that the
 //! simulated people make; anything else it reports rather than guesses.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use calsync_core::block::MARKER_NAME;
 use calsync_core::time::{Span, Ts, Window};
@@ -53,25 +55,35 @@ enum Shows {
     Tentative,
 }
 
+/// A stretch of time that somebody's event takes, with the meeting's UID.
+type Busy<'a> = (&'a str, Span, Shows);
+
 /// Judges what `client` made of the cloud: each pair is a source calendar and a target calendar.
 pub fn judge(cloud: &Cloud, client: &str, pairs: &[(CalendarId, CalendarId)], window: &Window) -> Judgement {
     let mut judgement = Judgement::default();
     let made = made_by(cloud, client, &mut judgement);
-    let targets: BTreeSet<&CalendarId> = pairs.iter().map(|(_, target)| target).collect();
+    let is_made = |id: &CalendarId, event: &EventId| made.get(id).is_some_and(|made| made.contains(event));
     let inside = Window { from: window.from.plus(EDGE), to: window.to.minus(EDGE) };
+    // Each calendar's own events, looked at once: it is the source of many, and a target besides.
+    let mut taken: BTreeMap<&CalendarId, Vec<Busy<'_>>> = BTreeMap::new();
+    for id in pairs.iter().flat_map(|(source, target)| [source, target]) {
+        if let (Entry::Vacant(place), Some(calendar)) = (taken.entry(id), cloud.calendar(id)) {
+            let own: Vec<_> = calendar.live().filter(|e| !is_made(id, &e.id)).collect();
+            place.insert(busy_times(calendar, &own, &inside, &mut judgement));
+        }
+    }
+    let targets: BTreeSet<&CalendarId> = pairs.iter().map(|(_, target)| target).collect();
     for target in targets {
         let Some(calendar) = cloud.calendar(target) else { continue };
-        let (blocks, own): (Vec<_>, Vec<_>) =
-            calendar.live().partition(|e| made.contains(&(target.clone(), e.id.clone())));
-        let there = meetings(calendar, &own, &inside, &mut judgement);
+        let blocks: Vec<_> = calendar.live().filter(|e| is_made(target, &e.id)).collect();
+        // The meetings that hold their own time here.
+        let there: BTreeSet<(&str, String)> =
+            taken.get(target).into_iter().flatten().map(|(uid, span, _)| (*uid, start_of(*span))).collect();
         let mut expected: BTreeMap<(Span, Shows), i64> = BTreeMap::new();
         for (source, _) in pairs.iter().filter(|(_, t)| t == target) {
-            let Some(source) = cloud.calendar(source) else { continue };
-            let events: Vec<_> =
-                source.live().filter(|e| !made.contains(&(source.id.clone(), e.id.clone()))).collect();
-            for (uid, span, shows) in busy_times(source, &events, &inside, &mut judgement) {
-                if !there.contains(&(uid, start_of(span))) {
-                    *expected.entry((span, shows)).or_default() += 1;
+            for (uid, span, shows) in taken.get(source).into_iter().flatten() {
+                if !there.contains(&(*uid, start_of(*span))) {
+                    *expected.entry((*span, *shows)).or_default() += 1;
                 }
             }
         }
@@ -80,17 +92,19 @@ pub fn judge(cloud: &Cloud, client: &str, pairs: &[(CalendarId, CalendarId)], wi
     judgement
 }
 
-/// Everything that the program made, by calendar and id; counts what it should not have touched.
-fn made_by(cloud: &Cloud, client: &str, judgement: &mut Judgement) -> BTreeSet<(CalendarId, EventId)> {
-    let mut made = BTreeSet::new();
+/// Everything that the program made, by calendar; counts what it should not have touched.
+fn made_by<'a>(
+    cloud: &'a Cloud,
+    client: &str,
+    judgement: &mut Judgement,
+) -> BTreeMap<&'a CalendarId, BTreeSet<&'a EventId>> {
+    let mut made: BTreeMap<&CalendarId, BTreeSet<&EventId>> = BTreeMap::new();
     for entry in cloud.journal().entries().filter(|e| e.client.as_str() == client) {
-        let key = (entry.calendar.clone(), entry.event.clone());
-        match entry.op {
-            Op::Insert => {
-                made.insert(key);
-            }
-            _ if made.contains(&key) => {}
-            _ => judgement.foreign_events_touched += 1,
+        let there = made.entry(&entry.calendar).or_default();
+        if entry.op == Op::Insert {
+            there.insert(&entry.event);
+        } else if !there.contains(&entry.event) {
+            judgement.foreign_events_touched += 1;
         }
         judgement.could_have_mailed += u64::from(entry.could_have_mailed());
     }
@@ -99,7 +113,7 @@ fn made_by(cloud: &Cloud, client: &str, judgement: &mut Judgement) -> BTreeSet<(
 
 fn compare(
     target: &CalendarId,
-    blocks: &[&std::sync::Arc<Event>],
+    blocks: &[&Arc<Event>],
     mut expected: BTreeMap<(Span, Shows), i64>,
     inside: &Window,
     judgement: &mut Judgement,
@@ -155,33 +169,20 @@ fn start_of(span: Span) -> String {
     }
 }
 
-/// The meetings that hold their own time in a calendar.
-fn meetings(
-    calendar: &Calendar,
-    own: &[&std::sync::Arc<Event>],
-    inside: &Window,
-    judgement: &mut Judgement,
-) -> BTreeSet<(String, String)> {
-    busy_times(calendar, own, inside, judgement)
-        .into_iter()
-        .map(|(uid, span, _)| (uid, start_of(span)))
-        .collect()
-}
-
 /// Every stretch of time that the calendar's events take, with the meeting's UID.
-fn busy_times(
+fn busy_times<'a>(
     calendar: &Calendar,
-    events: &[&std::sync::Arc<Event>],
+    events: &[&'a Arc<Event>],
     inside: &Window,
     judgement: &mut Judgement,
-) -> Vec<(String, Span, Shows)> {
+) -> Vec<Busy<'a>> {
     let mut found = Vec::new();
-    let mut add = |content: &Content, span: Span, uid: &str| {
+    let mut add = |content: &Content, span: Span, uid: &'a str| {
         if let Some(shows) = shows(calendar, content)
             && touches(span, inside)
             && span_has_length(span)
         {
-            found.push((uid.to_owned(), span, shows));
+            found.push((uid, span, shows));
         }
     };
     for event in events {
