@@ -77,9 +77,13 @@ impl Place {
             self.cloud.changes(self.read_to, dice)
         };
         let listed = if full { Listed::Everything(covers) } else { Listed::Changes };
-        let our_blocks: BTreeSet<EventId> = self.ledger.values().filter_map(|r| r.block.clone()).collect();
+        let all: BTreeSet<EventId> = self.ledger.values().filter_map(|r| r.block.clone()).collect();
+        let strangers = self.mirror.strangers(&items);
+        let our_blocks: BTreeSet<EventId> = all.iter().filter(|id| strangers.contains(id)).cloned().collect();
         let context = FoldContext { our_blocks: &our_blocks, texts, forget_before: window.from };
         let delta = self.mirror.fold(&items, listed, &context);
+        let knowing_all = FoldContext { our_blocks: &all, ..context };
+        assert_eq!(self.mirror.fold(&items, listed, &knowing_all), delta, "only strangers need the ledger");
         if delta.exceptions_in_doubt && !full {
             return true;
         }
