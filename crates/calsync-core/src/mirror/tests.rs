@@ -282,9 +282,15 @@ fn blocks_never_pass_for_events() {
         ("an event", (plain("event"), false)),
     ]
     .into();
-    let context = FoldContext { our_blocks: &named, ..context() };
     for (what, (remote, is_block)) in table {
-        let delta = Mirror::default().fold(&[present(remote)], Listed::Changes, &context);
+        let items = [present(remote)];
+        // As the engine does: the ledger is asked only of strangers, and not at all where there are none.
+        let strangers = Mirror::default().strangers(&items);
+        let known = named.iter().filter(|id| strangers.contains(id)).cloned().collect();
+        let context = FoldContext { our_blocks: &known, ..context() };
+        let unsure = matches!(what, "only the ledger knows" | "an event");
+        assert_eq!(!strangers.is_empty(), unsure, "{what}");
+        let delta = Mirror::default().fold(&items, Listed::Changes, &context);
         assert_eq!(
             (delta.blocks.len(), delta.created.len()),
             if is_block { (1, 0) } else { (0, 1) },
