@@ -54,7 +54,7 @@ impl State {
             metrics.active += 1;
             metrics.healthy += u64::from(s.is_healthy(now, NEGLECTED_AFTER));
             metrics.expiring += u64::from(s.needs_renewal(now, RENEWAL_BUFFER));
-            metrics.late += u64::from(s.is_late(now));
+            metrics.late = (metrics.late + u64::from(s.is_late(now))).min(1_000);
             metrics.failing += u64::from(s.failure_count >= FAILING_FROM);
         }
         // Who has just been let in has had no chance yet.
