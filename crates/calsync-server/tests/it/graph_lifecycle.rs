@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use calsync_core::ports::Store;
 use calsync_sim::cloud::watch::Lifecycle;
 use calsync_sim::faults::Fault;
+use jiff::SignedDuration;
 use serde_json::json;
 
+use crate::channels::now;
 use crate::graph::post;
 use crate::mixed::Mixed;
 use crate::place::until;
@@ -39,6 +42,14 @@ async fn a_subscription_that_is_about_to_end_is_gone_or_has_missed_something_is_
     assert!(renewed[0].asked.contains("expirationDateTime"), "{renewed:?}");
     assert_eq!(world.graph.count("POST", "/reauthorize"), 0, "never both");
 
+    // A push that showed nothing is followed by one more look, ten seconds later: it would find what comes now.
+    until("nobody is about to look", 2 * SOON, async || {
+        let soon = now().plus(SignedDuration::from_mins(1));
+        let id = mixed.id_there(main).parse().unwrap();
+        let due_at = world.place.look(async |s| s.calendar(id).await.unwrap().unwrap().due_at).await;
+        due_at.is_none_or(|at| at > soon).then_some(())
+    })
+    .await;
     // Something was thrown away on its way here, and Graph owns up to it.
     world.sim.faults().set_rate(Fault::NoticeLost, 1_000_000);
     world.make(main, hour("Dentist", 24));

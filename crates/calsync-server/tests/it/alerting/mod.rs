@@ -68,7 +68,8 @@ impl Lookup for Names {
 /// A message with all in it that needs care.
 fn message(occasion: Occasion) -> AlertMessage {
     let own = match occasion {
-        Occasion::Opened => 1,
+        // The first of a thread has the thread's own.
+        Occasion::Opened => 0xff,
         Occasion::Reminded => 2,
         Occasion::Resolved => 3,
         Occasion::Test => 4,

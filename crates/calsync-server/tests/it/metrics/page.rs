@@ -55,10 +55,16 @@ async fn the_page_is_bounded_whatever_people_ask_for_and_names_nobody() {
     world.make(&main, hour("Lunch", 48));
     world.wait_for_blocks(&work, 2, SOON).await;
     let address = world.place.address;
-    let counted = "calendar_sync_change_to_block_seconds_count";
+    // What comes of a change is counted in several places, one after the other.
+    let counted = [
+        "calendar_sync_change_to_block_seconds_count",
+        "calendar_sync_notification_processing_seconds_count",
+        "calendar_sync_channel_verdicts_total{outcome=\"told\"}",
+        "calendar_sync_sync_runs_total{kind=\"webhook\",outcome=\"succeeded\"}",
+    ];
     let quiet = until("a change is told with its delay", SOON, async || {
         let page = scrape(address, TOKEN).await.body;
-        (value(&page, counted) > Some(0.0)).then_some(page)
+        counted.iter().all(|name| value(&page, name) > Some(0.0)).then_some(page)
     })
     .await;
     for (name, at_least) in [
