@@ -31,12 +31,20 @@ LAYERS = {
     "calsync-providers": Layer(members=CORE, for_tests=frozenset({"calsync-sim"}), never_reaches=SQL),
     "calsync-store": Layer(members=CORE, for_tests=TESTBED, never_reaches=HTTP),
     "calsync-engine": Layer(members=CORE, for_tests=frozenset({"calsync-store"}), never_reaches=SQL + HTTP),
+    "calsync-pages": Layer(members=CORE | {"calsync-engine"}, never_reaches=SQL + HTTP),
     "calsync-sim": Layer(
         members=CORE, for_tests=frozenset({"calsync-engine", "calsync-store"}) | TESTBED, never_reaches=SQL
     ),
     "calsync-server": Layer(
         members=frozenset(
-            {"calsync-core", "calsync-engine", "calsync-providers", "calsync-sim", "calsync-store"}
+            {
+                "calsync-core",
+                "calsync-engine",
+                "calsync-pages",
+                "calsync-providers",
+                "calsync-sim",
+                "calsync-store",
+            }
         ),
         for_tests=TESTBED,
         never_names=SQL,

@@ -164,7 +164,7 @@ fn report(what: &str, count: usize, calls: u32, time: Duration) {
 fn main() {
     let source = calendar(1);
     let calendars: Vec<Calendar> = (1..=TARGETS + 1).map(calendar).collect();
-    let rules = rule::effective(&[], &calendars);
+    let rules = rule::effective(&[], &calendars, &rule::RuleDefaults::default());
     let mut targets: Vec<Target> = calendars[1..]
         .iter()
         .map(|calendar| Target {

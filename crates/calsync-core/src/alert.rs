@@ -5,6 +5,7 @@ use std::fmt;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::ids::DeliveryId;
@@ -19,7 +20,7 @@ pub use silence::{SILENCES_MAX, Silence, is_silent};
 pub use telling::{Group, Rules, Telling, Told, tell};
 
 /// How loud an alert is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertLevel {
     /// For the record.
@@ -55,7 +56,7 @@ impl fmt::Display for AlertLevel {
 }
 
 /// Something that a person should know, open until it is resolved (spec §2).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Alert {
     /// Which condition: an `AlertKind`'s name, or one of a newer version.
     pub kind: String,

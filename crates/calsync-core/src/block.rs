@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::OnceLock;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::ids::{CorrelationId, EventId};
@@ -28,12 +29,13 @@ const SIGNATURE_LEN: usize = 8;
 const ID_BODY_LEN: usize = 26;
 
 /// Which occurrence of which event a block stands for.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
 pub struct OccurrenceKey {
     /// The single event, or the master of the series.
     pub event: EventId,
     /// For a series: where the occurrence stood by the pattern.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub original: Option<OriginalStart>,
 }
 
@@ -212,7 +214,7 @@ impl Marker {
 }
 
 /// Everything that we decide about a block. What is not here (attendees, reminders, conference) is never sent.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct BlockContent {
     /// The time it holds.
     pub span: Span,
@@ -234,7 +236,9 @@ pub struct BlockContent {
 }
 
 /// How a block shows.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum BlockBusy {
     /// Busy.
@@ -247,7 +251,9 @@ pub enum BlockBusy {
 }
 
 /// Who may see a block's details.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Visibility {
     /// Only the owner.

@@ -3,6 +3,7 @@
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{CalendarId, RuleId};
 use crate::time::Ts;
@@ -23,8 +24,9 @@ const NOTED_APART: SignedDuration = SignedDuration::from_mins(1);
 const STEPS_AHEAD: i32 = 2;
 
 /// How it stands with a rule.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RuleStanding)]
 pub enum Standing {
     /// Its source was read, and everything that follows from it stands in the target.
     Right,

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CalendarId, CorrelationId};
+use crate::ids::{CalendarId, CorrelationId, RunId};
 use crate::time::Ts;
 
 /// A plan may remove this many of a target's blocks without a second look, whatever the share.
@@ -36,6 +36,33 @@ pub struct Hold {
     pub agreed: u32,
     /// A person said yes.
     pub approved: bool,
+    /// The run that a person undid, where that is why: such a hold never lets go by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<RunId>,
+}
+
+impl Hold {
+    /// Whether a person's undo keeps the planner away, and nobody has let it go on.
+    pub const fn keeps_undone(&self) -> bool {
+        self.undone.is_some() && !self.approved
+    }
+
+    /// A hold over what an undo put back. `by`: the run that undoes; each is a hold of its own, and a yes to an earlier one is no
+    /// yes to it.
+    pub fn of_undo(target: CalendarId, undone: RunId, by: RunId, words: String, now: Ts) -> Hold {
+        let (high, low) = by.0.as_u64_pair();
+        Hold {
+            target,
+            reason: words,
+            deletions: 0,
+            digest: (high ^ low) & (u64::MAX >> 1),
+            since: now,
+            last_agreed_at: now,
+            agreed: 0,
+            approved: false,
+            undone: Some(undone),
+        }
+    }
 }
 
 /// How much a plan would remove, as the brake sees it. Only removals that rest on what a source *no longer shows*
@@ -99,6 +126,10 @@ pub fn decide(
     listed_since: Option<Ts>,
     now: Ts,
 ) -> Verdict {
+    if let Some(hold) = open.filter(|hold| hold.undone.is_some()) {
+        // Whoever lets it go knows what the rules want: they saw it before they undid it.
+        return if hold.approved { Verdict::Go } else { Verdict::Hold(hold.clone()) };
+    }
     let Some(reason) = removals.alarm() else { return Verdict::Go };
     let digest = removals.digest();
     let Some(open) = open.filter(|h| h.digest == digest) else {
@@ -111,6 +142,7 @@ pub fn decide(
             last_agreed_at: now,
             agreed: 0,
             approved: false,
+            undone: None,
         });
     };
     if open.approved {
@@ -154,6 +186,23 @@ mod tests {
             assert_eq!(removals(gone, standing, 0).alarm().is_some(), held, "{gone} of {standing}");
         }
         assert!(removals(3, 1000, 1).alarm().is_some(), "a source that fell to none");
+    }
+
+    #[test]
+    fn an_undo_holds_until_a_person_lets_it_go() {
+        let (target, t) = (CalendarId(Uuid::nil()), Ts::from_secs);
+        let run = |n| RunId(Uuid::from_u128(n));
+        let hold = Hold::of_undo(target, run(1), run(2), "a run was undone".to_owned(), t(10));
+        for removed in [removals(0, 9, 0), removals(50, 100, 0)] {
+            for listed in [None, Some(t(20)), Some(t(30)), Some(t(40))] {
+                let verdict = decide(target, &removed, Some(&hold), listed, t(50));
+                assert_eq!(verdict, Verdict::Hold(hold.clone()), "never by itself");
+            }
+            let approved = Hold { approved: true, ..hold.clone() };
+            assert_eq!(decide(target, &removed, Some(&approved), None, t(50)), Verdict::Go);
+        }
+        let other = Hold::of_undo(target, run(1), run(3), "again".to_owned(), t(10));
+        assert_ne!(hold.digest, other.digest, "a yes to one is no yes to the other");
     }
 
     #[test]

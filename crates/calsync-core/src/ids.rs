@@ -4,12 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 macro_rules! id {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
         #[serde(transparent)]
         pub struct $name(pub Uuid);
 
@@ -49,6 +50,8 @@ id! {
     NotificationId;
     /// One message about an alert, on its way through one channel.
     DeliveryId;
+    /// A program's way in.
+    AccessTokenId;
     /// One sync run.
     RunId;
     /// Ties a busy block at the provider to its row here. Derived, not drawn: see `block::Identity`.
@@ -56,7 +59,7 @@ id! {
 }
 
 /// The provider's own id of an event inside one calendar: opaque, case-sensitive.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct EventId(pub String);
 

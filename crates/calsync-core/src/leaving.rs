@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::calendar::{Account, AccountStatus, Calendar};
 use crate::hold::Hold;
@@ -11,7 +12,8 @@ use crate::ids::CalendarId;
 use crate::ledger::{LedgerRow, LedgerState};
 
 /// Blocks of one calendar that stand, or may stand, in another.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = BlocksBetween)]
 pub struct Share {
     /// Whose time they hold. Nobody's where their origin is lost.
     pub source: CalendarId,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::block::{BlockContent, Fingerprint, Marker, ObservedBlock, OccurrenceKey};
 use crate::ids::{CalendarId, CorrelationId, EventId, RuleId};
+use crate::journal::{Cause, Entry};
 use crate::time::{Span, Ts};
 
 /// What we know of one block that we made, or set out to make.
@@ -93,6 +94,9 @@ pub struct Write {
     /// When the change happened that it answers, where it answers one that nobody has seen before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changed_at: Option<Ts>,
+    /// What made it; without that, no journal is kept of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
 }
 
 /// What a write does.
@@ -143,6 +147,8 @@ pub struct Settlement {
     pub correlation: CorrelationId,
     /// What became of it.
     pub outcome: Outcome,
+    /// What the journal is to say of it, if it was carried out.
+    pub entry: Option<Entry>,
 }
 
 /// What became of a write.

@@ -3,6 +3,7 @@
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{NotificationId, RunId, SubscriptionId};
 use crate::secret::{Secret, constant_time_eq};
@@ -179,7 +180,7 @@ pub struct Notification {
 }
 
 /// What came of a notification.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct Served {
     /// Calendars read or written.
     pub calendars_synced: u32,
@@ -190,7 +191,7 @@ pub struct Served {
 }
 
 /// How far a notification has come.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessingStatus {
     /// Stored, not begun.

@@ -23,9 +23,11 @@ mod reconcile;
 mod removal;
 #[cfg(test)]
 pub(crate) mod tests;
+mod word;
 
 pub use check::{Violation, check};
 pub use reason::{Reason, SkipReason};
+pub use word::{Outcome, Word};
 
 /// All that a plan for one target depends on.
 pub struct PlanInput<'a> {
@@ -188,6 +190,7 @@ impl Plan {
                 not_before: None,
                 error: None,
                 changed_at: None,
+                cause: None,
             })
         };
         Enqueue {
@@ -196,6 +199,8 @@ impl Plan {
             ledger: actions.iter().map(|a| a.row.clone()).collect(),
             writes: actions.iter().filter_map(write).collect(),
             hold,
+            run: None,
+            found: Vec::new(),
         }
     }
 }

@@ -14,6 +14,8 @@ const RECORD_DAYS: u16 = 365;
 /// The memory of blocks that are gone is kept for so many days at least: while its event can still lie ahead, a block that
 /// comes back continues the count of its names.
 const MEMORY_DAYS: u16 = 30;
+/// Figures are kept for so many days at least: a month of them is shown.
+const SERIES_DAYS: u16 = 31;
 /// Subscriptions are kept for so many days at least after their end: a channel that was opened without our ever hearing of it
 /// can live for seven, and the row that was made for it is all by which it is recognised and closed when it delivers.
 const CHANNEL_DAYS: u16 = 8;
@@ -21,7 +23,8 @@ const CHANNEL_DAYS: u16 = 8;
 /// What is over before this goes, where things are kept for `days`.
 pub fn cutoff(what: Prunable, days: u16, now: Ts) -> Ts {
     let days = match what {
-        Prunable::Notifications | Prunable::Runs | Prunable::Figures => days,
+        Prunable::Notifications | Prunable::Runs | Prunable::Journal => days,
+        Prunable::Figures => days.max(SERIES_DAYS),
         Prunable::Subscriptions => days.max(CHANNEL_DAYS),
         Prunable::Ledger => days.max(MEMORY_DAYS),
         Prunable::Audit | Prunable::Alerts => days.max(RECORD_DAYS),
@@ -43,6 +46,8 @@ mod tests {
             (Prunable::Subscriptions, 7, 8),
             (Prunable::Subscriptions, 9, 9),
             (Prunable::Runs, 7, 7),
+            (Prunable::Journal, 7, 7),
+            (Prunable::Figures, 1, 31),
             (Prunable::Figures, 400, 400),
             (Prunable::Ledger, 1, 30),
             (Prunable::Ledger, 90, 90),

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::calendar::User;
@@ -23,8 +24,9 @@ pub const EARLY_ADOPTERS_MAX: usize = 10_000;
 const ADDRESS_MAX: usize = 254;
 
 /// A whole number from 0 to 100.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "u8", into = "u8")]
+#[schema(value_type = u8, maximum = 100)]
 pub struct Percent(u8);
 
 impl Percent {
@@ -60,7 +62,7 @@ impl fmt::Display for Percent {
 }
 
 /// The flags.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Rollout {
     /// The global switch.
     pub webhooks_enabled: bool,
@@ -79,8 +81,9 @@ impl Default for Rollout {
 }
 
 /// The five presets.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = RolloutPhase)]
 pub enum Phase {
     /// 1: off.
     Off,

@@ -1,13 +1,27 @@
 //! Rules: one source calendar → one target calendar, with its options. Without rules of their own, a user's
 //! sync-enabled calendars all block each other.
 
+mod change;
+mod defaults;
+mod force;
+mod step;
+
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::block::Visibility;
 use crate::calendar::Calendar;
 use crate::event::TextPolicy;
 use crate::ids::{CalendarId, RuleId, UserId};
+
+pub use change::{
+    Cell, CellPrint, CellProblem, Refusal, RuleChange, RuleChanges, RuleTo, RulesAfter, Unasked, cells,
+    decide,
+};
+pub use defaults::{Link, RuleDefaults, linked};
+pub use force::{derived_id, effective, implied};
+pub use step::{RuleStep, RulesSeen, step};
 
 /// Title of a block unless the rule says otherwise.
 pub const DEFAULT_TITLE: &str = "Busy";
@@ -17,8 +31,11 @@ pub const DEFAULT_REPAIRS_MAX: u8 = 3;
 /// Longest buffer before or after an event, in minutes. Within it, an event whose block still matters is never forgotten.
 pub const BUFFER_MINUTES_MAX: u16 = 24 * 60;
 
+/// Rules that are changed in one go: all of a hundred calendars.
+pub const CHANGES_MAX: usize = 10_000;
+
 /// One source calendar → one target calendar.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Rule {
     /// Its id.
     pub id: RuleId,
@@ -33,7 +50,7 @@ pub struct Rule {
 }
 
 /// How a rule turns events into blocks.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RuleOptions {
     /// Off: its blocks are removed.
@@ -105,7 +122,9 @@ impl RuleOptions {
 }
 
 /// What a tentative event becomes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Tentative {
     /// A tentative block where the target can show one, else a busy one.
@@ -118,7 +137,9 @@ pub enum Tentative {
 }
 
 /// What happens to a block that a person moved or deleted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Tampered {
     /// It is put back, up to `DEFAULT_REPAIRS_MAX` times.
@@ -129,7 +150,7 @@ pub enum Tampered {
 }
 
 /// Hours of the week in one zone.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkingHours {
     /// IANA name of the zone.
@@ -165,73 +186,64 @@ pub enum RuleProblem {
     /// A buffer longer than a day.
     #[error("a buffer can be at most {BUFFER_MINUTES_MAX} minutes")]
     Buffer,
+    /// A calendar that is not there.
+    #[error("one of the two calendars is not there (any more)")]
+    UnknownCalendar,
+    /// Nothing to remove.
+    #[error("there is no rule between these calendars")]
+    NoSuchRule,
+    /// One cell, two words.
+    #[error("this rule is changed twice at once")]
+    Twice,
+    /// Without any rule all enabled calendars block each other.
+    #[error("this is the last rule: without it all enabled calendars block each other again")]
+    LastRule,
+    /// More than anybody's calendars have.
+    #[error("at most {CHANGES_MAX} rules can be changed at once")]
+    TooMany,
 }
 
-impl Rule {
-    /// Everything that is wrong with it, all at once.
-    pub fn problems(&self, source: &Calendar, target: &Calendar) -> Vec<RuleProblem> {
-        let options = &self.options;
-        let hours_bad = options.working_hours.as_ref().is_some_and(|h| {
+impl RuleOptions {
+    /// Everything that is wrong with them, whatever the calendars.
+    pub fn problems(&self) -> Vec<RuleProblem> {
+        let hours_bad = self.working_hours.as_ref().is_some_and(|h| {
             crate::zone::find(&h.zone).is_none()
                 || h.days.is_empty()
                 || h.days.iter().any(|d| !(1..=7).contains(d))
                 || h.from_minute >= h.to_minute
                 || h.to_minute > 1440
         });
-        [
+        only([
+            (hours_bad, RuleProblem::WorkingHours),
+            (self.title.contains("{title}") && !self.copy_title, RuleProblem::TitleWithoutCopy),
+            (
+                self.buffer_before_minutes.max(self.buffer_after_minutes) > BUFFER_MINUTES_MAX,
+                RuleProblem::Buffer,
+            ),
+        ])
+    }
+}
+
+impl Rule {
+    /// Everything that is wrong with it, all at once.
+    pub fn problems(&self, source: &Calendar, target: &Calendar) -> Vec<RuleProblem> {
+        let mut found = only([
             (self.source == self.target, RuleProblem::SourceIsTarget),
             (source.user != target.user || source.user != self.user, RuleProblem::ForeignCalendar),
             (!target.access.may_write(), RuleProblem::ReadOnlyTarget),
-            (hours_bad, RuleProblem::WorkingHours),
-            (options.title.contains("{title}") && !options.copy_title, RuleProblem::TitleWithoutCopy),
-            (
-                options.buffer_before_minutes.max(options.buffer_after_minutes) > BUFFER_MINUTES_MAX,
-                RuleProblem::Buffer,
-            ),
-        ]
-        .into_iter()
-        .filter_map(|(bad, problem)| bad.then_some(problem))
-        .collect()
+        ]);
+        found.extend(self.options.problems());
+        found
+    }
+
+    /// What it is between.
+    pub fn ends(&self) -> (CalendarId, CalendarId) {
+        (self.source, self.target)
     }
 }
 
-/// The rules in force for one user: the stored ones, or, if there are none, a mesh of all sync-enabled calendars.
-/// Rules from or to a calendar that is not sync-enabled are off: their blocks are removed. One that was stopped keeps its
-/// rules: nothing is known of it, so nothing is done by them.
-pub fn effective(stored: &[Rule], calendars: &[Calendar]) -> Vec<Rule> {
-    let in_force = |c: &Calendar| c.takes_part() || c.is_stopped();
-    let on = |id: CalendarId| calendars.iter().find(|c| c.id == id).is_some_and(in_force);
-    if !stored.is_empty() {
-        return stored
-            .iter()
-            .filter(|r| r.options.enabled && on(r.source) && on(r.target))
-            .cloned()
-            .collect();
-    }
-    let mut mesh = Vec::new();
-    for source in calendars.iter().filter(|c| in_force(c)) {
-        for target in calendars.iter().filter(|c| in_force(c) && c.access.may_write()) {
-            if source.id != target.id && source.remote != target.remote {
-                mesh.push(Rule {
-                    id: implied_id(source.id, target.id),
-                    user: source.user,
-                    source: source.id,
-                    target: target.id,
-                    options: RuleOptions::default(),
-                });
-            }
-        }
-    }
-    mesh
-}
-
-/// The id of a rule that nobody stored: derived from its ends, so that it is the same in every run.
-fn implied_id(source: CalendarId, target: CalendarId) -> RuleId {
-    use sha2::{Digest, Sha256};
-    let digest = Sha256::new().chain_update(source.0).chain_update(target.0).finalize();
-    let mut bytes = [0u8; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    RuleId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+fn only<const N: usize>(found: [(bool, RuleProblem); N]) -> Vec<RuleProblem> {
+    found.into_iter().filter_map(|(bad, problem)| bad.then_some(problem)).collect()
 }
 
 #[cfg(test)]

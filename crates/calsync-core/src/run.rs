@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::calendar::ProviderKind;
 use crate::ids::{CalendarId, RunId};
 use crate::time::Ts;
 
-/// The three kinds of sync run (spec §1).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+/// The three kinds of sync run (spec §1), and one that only writes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunKind {
     /// Asked for by a notification.
@@ -18,6 +19,8 @@ pub enum RunKind {
     Polling,
     /// A full listing.
     Full,
+    /// Nothing was read: what was known already was written.
+    Write,
 }
 
 impl RunKind {
@@ -27,17 +30,19 @@ impl RunKind {
             RunKind::Webhook => "webhook",
             RunKind::Polling => "polling",
             RunKind::Full => "full",
+            RunKind::Write => "write",
         }
     }
 
     /// The kind of this name.
     pub fn parse(name: &str) -> Option<RunKind> {
-        [RunKind::Webhook, RunKind::Polling, RunKind::Full].into_iter().find(|k| k.as_str() == name)
+        use RunKind::{Full, Polling, Webhook, Write};
+        [Webhook, Polling, Full, Write].into_iter().find(|k| k.as_str() == name)
     }
 }
 
 /// What a run counted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct RunCounts {
     /// Events the listing showed.
     pub events_seen: u32,
@@ -65,7 +70,7 @@ impl RunCounts {
 }
 
 /// How a run ended.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "status")]
 pub enum RunStatus {
     /// It is still going, or its worker died.
@@ -80,7 +85,7 @@ pub enum RunStatus {
 }
 
 /// One row of the run log.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Run {
     /// Its id.
     pub id: RunId,

@@ -1,6 +1,8 @@
 //! When a calendar is looked at next, how, and what a failure leads to: pure functions over its row.
 
 use jiff::SignedDuration;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::calendar::Calendar;
 use crate::ids::CalendarId;
@@ -25,7 +27,8 @@ const CLOCK_SLACK: SignedDuration = SignedDuration::from_hours(1);
 pub const RELIABLE_FROM: f64 = 0.8;
 
 /// How a calendar is kept up to date (spec §6). Never two at once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Its push channel tells.
     Webhook,

@@ -8,10 +8,12 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// An instant: microseconds since 1970-01-01T00:00:00Z. Truncated to microseconds at birth, so that every store
 /// returns exactly what it was given.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(value_type = String, format = DateTime)]
 pub struct Ts(i64);
 
 /// Microseconds in one second.
@@ -121,7 +123,7 @@ impl<'de> Deserialize<'de> for Ts {
 }
 
 /// The time something takes: from its start up to, and without, its end.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Span {
     /// Between two instants. `end >= start`.
@@ -194,7 +196,7 @@ pub fn day_start(date: Date, zone: &TimeZone) -> Ts {
 }
 
 /// A stretch of time that we look at: from `from` up to, and without, `to`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Window {
     /// First instant inside.
     pub from: Ts,

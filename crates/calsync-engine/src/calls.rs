@@ -8,8 +8,9 @@ use calsync_core::calendar::ListedCalendar;
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, ListRequest, ProviderAccount, ProviderError, PutDone, RenewRequest,
-    Standing, WatchRequest, Watching,
+    Standing, Titles, TitlesRequest, WatchRequest, Watching,
 };
+use calsync_core::preview::Pace;
 
 /// An account that counts.
 pub(crate) struct Counted {
@@ -39,6 +40,10 @@ impl ProviderAccount for Counted {
         self.inner.capabilities()
     }
 
+    fn pace(&self) -> Pace {
+        self.inner.pace()
+    }
+
     async fn list_calendars(&self) -> Result<Vec<ListedCalendar>, ProviderError> {
         self.count().list_calendars().await
     }
@@ -62,6 +67,10 @@ impl ProviderAccount for Counted {
 
     async fn get_block(&self, calendar: &str, id: &EventId) -> Result<Standing, ProviderError> {
         self.count().get_block(calendar, id).await
+    }
+
+    async fn list_titles(&self, request: TitlesRequest<'_>) -> Result<Titles, ProviderError> {
+        self.count().list_titles(request).await
     }
 
     async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError> {

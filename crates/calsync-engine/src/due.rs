@@ -57,7 +57,8 @@ impl Engine {
             let write = waiting.map(|(_, not_before)| not_before.unwrap_or(now));
             let patience = if stuck.contains(&calendar.id) { now.plus(STUCK_WAIT) } else { Ts::MIN };
             let work = [planned, write].into_iter().flatten().min().map(|at| at.max(patience));
-            let looked_again = hold.map(|hold| self.next_look(calendar, hold));
+            let looked_again =
+                hold.filter(|hold| !hold.keeps_undone()).map(|hold| self.next_look(calendar, hold));
             let usable = account_is_active(state, calendar) && !calendar.missing && !calendar.is_stopped();
             let due_at = [by_itself, looked_again, work].into_iter().flatten().min().filter(|_| usable);
             NextDue { calendar: calendar.id, seen_generation: calendar.dirty_generation, due_at }
@@ -94,7 +95,10 @@ impl Engine {
             state.calendars.iter().any(|c| c.id == id && c.due_at.is_some_and(|at| at <= now))
         };
         let ripe = |h: &&Hold| {
-            !h.approved && now >= h.last_agreed_at.plus(self.config.hold_recheck) && due(h.target)
+            !h.approved
+                && !h.keeps_undone()
+                && now >= h.last_agreed_at.plus(self.config.hold_recheck)
+                && due(h.target)
         };
         let targets: BTreeSet<_> = state.holds.iter().filter(ripe).map(|h| h.target).collect();
         let usable = |id: &CalendarId| {

@@ -11,19 +11,22 @@ use calsync_core::freshness::{
 use calsync_core::ids::{CalendarId, CorrelationId, RuleId, UserId};
 use calsync_core::ports::{Awaited, NextDue, StepEnd, StoreError, UserState};
 use calsync_core::rollout::Rollout;
-use calsync_core::rule::{self, Rule};
+use calsync_core::rule::Rule;
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::Engine;
+use crate::causes::Readings;
 use crate::due::{account_is_active, active_subscription};
 use crate::target::TargetDone;
 
-/// When the changes happened that a plan answers.
+/// When the changes happened that a plan answers, and which runs showed them.
 pub(crate) struct News<'a> {
     /// As this step's readings showed them.
     pub(crate) origins: &'a BTreeMap<CalendarId, Origins>,
+    /// What was read in this step.
+    pub(crate) readings: &'a Readings,
     /// Of writes that were dropped and are planned anew.
     pub(crate) carried: BTreeMap<CorrelationId, Ts>,
 }
@@ -156,7 +159,7 @@ impl Engine {
         let now = self.clock.now();
         let pace = Pace { now, took: now.since(showed.began_at), promise: self.config.promise };
         let due: BTreeMap<CalendarId, Option<Ts>> = next.iter().map(|n| (n.calendar, n.due_at)).collect();
-        let in_force = rule::effective(&state.rules, &state.calendars);
+        let in_force = state.rules_in_force();
         let after = in_force.iter().map(|rule| {
             let known = known.get(&rule.id);
             (known, freshness::after_step(known, &showed.seen(state, rule, &due), &pace))

@@ -1,12 +1,15 @@
 //! Looking without touching: what would be done (`plan`), and why an event has or lacks a block (`explain`).
 
+use std::collections::BTreeMap;
+
 use calsync_core::calendar::{Calendar, ListedCalendar};
-use calsync_core::hold::Verdict;
 use calsync_core::ids::{AccountId, CalendarId, UserId};
-use calsync_core::plan::{self, Plan};
+use calsync_core::plan::{self, Plan, Word};
 use calsync_core::ports::{Capabilities, Ids, Listing, Tentativeness, UserState};
 use calsync_core::time::{Span, Ts};
 
+use crate::access::Accounts;
+use crate::target::TargetData;
 use crate::{Engine, EngineError};
 
 /// What a question is answered with.
@@ -47,13 +50,23 @@ impl Engine {
     pub async fn plan(&self, user: UserId) -> Result<Vec<Plan>, EngineError> {
         let state = self.state(user).await?;
         let accounts = self.open_accounts(&state.accounts).await?;
-        let mut plans = Vec::new();
+        Ok(self.plan_all(&state, &accounts).await?.into_iter().map(|(_, plan)| plan).collect())
+    }
+
+    /// Each of a user's calendars with what its plan is made from. Each mirror is loaded once.
+    pub(crate) async fn plan_all(
+        &self,
+        state: &UserState,
+        accounts: &Accounts,
+    ) -> Result<Vec<(TargetData, Plan)>, EngineError> {
+        let (mut planned, mut mirrors) = (Vec::new(), BTreeMap::new());
         for target in &state.calendars {
             let capabilities = accounts.of(target).map(|a| a.capabilities()).unwrap_or(OFFLINE);
-            let data = self.load_target(&state, target).await?;
-            plans.push(plan::plan(&data.input(self, &state, target, capabilities)));
+            let data = self.load_target_among(state, target, &mut mirrors).await?;
+            let plan = plan::plan(&data.input(self, state, target, capabilities));
+            planned.push((data, plan));
         }
-        Ok(plans)
+        Ok(planned)
     }
 
     /// Why the events asked about have or lack blocks.
@@ -63,7 +76,8 @@ impl Engine {
             .plan(user)
             .await?
             .iter()
-            .flat_map(lines)
+            .flat_map(Plan::words)
+            .map(Line::from)
             .filter(|l| asked(l, question, &state.calendars))
             .collect();
         Ok(Explanation { lines })
@@ -83,13 +97,13 @@ impl Engine {
         Ok(listed.len())
     }
 
-    async fn state(&self, user: UserId) -> Result<UserState, EngineError> {
+    pub(crate) async fn state(&self, user: UserId) -> Result<UserState, EngineError> {
         self.store.user_state(user).await?.ok_or_else(|| EngineError::NotFound(format!("user {user}")))
     }
 }
 
 /// What is assumed of a provider that can't be asked now: enough to plan, nothing is written from it.
-const OFFLINE: Capabilities = Capabilities {
+pub(crate) const OFFLINE: Capabilities = Capabilities {
     chooses_ids: Ids::Client,
     push: None,
     tentative: Tentativeness::Shown,
@@ -97,43 +111,17 @@ const OFFLINE: Capabilities = Capabilities {
     listing: Listing::Unbounded,
 };
 
-fn lines(plan: &Plan) -> Vec<Line> {
-    let held = match &plan.verdict {
-        Verdict::Go => None,
-        Verdict::Hold(hold) => Some(format!("held: {}", hold.reason)),
-    };
-    let kept = plan.kept.iter().map(|k| Line {
-        source: k.source,
-        target: plan.target,
-        occurrence: k.occurrence.to_string(),
-        span: Some(k.span),
-        outcome: "block",
-        because: "it takes this time".to_owned(),
-    });
-    let actions = plan.actions.iter().map(|a| Line {
-        source: a.row.source,
-        target: plan.target,
-        occurrence: a.row.occurrence.to_string(),
-        span: Some(a.row.span),
-        outcome: match a.kind {
-            plan::ActionKind::Create => "to be created",
-            plan::ActionKind::Update => "to be updated",
-            plan::ActionKind::Delete => "to be deleted",
-            plan::ActionKind::Adopt => "block",
-            plan::ActionKind::Forget => "no block",
-            plan::ActionKind::Yield => "left alone",
-        },
-        because: held.clone().unwrap_or_else(|| a.reason.to_string()),
-    });
-    let skips = plan.skips.iter().map(|s| Line {
-        source: s.source,
-        target: plan.target,
-        occurrence: s.occurrence.to_string(),
-        span: s.span,
-        outcome: "no block",
-        because: s.reason.to_string(),
-    });
-    kept.chain(actions).chain(skips).collect()
+impl From<Word> for Line {
+    fn from(word: Word) -> Line {
+        Line {
+            source: word.source,
+            target: word.target,
+            occurrence: word.occurrence.to_string(),
+            span: word.span,
+            outcome: word.outcome.as_str(),
+            because: word.because,
+        }
+    }
 }
 
 fn asked(line: &Line, question: &Question, calendars: &[Calendar]) -> bool {

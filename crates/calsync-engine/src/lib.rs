@@ -4,8 +4,11 @@
 //! each call one method here and render what it answers.
 
 mod access;
+mod activity;
 mod alerts;
+mod calendars;
 mod calls;
+mod causes;
 mod channels;
 mod due;
 mod echo;
@@ -14,16 +17,23 @@ mod freshness;
 mod inspect;
 mod known;
 mod leaving;
+mod overview;
+mod preview;
 mod pull;
 mod push;
+mod rebuild;
 mod receive;
+mod replay;
 mod report;
 mod rollout;
+mod rules;
 mod settle;
 mod step;
 mod target;
 mod trace;
+mod undo;
 mod watch;
+mod week;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,17 +45,25 @@ use calsync_core::rollout::Rollout;
 use calsync_core::schedule::Intervals;
 use jiff::SignedDuration;
 
+pub use activity::{ActivityPage, RunDetail, RunRow, Undoable};
+pub use calendars::{AccountPreview, AccountRemoved, Blocks, Enabled, TakenOut};
 pub use channels::{
-    Asked, ByHand, ChannelHealth, Cleaned, Deed, Maintenance, MaintenanceDue, Obstacle, Verdict,
+    Act, Asked, ByHand, ChannelHealth, Cleaned, Deed, Maintenance, MaintenanceDue, Obstacle, Verdict,
 };
 pub use error::{EngineError, Refusal};
 pub use freshness::RuleFreshness;
 pub use inspect::{Explanation, Line, Question};
 pub use leaving::Left;
+pub use overview::{AccountOverview, CalendarOverview};
+pub use preview::{RulesPreview, Thought, Unread};
+pub use rebuild::Rebuild;
 pub use receive::{Accepted, Followup};
 pub use report::{BlockChange, CalendarReport, ChannelShowed, FailedWrite, StepReport};
 pub use rollout::{Preview, Reach, RolloutReport};
-pub use watch::{Reached, Responses, WatchState, Way};
+pub use rules::{RuleGrid, RulesChanged, RulesError};
+pub use undo::{Partly, UndoReport, Undoing};
+pub use watch::{BY_ITSELF, Reached, Responses, WatchState, Way};
+pub use week::{Viewer, Week};
 
 /// What the engine may be told.
 #[derive(Clone, Debug)]

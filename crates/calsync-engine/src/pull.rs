@@ -1,15 +1,17 @@
 //! Pull: read what a provider shows of one calendar, page by page, fold it into the mirror, and store both with the
 //! cursor in one transaction. An error on any page voids the whole reading: nothing of it is stored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use calsync_core::block;
 use calsync_core::calendar::{Calendar, Cursor};
 use calsync_core::cursor_loss::CursorSeen;
 use calsync_core::event::{Event, TextPolicy, When};
 use calsync_core::freshness::{self, Origins};
 use calsync_core::hold::{DELETIONS_FREE, DELETIONS_PERCENT};
 use calsync_core::ids::{CalendarId, EventId};
+use calsync_core::journal::Shown;
 use calsync_core::mirror::{FoldContext, Listed, Mirror, MirrorDelta, is_over};
 use calsync_core::ports::{
     ErrorClass, FullListing, Lease, ListFrom, ListRequest, Listing, NextPage, ProviderAccount, ProviderError,
@@ -347,6 +349,26 @@ fn counts(reading: &Reading, delta: &MirrorDelta) -> RunCounts {
     }
 }
 
+/// Blocks as the listing showed them, whether that is new or not: each may prove what we wrote. An event is no block of ours, and
+/// is left out; of what is told to be gone, nobody says what it was.
+fn shown(reading: &Reading, delta: &MirrorDelta) -> Vec<Shown> {
+    let ours: BTreeSet<&EventId> = delta.blocks.iter().map(|block| &block.id).collect();
+    let one = |item: &RemoteItem| match item {
+        RemoteItem::Present(remote) => {
+            let is_block =
+                ours.contains(&remote.event.id) || block::is_block(&remote.event.id, remote.marker.as_ref());
+            let observed = remote.as_block().filter(|_| is_block)?;
+            Some(Shown { block: observed.id, fingerprint: Some(observed.fingerprint) })
+        }
+        RemoteItem::Gone { id, .. } => Some(Shown { block: id.clone(), fingerprint: None }),
+        RemoteItem::Enumerated { .. } => None,
+    };
+    // Each block once: what is told last is true.
+    let latest: BTreeMap<EventId, Shown> =
+        reading.items.iter().filter_map(one).map(|shown| (shown.block.clone(), shown)).collect();
+    latest.into_values().collect()
+}
+
 /// What the store is to take over. The calendars that need a new plan: its targets when its events changed, itself when
 /// anything in it did (a block was touched, or a meeting now stands there by itself), all of them after a full listing.
 fn apply(work: &PullWork<'_>, reading: Reading, delta: MirrorDelta, now: Ts) -> PullApply {
@@ -361,12 +383,14 @@ fn apply(work: &PullWork<'_>, reading: Reading, delta: MirrorDelta, now: Ts) -> 
     if !delta.is_empty() || full.is_some() {
         targets.push(work.calendar.id);
     }
+    let shown = shown(&reading, &delta);
     PullApply {
         calendar: work.calendar.id,
         events: delta.created.into_iter().chain(delta.updated).collect(),
         events_gone: delta.gone,
         blocks: delta.blocks,
         blocks_gone: delta.blocks_gone,
+        shown,
         cursor: reading.cursor,
         full,
         cursor_losses: None,

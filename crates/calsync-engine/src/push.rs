@@ -15,7 +15,7 @@ use tracing::{Instrument, debug_span};
 
 use crate::report::FailedWrite;
 use crate::settle::{Next, after_error, after_look, is_refusal};
-use crate::{Engine, EngineError, trace};
+use crate::{Engine, EngineError, causes, trace};
 
 /// Writes taken from the outbox at once, and settled in one transaction.
 const BATCH: u32 = 16;
@@ -137,11 +137,9 @@ impl Engine {
                 }
                 Sent::Settled(outcome, answer) => {
                     pushed.note(&write, &outcome, answer, sent_at);
-                    settlements.push(Settlement {
-                        target: target.id,
-                        correlation: write.correlation,
-                        outcome,
-                    });
+                    let entry = causes::entry(&write, &outcome, sent_at);
+                    let (target, correlation) = (target.id, write.correlation);
+                    settlements.push(Settlement { target, correlation, outcome, entry });
                 }
             }
         }

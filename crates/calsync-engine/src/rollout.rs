@@ -11,6 +11,7 @@ use calsync_core::rollout::Rollout;
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{Engine, EngineError};
 
@@ -49,7 +50,8 @@ pub struct RolloutReport {
 }
 
 /// How many the flags let in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, ToSchema)]
+#[schema(as = RolloutReach)]
 pub struct Reach {
     /// All calendars, enabled or not.
     pub calendars: u64,
@@ -62,7 +64,8 @@ pub struct Reach {
 }
 
 /// What a change would do.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[schema(as = RolloutPreview)]
 pub struct Preview {
     /// The flags in force.
     pub before: Rollout,

@@ -1,7 +1,7 @@
 //! What a provider's answer to a write means: pure. Every write can be asked for again without harm, so the only
 //! question is what we know now.
 
-use calsync_core::block::{Identity, Origin};
+use calsync_core::block::{Identity, ObservedBlock, Origin};
 use calsync_core::ids::{CorrelationId, EventId};
 use calsync_core::ledger::{Outcome, Write, WriteOp};
 use calsync_core::ports::{ErrorClass, ProviderError, Standing};
@@ -95,6 +95,10 @@ pub(crate) fn after_look(
         (Standing::Present(remote), _) => {
             let ours = is_ours(identity, write.correlation, &remote.event.id, remote.marker.as_ref());
             match remote.as_block() {
+                // Asked for before, and the answer was lost: it stands as it was sent.
+                Some(block) if (created.is_none() || ours) && stands_as_sent(&write.op, &block) => {
+                    stored(&write.op, block, now).unwrap_or(next_generation)
+                }
                 // A create met something under its id: ours by its signed marker, else a stranger to keep away from.
                 Some(block) if created.is_none() || ours => {
                     Outcome::Replan { observed: Some(block), generation: None }
@@ -114,6 +118,24 @@ pub(crate) fn after_look(
         // It never arrived, or a replica does not know it yet: ask again in a moment, under the same id.
         (Standing::Nothing, Some(_)) => later(),
     }
+}
+
+fn stands_as_sent(op: &WriteOp, block: &ObservedBlock) -> bool {
+    match op {
+        WriteOp::Create { content, .. } | WriteOp::Update { content, .. } => {
+            content.fingerprint() == block.fingerprint
+        }
+        WriteOp::Delete { .. } => false,
+    }
+}
+
+fn stored(op: &WriteOp, block: ObservedBlock, now: Ts) -> Option<Outcome> {
+    let (WriteOp::Create { content, repairs, .. } | WriteOp::Update { content, repairs, .. }) = op else {
+        return None;
+    };
+    let at = block.updated.unwrap_or(now).min(now);
+    let (wrote, span) = (content.fingerprint(), content.span);
+    Some(Outcome::Stored { block, wrote, span, repairs: *repairs, at })
 }
 
 fn is_ours(
@@ -162,7 +184,16 @@ mod tests {
         };
         let op = WriteOp::Create { id, generation: 3, content, marker: Marker("m".to_owned()), repairs: 0 };
         let (correlation, target) = (CorrelationId(Uuid::from_u128(1)), CalendarId(Uuid::from_u128(2)));
-        Write { correlation, target, op, attempts: 1, not_before: None, error: None, changed_at: None }
+        Write {
+            correlation,
+            target,
+            op,
+            attempts: 1,
+            not_before: None,
+            error: None,
+            changed_at: None,
+            cause: None,
+        }
     }
 
     #[test]

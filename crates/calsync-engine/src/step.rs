@@ -16,7 +16,7 @@ use calsync_core::ports::{
     RunEnd, StoreError, UserState, Wish,
 };
 use calsync_core::rollout::Rollout;
-use calsync_core::rule::{self, Rule};
+use calsync_core::rule::Rule;
 use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
 use calsync_core::schedule::{self, Intervals};
 use calsync_core::subscription::{Showed, Subscription, Verdict};
@@ -27,6 +27,7 @@ use tracing::{Instrument, debug_span};
 
 use crate::access::Accounts;
 use crate::calls::Counted;
+use crate::causes::{ReadIn, Readings};
 use crate::due::{Retry, account_is_active, active_subscription, last_look_at};
 use crate::freshness::StepShowed;
 use crate::pull::{PullWork, Pulled};
@@ -55,6 +56,11 @@ struct ReadCalendar {
 }
 
 impl ReadCalendar {
+    /// Which run it was, and when it began.
+    fn read_in(&self) -> ReadIn {
+        ReadIn { run: self.run, at: self.began_at }
+    }
+
     /// When what it showed was changed.
     fn origins(&self) -> Option<(CalendarId, Origins)> {
         Some((self.calendar.id, self.result.as_ref().ok()?.origins.clone()))
@@ -139,7 +145,8 @@ impl Engine {
         let read = self.read_due(lease, &state, &how, &accounts).await?;
         let state = self.store.user_state(user).await?.ok_or_else(missing)?;
         let origins = read.iter().filter_map(ReadCalendar::origins).collect();
-        let targets = self.work_targets(lease, &state, &accounts, &origins).await?;
+        let readings = read.iter().map(|one| (one.calendar.id, one.read_in())).collect();
+        let targets = self.work_targets(lease, &state, &accounts, (&origins, &readings)).await?;
         let seen = read.iter().filter_map(|one| Some((one.calendar.id, self.source_seen(one)?))).collect();
         let showed = StepShowed::new(began_at, seen, &targets);
         let mut report = StepReport {
@@ -192,7 +199,7 @@ impl Engine {
         accounts: &Accounts,
     ) -> Result<Vec<ReadCalendar>, EngineError> {
         let now = self.clock.now();
-        let rules = rule::effective(&state.rules, &state.calendars);
+        let rules = state.rules_in_force();
         let recheck = self.sources_to_recheck(state, &rules, now);
         let due = state.calendars.iter().filter_map(|calendar| {
             let active = active_subscription(state, how.flags, calendar.id);
@@ -302,7 +309,7 @@ impl Engine {
         lease: &Lease,
         state: &UserState,
         accounts: &Accounts,
-        origins: &BTreeMap<CalendarId, Origins>,
+        showed: (&BTreeMap<CalendarId, Origins>, &Readings),
     ) -> Result<Vec<(CalendarId, TargetDone)>, EngineError> {
         let now = self.clock.now();
         let due = state.calendars.iter().filter(|calendar| {
@@ -319,7 +326,7 @@ impl Engine {
                 }
                 Ok(account) => {
                     let account = Counted::new(account);
-                    let done = self.work_target(lease, state, target, &account, origins).await;
+                    let done = self.work_target(lease, state, target, &account, showed).await;
                     (target, done, account.take_calls())
                 }
             }
@@ -364,7 +371,7 @@ impl Engine {
             report.blocks.extend(done.blocks);
             report.failed_writes.extend(done.failed);
         }
-        let rules = rule::effective(&books.state.rules, &books.state.calendars);
+        let rules = books.state.rules_in_force();
         let mut retries = BTreeMap::new();
         for one in read {
             let mut counts = booked.remove(&one.calendar.id).unwrap_or_default();
@@ -543,6 +550,7 @@ fn trigger(calendar: &Calendar, kind: RunKind) -> &'static str {
         RunKind::Full => "daily full reading",
         RunKind::Webhook => "notification",
         RunKind::Polling => "poll",
+        RunKind::Write => "planned again",
     }
 }
 

@@ -15,11 +15,13 @@ use calsync_core::ledger::LedgerRow;
 use calsync_core::mirror::Mirror;
 use calsync_core::plan::{self, Plan, PlanInput, RuleInput};
 use calsync_core::ports::{Capabilities, Lease, ProviderAccount, UserState};
-use calsync_core::rule::{self, Rule};
+use calsync_core::rule::Rule;
 use calsync_core::time::Ts;
+use calsync_core::week::LaneInput;
 
 use tracing::{Instrument, debug_span};
 
+use crate::causes::{self, Readings};
 use crate::freshness::News;
 use crate::push::{Carried, Pushed};
 use crate::report::{BlockChange, FailedWrite};
@@ -27,6 +29,9 @@ use crate::{Engine, EngineError};
 
 /// Plans in one step, when what stands in the target keeps turning out different.
 const ROUNDS_MAX: usize = 4;
+
+/// Writes that wait for one target and are looked at, whether a plan found them carried out.
+pub(crate) const WAITING_MAX: u32 = 10_000;
 
 /// What working on one target did.
 #[derive(Default)]
@@ -56,6 +61,16 @@ pub(crate) struct TargetData {
 }
 
 impl TargetData {
+    /// The same with these calendars as they were seen just now.
+    pub(crate) fn seen_anew(mut self, mirrors: &BTreeMap<CalendarId, Arc<Mirror>>) -> TargetData {
+        for (calendar, mirror) in &mut self.mirrors {
+            if let Some(seen) = mirrors.get(calendar) {
+                *mirror = seen.clone();
+            }
+        }
+        self
+    }
+
     /// The planner's input.
     pub(crate) fn input<'a>(
         &'a self,
@@ -82,6 +97,14 @@ impl TargetData {
     }
 }
 
+impl TargetData {
+    /// The same calendar, to be looked at.
+    pub(crate) fn lane<'a>(&'a self, calendar: &'a Calendar, rules: &'a [Rule]) -> LaneInput<'a> {
+        let (mirror, identity) = (&*self.mirrors[&calendar.id], &self.identity);
+        LaneInput { calendar, mirror, ledger: &self.ledger, identity, rules }
+    }
+}
+
 impl Engine {
     /// Loads what the plan for `target` depends on.
     pub(crate) async fn load_target(
@@ -89,15 +112,23 @@ impl Engine {
         state: &UserState,
         target: &Calendar,
     ) -> Result<TargetData, EngineError> {
-        let rules: Vec<Rule> = rule::effective(&state.rules, &state.calendars)
-            .into_iter()
-            .filter(|r| r.target == target.id)
-            .collect();
+        self.load_target_among(state, target, &mut BTreeMap::new()).await
+    }
+
+    /// The same, with the mirrors that were loaded for other targets of this user.
+    pub(crate) async fn load_target_among(
+        &self,
+        state: &UserState,
+        target: &Calendar,
+        loaded: &mut BTreeMap<CalendarId, Arc<Mirror>>,
+    ) -> Result<TargetData, EngineError> {
+        let rules: Vec<Rule> = state.rules_in_force().into_iter().filter(|r| r.target == target.id).collect();
         let mut mirrors = BTreeMap::new();
         for id in rules.iter().map(|r| r.source).chain([target.id]) {
-            if let Entry::Vacant(place) = mirrors.entry(id) {
+            if let Entry::Vacant(place) = loaded.entry(id) {
                 place.insert(self.store.mirror(id).await?);
             }
+            mirrors.insert(id, loaded[&id].clone());
         }
         let identity = self.identity.for_calendar(&target.remote);
         Ok(TargetData { mirrors, ledger: self.store.ledger(target.id).await?, rules, identity })
@@ -110,10 +141,11 @@ impl Engine {
         state: &UserState,
         target: &Calendar,
         account: &dyn ProviderAccount,
-        origins: &BTreeMap<CalendarId, Origins>,
+        showed: (&BTreeMap<CalendarId, Origins>, &Readings),
     ) -> Result<TargetDone, EngineError> {
+        let (origins, readings) = showed;
         let mut done = TargetDone::default();
-        let mut news = News { origins, carried: BTreeMap::new() };
+        let mut news = News { origins, readings, carried: BTreeMap::new() };
         let mut to_plan = target.plan_due;
         for _ in 0..ROUNDS_MAX {
             let mut sources = BTreeMap::new();
@@ -165,10 +197,21 @@ impl Engine {
             tracing::error!(calendar = %target.id, %violation, "a plan was refused by its audit; nothing was written");
             return Err(EngineError::PlanRefused { calendar: target.id, violation });
         }
-        // Nobody looks at it any more: a store that shares it can change it where it is.
-        drop(data);
         self.note_hold(state, target, &plan).await?;
         let mut enqueue = plan.enqueue();
+        self.note_causes(&mut enqueue, &plan, &data.rules, (state, target), news.readings);
+        if matches!(&plan.verdict, Verdict::Hold(hold) if hold.keeps_undone()) {
+            let input = data.input(self, state, target, account.capabilities());
+            self.keep_undo(&input, &mut enqueue).await?;
+        }
+        // What a held plan finds it does not take over.
+        let goes = plan.verdict == Verdict::Go;
+        if goes && state.waiting_writes.iter().any(|(id, _)| *id == target.id) {
+            let waiting = self.store.due_writes(target.id, Ts::MAX, WAITING_MAX).await?;
+            enqueue.found = causes::carried_out(&plan, &waiting, &data.mirrors[&target.id], self.clock.now());
+        }
+        // Nobody looks at it any more: a store that shares it can change it where it is.
+        drop(data);
         freshness::stamp(&mut enqueue.writes, &plan.actions, news.origins, &news.carried);
         self.store.enqueue(lease, &enqueue).instrument(debug_span!("enqueue")).await?;
         Ok(plan)
@@ -177,6 +220,8 @@ impl Engine {
     async fn note_hold(&self, state: &UserState, target: &Calendar, plan: &Plan) -> Result<(), EngineError> {
         let was_held = state.holds.iter().any(|h| h.target == target.id);
         match &plan.verdict {
+            // Who undid something needs no telling.
+            Verdict::Hold(hold) if hold.keeps_undone() => {}
             Verdict::Hold(hold) => self.alert_held(hold).await?,
             Verdict::Go if was_held => self.resolve(AlertKind::DeletionsHeld, target.id).await?,
             Verdict::Go => {}

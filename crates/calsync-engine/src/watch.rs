@@ -8,5 +8,5 @@ mod respond;
 mod tell;
 
 pub use level::WatchState;
-pub use respond::Responses;
+pub use respond::{BY_ITSELF, Responses};
 pub use tell::{Reached, Way};

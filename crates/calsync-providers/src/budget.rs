@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use calsync_core::ports::{ErrorClass, ProviderError};
+use calsync_core::preview::{Flow, Pace};
 use jiff::SignedDuration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
@@ -33,6 +34,20 @@ pub struct Limits {
     pub concurrent: u8,
     /// The longest wait before a call; beyond it the caller is told to come back.
     pub max_wait: Duration,
+}
+
+impl Limits {
+    /// What they let a writer do who has the project to itself: a write costs one unit.
+    pub fn pace(&self) -> Pace {
+        let account = self.per_user.min(self.per_project);
+        Pace { calendar: flow(self.per_calendar_writes), account: flow(account), at_once: self.concurrent }
+    }
+}
+
+/// A bucket as whoever fills it sees it: [`Bucket::per_minute`] makes the burst a tenth, and the rest the rate.
+fn flow(limit: u32) -> Flow {
+    let burst = (limit / 10).max(1);
+    Flow { burst, per_minute: limit.saturating_sub(burst).max(limit / 2).max(1) }
 }
 
 /// A token bucket over quota units.

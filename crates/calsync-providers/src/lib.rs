@@ -10,6 +10,7 @@ pub mod google;
 mod items;
 pub mod microsoft;
 pub mod oauth;
+mod patience;
 mod provider;
 pub mod retry;
 pub mod stats;

@@ -111,6 +111,33 @@ impl Edge {
     }
 }
 
+/// A call between its beginning and its end. It is counted once, also where whoever asked goes away in the middle of it: the
+/// provider counts it, too.
+struct UnderWay<'a> {
+    edge: &'a Edge,
+    name: &'static str,
+    units: u32,
+    started: Instant,
+    error: Option<ErrorClass>,
+}
+
+impl<'a> UnderWay<'a> {
+    fn begin(edge: &'a Edge, operation: impl Operate) -> UnderWay<'a> {
+        let error = Some(operation.effect().unknown_outcome());
+        UnderWay { edge, name: operation.name(), units: operation.units(), started: Instant::now(), error }
+    }
+
+    fn ended(mut self, error: Option<ErrorClass>) {
+        self.error = error;
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.edge.record(self.name, self.started, self.units, self.error);
+    }
+}
+
 /// A provider, as the way of its calls needs to know it.
 pub(crate) trait Remote: TokenShop + Send + Sync {
     /// What can be asked of it.
@@ -234,15 +261,14 @@ impl<R: Remote> Transport<R> {
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
         }
-        let started = Instant::now();
+        let under_way = UnderWay::begin(edge, call.operation);
         let sent = edge.send(call.operation.name(), request, call.operation.effect()).await;
         let result = match sent {
             Ok(reply) if reply.is_success() || call.operation.is_answered_by(reply.status) => Ok(reply),
             Ok(reply) => Err(self.refused(call, &reply)),
             Err(error) => Err(Failed::from(error)),
         };
-        let error = result.as_ref().err().map(|failed| failed.error.class);
-        edge.record(call.operation.name(), started, call.operation.units(), error);
+        under_way.ended(result.as_ref().err().map(|failed| failed.error.class));
         result
     }
 

@@ -102,6 +102,11 @@ impl Findings {
         checks.into_iter().for_each(|check| self.add(check));
     }
 
+    /// All of them.
+    pub fn into_checks(self) -> Vec<Check> {
+        self.checks
+    }
+
     /// The worst that was found.
     pub fn worst(&self) -> Outcome {
         let worst = self.checks.iter().map(|check| check.outcome).max();

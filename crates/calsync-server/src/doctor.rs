@@ -36,9 +36,13 @@ pub fn configuration(file: Option<&Path>, findings: &mut Findings) -> Option<Loa
 /// Looks at everything that these settings name.
 pub async fn examine(settings: &Settings, clock: &dyn Clock, findings: &mut Findings) {
     findings.extend(here::directory(settings));
-    here::database(settings, findings).await;
+    // With the OAuth clients that were entered in the browser, once the database that they are in was looked at.
+    let mut settings = settings.clone();
+    here::database(&mut settings, findings).await;
+    let settings = &settings;
     findings.add(here::redis(settings).await);
     findings.extend(judge::providers(settings));
+    findings.extend(outside::sign_in(settings).await);
     match Looker::new() {
         Ok(looker) => {
             findings.extend(outside::providers(&looker, settings, clock).await);

@@ -15,36 +15,73 @@ pub(crate) fn people(cloud: &Cloud) -> Vec<(PersonId, String)> {
     cloud.people().take(SHOWN_MAX).map(|p| (p.id.clone(), p.name.clone())).collect()
 }
 
-/// The page: each person with a link that says yes and one that says no, which repeat the wish with `login_hint` and
-/// `decision` added.
+/// Whether a person may leave out something that is asked for, and let the program in all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tick {
+    /// It is ticked, and they can untick it.
+    Free,
+    /// It comes with letting the program in.
+    Fixed,
+}
+
+/// What the page adds to a wish: these are not repeated.
+const ADDED: [&str; 5] = ["login_hint", "decision", "deny", "boxes", "granted"];
+
+/// The page: what is asked for, and each person with a button that says yes and one that says no. They repeat the wish with
+/// what was chosen.
 pub(crate) fn html<'a>(
     request: &ApiRequest,
     program: &str,
-    scopes: impl Iterator<Item = &'a String>,
+    scopes: impl Iterator<Item = (&'a String, Tick)>,
     people: &[(PersonId, String)],
 ) -> String {
     let mut page = format!(
-        "<!doctype html><meta charset=utf-8><title>Choose an account</title><h1>Choose an account</h1>\
-         <p>to continue to {}, which asks for:</p><ul>",
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
+         <title>Choose an account</title><h1>Choose an account</h1><p>to continue to {}, which asks for:</p><form><ul>",
         escape(program)
     );
-    for scope in scopes {
-        let _ = write!(page, "<li>{}</li>", escape(scope));
-    }
-    page.push_str("</ul><ul>");
-    for (id, name) in people {
-        let kept = request.query.iter().filter(|(k, _)| k != "login_hint" && k != "decision");
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(kept).append_pair("login_hint", id.as_str());
-        let query = query.finish();
-        let (name, id, query) = (escape(name), escape(id.as_str()), escape(&query));
-        let _ = write!(
-            page,
-            "<li>{name} &lt;{id}&gt; <a href=\"?{query}\">Allow</a> <a href=\"?{query}&amp;decision=deny\">Deny</a></li>"
-        );
+    for (scope, tick) in scopes {
+        let scope = escape(scope);
+        let _ = match tick {
+            Tick::Fixed => write!(page, "<li>{scope}</li>"),
+            Tick::Free => write!(
+                page,
+                "<li><label><input type=checkbox name=granted value=\"{scope}\" checked> {scope}</label>\
+                 <input type=hidden name=boxes value=\"{scope}\"></li>"
+            ),
+        };
     }
     page.push_str("</ul>");
+    for (key, value) in request.query.iter().filter(|(key, _)| !ADDED.contains(&key.as_str())) {
+        let _ = write!(page, "<input type=hidden name=\"{}\" value=\"{}\">", escape(key), escape(value));
+    }
+    page.push_str("<ul>");
+    for (id, name) in people {
+        let (name, id) = (escape(name), escape(id.as_str()));
+        let _ = write!(
+            page,
+            "<li>{name} &lt;{id}&gt; <button name=login_hint value=\"{id}\">Allow</button> \
+             <button name=deny value=\"{id}\">Deny</button></li>"
+        );
+    }
+    page.push_str("</ul></form>");
     page
+}
+
+/// Whom a wish names: the program, or the person on the page.
+pub(crate) fn named(request: &ApiRequest) -> Option<&str> {
+    request.param("login_hint").or_else(|| request.param("deny"))
+}
+
+/// Whether the person says no.
+pub(crate) fn says_no(request: &ApiRequest) -> bool {
+    request.param("decision") == Some("deny") || request.param("deny").is_some()
+}
+
+/// Whether the person was shown a box for this, and unticked it.
+pub(crate) fn is_unticked(request: &ApiRequest, scope: &str) -> bool {
+    request.params("boxes").any(|shown| shown == scope)
+        && !request.params("granted").any(|left| left == scope)
 }
 
 /// Back to the program, with `state` as it came.

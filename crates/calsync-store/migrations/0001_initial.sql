@@ -9,8 +9,64 @@ CREATE TABLE users (
     id          {id} NOT NULL PRIMARY KEY,
     email       {text} NOT NULL UNIQUE CHECK (email = lower(email) AND length(email) > 0),
     is_staff    {int} NOT NULL CHECK (is_staff IN (0, 1)),
+    -- Argon2id, in the PHC form. Without one nobody signs in with a password.
+    password    {text},
+    -- What new calendars begin with, once somebody said so.
+    rule_defaults {text},
     created_at  {int} NOT NULL
 ){rows};
+
+-- Browsers that have signed in. Of what they show only the SHA-256 is stored.
+CREATE TABLE sessions (
+    token_hash  {bytes} NOT NULL PRIMARY KEY,
+    user_id     {id} NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    device      {text} NOT NULL,
+    created_at  {int} NOT NULL,
+    seen_at     {int} NOT NULL
+){rows};
+CREATE INDEX sessions_user ON sessions (user_id, seen_at);
+CREATE INDEX sessions_seen_at ON sessions (seen_at);
+CREATE INDEX sessions_created_at ON sessions (created_at);
+
+-- Sign-ins at a provider's page that are under way.
+CREATE TABLE consents (
+    token_hash    {bytes} NOT NULL PRIMARY KEY,
+    session_hash  {bytes} NOT NULL REFERENCES sessions (token_hash) ON DELETE CASCADE,
+    provider      {text} NOT NULL CHECK (provider IN ('google', 'microsoft', 'apple')),
+    account_id    {id},
+    verifier      {bytes} NOT NULL,
+    begun_at      {int} NOT NULL
+){rows};
+CREATE INDEX consents_session ON consents (session_hash);
+CREATE INDEX consents_begun_at ON consents (begun_at);
+
+-- Sign-ins at the organisation's own provider that were answered: each is answered once.
+CREATE TABLE spent_sign_ins (
+    token_hash  {bytes} NOT NULL PRIMARY KEY,
+    begun_at    {int} NOT NULL
+){rows};
+CREATE INDEX spent_sign_ins_begun_at ON spent_sign_ins (begun_at);
+
+-- Users as that provider knows them: one each.
+CREATE TABLE identities (
+    issuer      {text} NOT NULL,
+    subject     {text} NOT NULL,
+    user_id     {id} NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    since       {int} NOT NULL,
+    PRIMARY KEY (issuer, subject)
+){rows};
+CREATE UNIQUE INDEX identities_user ON identities (user_id, issuer);
+
+-- Programs' ways in.
+CREATE TABLE access_tokens (
+    id          {id} NOT NULL PRIMARY KEY,
+    user_id     {id} NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name        {text} NOT NULL,
+    token_hash  {bytes} NOT NULL UNIQUE,
+    created_at  {int} NOT NULL,
+    used_at     {int}
+){rows};
+CREATE INDEX access_tokens_user ON access_tokens (user_id, id);
 
 CREATE TABLE accounts (
     id             {id} NOT NULL PRIMARY KEY,
@@ -152,9 +208,11 @@ CREATE INDEX webhook_subscriptions_close_at ON webhook_subscriptions (close_at) 
 CREATE INDEX webhook_subscriptions_alive_at ON webhook_subscriptions
     ((CASE WHEN verified_at > coalesce(last_notification_at, created_at) THEN verified_at
       ELSE coalesce(last_notification_at, created_at) END)) WHERE status = 'active';
+-- For people who leaf through the history. Without the active ones: no planner is to take it for a way to these.
+CREATE INDEX webhook_subscriptions_history ON webhook_subscriptions (status, id) WHERE status <> 'active';
 -- History that may go.
 CREATE INDEX webhook_subscriptions_ended ON webhook_subscriptions (expires_at) WHERE status <> 'active';
-CREATE INDEX webhook_subscriptions_failing ON webhook_subscriptions (failure_count)
+CREATE INDEX webhook_subscriptions_failing ON webhook_subscriptions (failure_count, id)
     WHERE status = 'active' AND failure_count > 0;
 
 CREATE TABLE webhook_notifications (
@@ -216,7 +274,9 @@ CREATE TABLE subscription_figures (
 CREATE TABLE sync_runs (
     id              {id} NOT NULL PRIMARY KEY,
     calendar_id     {id} NOT NULL REFERENCES calendars (id) ON DELETE CASCADE,
-    kind            {text} NOT NULL CHECK (kind IN ('webhook', 'polling', 'full')),
+    -- Its calendar's: no reference, that goes with the calendar.
+    user_id         {id} NOT NULL,
+    kind            {text} NOT NULL CHECK (kind IN ('webhook', 'polling', 'full', 'write')),
     trigger_text    {text} NOT NULL,
     started_at      {int} NOT NULL,
     finished_at     {int},
@@ -230,10 +290,14 @@ CREATE TABLE sync_runs (
     blocks_updated  {int} NOT NULL DEFAULT 0,
     blocks_deleted  {int} NOT NULL DEFAULT 0,
     provider_calls  {int} NOT NULL DEFAULT 0,
+    -- It planned something to be written: most runs do not.
+    wrote           {int} NOT NULL DEFAULT 0 CHECK (wrote IN (0, 1)),
     CHECK ((status = 'failed') = (error IS NOT NULL))
 ){rows};
 CREATE INDEX sync_runs_started_at ON sync_runs (started_at, id);
 CREATE INDEX sync_runs_calendar ON sync_runs (calendar_id, started_at, id);
+-- What was done for somebody.
+CREATE INDEX sync_runs_wrote ON sync_runs (user_id, started_at, id) WHERE wrote = 1;
 
 CREATE TABLE provider_call_stats (
     provider        {text} NOT NULL CHECK (provider IN ('google', 'microsoft', 'apple')),
@@ -345,6 +409,10 @@ CREATE TABLE ledger (
     span         {text} NOT NULL,
     repairs      {int} NOT NULL CHECK (repairs BETWEEN 0 AND 255),
     written_at   {int},
+    -- What stands there by our hand, and apart from it the texts that were copied from an event: for the journal, and never
+    -- read with the rest.
+    content      {text},
+    texts        {text},
     PRIMARY KEY (target, correlation)
 ){clustered};
 -- What may be forgotten.
@@ -361,9 +429,41 @@ CREATE TABLE outbox (
     error        {text},
     -- When the change happened that it answers.
     changed_at   {int},
+    -- What made it.
+    cause        {text},
     PRIMARY KEY (target, correlation)
 ){clustered};
 CREATE UNIQUE INDEX outbox_order ON outbox (target, seq);
+
+-- Every write that was settled. Run, source and rule are no references: each is forgotten by itself.
+CREATE TABLE journal (
+    seq           {serial},
+    run_id        {id} NOT NULL,
+    target        {id} NOT NULL REFERENCES calendars (id) ON DELETE CASCADE,
+    correlation   {id} NOT NULL,
+    source        {id} NOT NULL,
+    rule_id       {id} NOT NULL,
+    deed          {text} NOT NULL CHECK (deed IN ('created', 'changed', 'removed')),
+    reason        {text} NOT NULL,
+    block         {text} NOT NULL,
+    -- Contents without the texts that were copied from an event, and those apart from them, so that they can be forgotten.
+    content_old   {text},
+    texts_old     {text},
+    content_new   {text},
+    texts_new     {text},
+    echo          {int},
+    seen_at       {int},
+    fetched_at    {int},
+    written_at    {int} NOT NULL,
+    verified_at   {int}
+){rows};
+CREATE INDEX journal_run ON journal (run_id, seq);
+CREATE INDEX journal_block ON journal (target, correlation, seq);
+CREATE INDEX journal_written_at ON journal (written_at, seq);
+-- What no listing has shown yet.
+CREATE INDEX journal_unverified ON journal (target, block) WHERE verified_at IS NULL;
+-- What must be forgotten with the rule that copied it.
+CREATE INDEX journal_texts ON journal (source, target) WHERE texts_old IS NOT NULL OR texts_new IS NOT NULL;
 
 CREATE TABLE holds (
     target          {id} NOT NULL PRIMARY KEY REFERENCES calendars (id) ON DELETE CASCADE,
@@ -373,7 +473,9 @@ CREATE TABLE holds (
     since           {int} NOT NULL,
     last_agreed_at  {int} NOT NULL,
     agreed          {int} NOT NULL,
-    approved        {int} NOT NULL CHECK (approved IN (0, 1))
+    approved        {int} NOT NULL CHECK (approved IN (0, 1)),
+    -- The run that was undone, where that is why.
+    undone          {id}
 ){rows};
 
 -- What is known of each rule in force, also of those that nobody stored.
@@ -392,6 +494,7 @@ CREATE TABLE rule_freshness (
 ){busy_rows};
 -- Those that are behind are at its old end.
 CREATE INDEX rule_freshness_promised ON rule_freshness (promised_until, rule_id) WHERE promised_until IS NOT NULL;
+CREATE INDEX rule_freshness_unpromised ON rule_freshness (rule_id) WHERE promised_until IS NULL;
 CREATE INDEX rule_freshness_source ON rule_freshness (user_id, source);
 CREATE INDEX rule_freshness_target ON rule_freshness (user_id, target);
 

@@ -15,8 +15,10 @@ pub mod concurrency;
 pub mod fences;
 pub mod figures;
 pub mod freshness;
+pub mod journal;
 pub mod leases;
 pub mod leaving;
+pub mod listings;
 pub mod model;
 pub mod people;
 pub mod prune;
@@ -24,6 +26,7 @@ pub mod receipt;
 pub mod rules;
 pub mod runs;
 pub mod settle;
+pub mod sign_in;
 pub mod subscriptions;
 pub mod walk;
 pub mod world;
@@ -63,7 +66,9 @@ macro_rules! store_contract {
                 raising_counts_and_brings_forward, switching_sync_replans_everybody,
                 push_switches_make_the_calendar_due;
             rules: one_rule_per_pair, a_rule_raises_both_ends, wider_or_narrower_texts_ask_for_a_full_listing,
-                the_first_and_the_last_rule_change_the_mesh, a_rule_stays_within_its_user;
+                the_first_and_the_last_rule_change_the_mesh, a_rule_stays_within_its_user,
+                rules_are_changed_only_from_what_was_seen, a_calendar_is_enabled_with_its_rules,
+                defaults_are_kept_and_go_with_their_user, one_of_many_changes_of_a_rule_wins;
             receipt: a_subscription_is_found_by_channel_then_by_age, a_delivery_raises_and_then_marks,
                 a_duplicate_changes_nothing, a_confirmation_raises_nothing, a_delivery_needs_its_subscription,
                 a_late_delivery_does_not_turn_the_clock_back;
@@ -82,6 +87,11 @@ macro_rules! store_contract {
             settle: a_stored_block_is_live, a_removed_block_is_gone_only_where_it_is_named,
                 a_postponed_write_stays, a_surprise_is_planned_again, a_long_slice_is_one_fact,
                 the_order_of_settlements_counts, settling_a_strangers_calendar_changes_nothing;
+            journal: what_is_settled_is_noted, what_stood_before_is_remembered, a_listing_proves_what_was_written,
+                copied_texts_go_with_the_rule, copied_texts_go_with_a_change_of_rules,
+                copied_texts_go_with_the_calendar, nothing_is_copied_after_the_rule_changed,
+                an_activity_has_pages, a_run_that_only_writes_is_shown, what_came_later_is_known,
+                plans_for_several_targets_are_one_fact, a_reset_forgets_what_was_written, the_journal_is_pruned_by_age;
             runs: a_run_serves_all_that_waits, orphans_are_picked_up, the_third_failure_is_tried_again,
                 success_answers_what_waits_for_another_try, success_clears_the_counters, failure_counts_once_per_run, a_targets_failure_blames_nobody,
                 polling_and_success_are_dated, the_run_log_is_newest_first, a_replaced_channel_is_served_too,
@@ -98,9 +108,15 @@ macro_rules! store_contract {
                 due_retries_are_found, call_stats_add_up, hours_add_up, a_ping_is_answered;
             freshness: what_a_step_showed_of_rules_is_kept, rules_behind_are_found, delays_add_up,
                 what_was_written_is_awaited_from_the_channel;
+            listings: subscriptions_are_listed_by_what_is_asked, pages_cover_a_listing_once, a_person_has_their_own,
+                notifications_are_listed_by_what_is_asked, a_replayed_notification_is_as_new, only_what_is_at_rest_is_replayed,
+                rules_are_listed_with_their_delays, the_audit_log_is_listed;
             alerts: an_alert_is_open_once, alerts_are_counted_by_kind, one_of_two_tells, deliveries_end_one_by_one,
                 a_message_is_taken_up_by_one,
                 hours_keep_their_worst;
+            sign_in: only_one_is_the_first, a_password_ends_sessions, a_session_ends, a_consent_is_taken_once,
+                a_sign_in_elsewhere_is_answered_once, an_identity_is_one_users, one_of_many_comes_by_an_identity,
+                an_access_token_is_its_users;
             prune: only_what_is_over_is_pruned, what_would_go_is_counted_exactly, a_gone_block_is_forgotten_in_the_end;
             concurrency: each_due_user_goes_to_one_of_many, one_of_many_equal_deliveries_is_new,
                 failures_are_counted_exactly, deliveries_are_counted_exactly, a_job_goes_to_one_of_many;

@@ -1,7 +1,7 @@
 //! The reference store: plain maps behind one lock. Slow where it may be, obviously right everywhere. It is what the
 //! SQL store is compared with, and what simulated worlds run on. Never survives its process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -10,21 +10,27 @@ use calsync_core::calendar::{Account, AccountStatus, Calendar, Leaving, ListedCa
 use calsync_core::freshness::{Delays, Freshness, RuleDelay};
 use calsync_core::hold::Hold;
 use calsync_core::ids::{
-    AccountId, CalendarId, DeliveryId, NotificationId, RuleId, RunId, SubscriptionId, UserId,
+    AccessTokenId, AccountId, CalendarId, CorrelationId, DeliveryId, NotificationId, RuleId, RunId,
+    SubscriptionId, UserId,
 };
+use calsync_core::journal::{Activity, After, Filter, JournalRow, Overwritten};
 use calsync_core::ledger::{LedgerRow, Settlement, Write};
 use calsync_core::mirror::Mirror;
 use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
-    Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue,
-    HealthHour, Lease, NewNotification, NextDue, NotificationHour, NotificationMetrics, Overdue, Prunable,
-    PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, StepEnd, Store, StoreError,
-    SubscriptionCensus, SubscriptionCount, SubscriptionMetrics, UserState, Wish,
+    Admission, Admit, AuditLine, Bookmark, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount,
+    Enqueue, HealthHour, Lease, NewNotification, NextDue, NotificationMetrics, NotificationQuery,
+    NotificationSeen, NotificationSpan, Overdue, Page, Prunable, PullApply, Recent, Recorded, RuleRow,
+    RulesOf, RunBegun, RunEnd, SealedCredentials, StepEnd, Store, StoreError, SubscriptionCensus,
+    SubscriptionCount, SubscriptionMetrics, SubscriptionQuery, SubscriptionRow, UserState, Wish,
 };
-use calsync_core::rule::Rule;
+use calsync_core::rule::{Rule, RuleDefaults, RuleStep};
 use calsync_core::run::{CallStats, Run};
+use calsync_core::sign_in::elsewhere::Identity;
+use calsync_core::sign_in::{AccessToken, Consent, Session, TokenHash};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::rows::missing;
@@ -33,13 +39,17 @@ use crate::tally::Tallies;
 mod alerts;
 mod figures;
 mod freshness;
+mod journal;
 mod leases;
 mod leaving;
+mod listings;
 mod people;
 mod prune;
 mod receipt;
 mod rollout;
+mod rules;
 mod runs;
+mod sign_in;
 mod subscriptions;
 mod walk;
 
@@ -62,6 +72,15 @@ struct Held {
 #[derive(Clone, Default)]
 struct State {
     users: BTreeMap<UserId, User>,
+    passwords: BTreeMap<UserId, String>,
+    rule_defaults: BTreeMap<UserId, RuleDefaults>,
+    sessions: BTreeMap<TokenHash, Session>,
+    consents: BTreeMap<TokenHash, Consent>,
+    /// When each that was answered was begun.
+    spent_sign_ins: BTreeMap<TokenHash, Ts>,
+    /// By issuer and subject.
+    identities: BTreeMap<(String, String), Identity>,
+    access_tokens: BTreeMap<AccessTokenId, AccessToken>,
     accounts: BTreeMap<AccountId, Account>,
     credentials: BTreeMap<AccountId, SealedCredentials>,
     calendars: BTreeMap<CalendarId, Calendar>,
@@ -87,6 +106,14 @@ struct State {
     /// Of all rules, by hour and bucket.
     delays: BTreeMap<(Ts, u8), u64>,
     runs: BTreeMap<RunId, Run>,
+    /// Those that planned something to be written.
+    wrote: BTreeSet<RunId>,
+    /// By number; shared between copies of the store.
+    journal: BTreeMap<i64, Arc<journal::Noted>>,
+    /// The next number: none is given twice.
+    journal_next: i64,
+    /// What stands in each target by our hand.
+    contents: BTreeMap<(CalendarId, CorrelationId), journal::Written>,
     call_stats: BTreeMap<(ProviderKind, Ts), CallStats>,
     /// In the order in which they were opened.
     alerts: Vec<Alert>,
@@ -170,8 +197,30 @@ macro_rules! store_methods {
 // One line per method of the port; each is a method of `State` in the file of its subject.
 store_methods! {
     add_user(user: &User) -> ();
+    add_first_user(user: &User, password: &str) -> bool;
     users() -> Vec<User>;
     remove_user(user: UserId) -> ();
+    password(email: &str) -> Option<(User, Option<String>)>;
+    set_password(user: UserId, hash: &str, keep: Option<&TokenHash>) -> ();
+    put_session(session: &Session) -> ();
+    session(key: &TokenHash) -> Option<(Session, User)>;
+    see_session(key: &TokenHash, now: Ts) -> ();
+    sessions(user: UserId) -> Vec<Session>;
+    end_session(key: &TokenHash) -> ();
+    end_sessions(user: UserId, keep: Option<&TokenHash>) -> u64;
+    put_consent(consent: &Consent) -> ();
+    take_consent(key: &TokenHash) -> Option<Consent>;
+    spend_sign_in(key: &TokenHash, begun: Ts) -> bool;
+    identified(issuer: &str, subject: &str) -> Option<User>;
+    identify(identity: &Identity) -> bool;
+    identities(user: UserId) -> Vec<Identity>;
+    forget_identities(user: UserId) -> u64;
+    put_access_token(token: &AccessToken) -> ();
+    access_token(key: &TokenHash) -> Option<(AccessToken, User)>;
+    see_access_token(id: AccessTokenId, now: Ts) -> ();
+    access_tokens(user: UserId) -> Vec<AccessToken>;
+    remove_access_token(user: UserId, id: AccessTokenId) -> bool;
+    forget_sign_ins(seen: Ts, created: Ts, begun: Ts) -> u64;
     user_state(user: UserId) -> Option<UserState>;
     connect_account(connect: &ConnectAccount, now: Ts) -> AccountId;
     credentials(account: AccountId) -> Option<SealedCredentials>;
@@ -183,6 +232,7 @@ store_methods! {
     calendar(calendar: CalendarId) -> Option<Calendar>;
     change_calendar(calendar: CalendarId, change: CalendarChange, now: Ts) -> ();
     put_rule(rule: &Rule, now: Ts) -> ();
+    change_rules(step: &RuleStep, now: Ts) -> bool;
     remove_rule(rule: RuleId, now: Ts) -> ();
     setting(name: &str) -> Option<Value>;
     init_setting(name: &str, value: &Value) -> Value;
@@ -209,6 +259,7 @@ store_methods! {
     begin_run(lease: &Lease, run: &Run) -> RunBegun;
     apply_pull(lease: &Lease, pull: &PullApply) -> ();
     enqueue(lease: &Lease, enqueue: &Enqueue) -> ();
+    enqueue_all(lease: &Lease, plans: &[Enqueue]) -> ();
     due_writes(target: CalendarId, now: Ts, limit: u32) -> Vec<Write>;
     waiting_writes(target: CalendarId) -> u64;
     settle(lease: &Lease, settlements: &[Settlement]) -> ();
@@ -242,6 +293,11 @@ store_methods! {
     notification_metrics(since: Ts) -> NotificationMetrics;
     subscription_metrics(now: Ts) -> SubscriptionMetrics;
     runs(calendar: Option<CalendarId>, limit: u32) -> Vec<Run>;
+    run(run: RunId) -> Option<Run>;
+    journal(run: RunId, limit: u32) -> Vec<JournalRow>;
+    last_write(target: CalendarId, correlation: CorrelationId) -> Option<JournalRow>;
+    overwritten(run: RunId, limit: u32) -> Vec<Overwritten>;
+    activity(filter: &Filter, after: Option<After>, limit: u32) -> Vec<Activity>;
     add_call_stats(stats: &[CallStats]) -> ();
     call_stats(since: Ts) -> Vec<CallStats>;
     open_alert(alert: &Alert) -> bool;
@@ -255,10 +311,16 @@ store_methods! {
     put_delivery(delivery: &Delivery) -> ();
     deliveries(limit: u32) -> Vec<Delivery>;
     census() -> Vec<SubscriptionCensus>;
-    notification_hours(since: Ts) -> Vec<NotificationHour>;
+    notification_spans(since: Ts, width: SignedDuration) -> Vec<NotificationSpan>;
     recent(since: Ts, limit: u32) -> Vec<Recent>;
     put_health_hour(hour: &HealthHour) -> ();
-    health_hours(since: Ts) -> Vec<HealthHour>;
+    health_spans(since: Ts, width: SignedDuration) -> Vec<HealthHour>;
+    subscription_page(query: &SubscriptionQuery) -> Page<SubscriptionRow>;
+    notification_page(query: &NotificationQuery) -> Page<Recent>;
+    notification(id: NotificationId) -> Option<NotificationSeen>;
+    replay_notification(id: NotificationId, now: Ts) -> Option<CalendarId>;
+    rule_page(of: RulesOf, since: Ts, after: Option<Bookmark>, limit: u32) -> Page<RuleRow>;
+    audit_page(who: Option<&str>, after: Option<Bookmark>, limit: u32) -> Page<AuditLine>;
     overdue(before: Ts, now: Ts, limit: u32) -> Vec<Overdue>;
     prune(what: Prunable, before: Ts, limit: u32) -> u64;
     prunable(what: Prunable, before: Ts) -> u64;

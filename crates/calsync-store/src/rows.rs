@@ -1,10 +1,11 @@
 //! What both stores know of rows, so that they cannot drift apart: names of lease resources, limits, and which texts
 //! the rules from a calendar ask for. Pure.
 
+use calsync_core::block::Fingerprint;
 use calsync_core::event::TextPolicy;
 use calsync_core::freshness::{self, RuleDelay};
 use calsync_core::ids::{CalendarId, EventId, NotificationId, UserId};
-use calsync_core::ledger::{Write, WriteOp};
+use calsync_core::ledger::{Outcome, Write, WriteOp};
 use calsync_core::ports::{Lease, RunBegun, StoreError};
 use calsync_core::rule::Rule;
 use calsync_core::time::Ts;
@@ -67,6 +68,17 @@ pub(crate) fn delays_kept_from(added: &[RuleDelay]) -> Option<Ts> {
 /// Of a write and of the one whose place it takes: when the first change happened that has no block yet.
 pub(crate) fn earliest(known: Option<&Write>, new: &Write) -> Option<Ts> {
     [known.and_then(|known| known.changed_at), new.changed_at].into_iter().flatten().min()
+}
+
+/// Which block a settlement with an entry for the journal is about, and what the provider made of it; `None`: nothing was written.
+pub(crate) fn noted(outcome: &Outcome) -> Option<(&EventId, Option<Fingerprint>)> {
+    match outcome {
+        Outcome::Stored { block, .. } | Outcome::Replan { observed: Some(block), .. } => {
+            Some((&block.id, Some(block.fingerprint)))
+        }
+        Outcome::Removed { id } => Some((id, None)),
+        Outcome::Postponed { .. } | Outcome::Replan { observed: None, .. } => None,
+    }
 }
 
 /// The id under which a write's block stands, or is to stand.

@@ -7,20 +7,29 @@ use async_trait::async_trait;
 use calsync_core::alert::{Alert, Claimed, Delivery, Group, Told};
 use calsync_core::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use calsync_core::freshness::{Delays, Freshness, RuleDelay};
-use calsync_core::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
+use calsync_core::ids::{
+    AccessTokenId, AccountId, CalendarId, CorrelationId, NotificationId, RuleId, RunId, SubscriptionId,
+    UserId,
+};
+use calsync_core::journal::{Activity, After, Filter, JournalRow, Overwritten};
 use calsync_core::ledger::{LedgerRow, Settlement, Write};
 use calsync_core::mirror::Mirror;
 use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
-    Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Connections,
-    Enqueue, HealthHour, Lease, NewNotification, NextDue, NotificationHour, NotificationMetrics, Overdue,
-    Prunable, PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, StepEnd, Store, StoreError,
-    SubscriptionCensus, SubscriptionCount, SubscriptionMetrics, UserState, Wish,
+    Admission, Admit, AuditLine, Bookmark, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount,
+    Connections, Enqueue, HealthHour, Lease, NewNotification, NextDue, NotificationMetrics,
+    NotificationQuery, NotificationSeen, NotificationSpan, Overdue, Page, Prunable, PullApply, Recent,
+    Recorded, RuleRow, RulesOf, RunBegun, RunEnd, SealedCredentials, StepEnd, Store, StoreError,
+    SubscriptionCensus, SubscriptionCount, SubscriptionMetrics, SubscriptionQuery, SubscriptionRow,
+    UserState, Wish,
 };
-use calsync_core::rule::Rule;
+use calsync_core::rule::{Rule, RuleStep};
 use calsync_core::run::{CallStats, Run};
+use calsync_core::sign_in::elsewhere::Identity;
+use calsync_core::sign_in::{AccessToken, Consent, Session, TokenHash};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
+use jiff::SignedDuration;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,9 +47,11 @@ pub mod copy;
 mod db;
 mod figures;
 mod freshness;
+mod journal;
 mod leases;
 mod leaving;
 pub mod limits;
+mod listings;
 mod lite;
 mod lookups;
 mod migrate;
@@ -50,11 +61,13 @@ mod pg;
 mod pool;
 mod prune;
 mod receipts;
+mod replay;
 mod rollout;
 mod rules;
 mod runs;
 pub mod scale;
 mod settle;
+mod sign_in;
 mod subscriptions;
 #[cfg(all(test, feature = "contract"))]
 #[allow(clippy::unwrap_used, reason = "these are tests")]
@@ -205,8 +218,30 @@ macro_rules! store_methods {
 // One line per method of the port; each is a method of `SqlStore` in the file of its subject.
 store_methods! {
     add_user(user: &User) -> ();
+    add_first_user(user: &User, password: &str) -> bool;
     users() -> Vec<User>;
     remove_user(user: UserId) -> ();
+    password(email: &str) -> Option<(User, Option<String>)>;
+    set_password(user: UserId, hash: &str, keep: Option<&TokenHash>) -> ();
+    put_session(session: &Session) -> ();
+    session(key: &TokenHash) -> Option<(Session, User)>;
+    see_session(key: &TokenHash, now: Ts) -> ();
+    sessions(user: UserId) -> Vec<Session>;
+    end_session(key: &TokenHash) -> ();
+    end_sessions(user: UserId, keep: Option<&TokenHash>) -> u64;
+    put_consent(consent: &Consent) -> ();
+    take_consent(key: &TokenHash) -> Option<Consent>;
+    spend_sign_in(key: &TokenHash, begun: Ts) -> bool;
+    identified(issuer: &str, subject: &str) -> Option<User>;
+    identify(identity: &Identity) -> bool;
+    identities(user: UserId) -> Vec<Identity>;
+    forget_identities(user: UserId) -> u64;
+    put_access_token(token: &AccessToken) -> ();
+    access_token(key: &TokenHash) -> Option<(AccessToken, User)>;
+    see_access_token(id: AccessTokenId, now: Ts) -> ();
+    access_tokens(user: UserId) -> Vec<AccessToken>;
+    remove_access_token(user: UserId, id: AccessTokenId) -> bool;
+    forget_sign_ins(seen: Ts, created: Ts, begun: Ts) -> u64;
     user_state(user: UserId) -> Option<UserState>;
     connect_account(connect: &ConnectAccount, now: Ts) -> AccountId;
     credentials(account: AccountId) -> Option<SealedCredentials>;
@@ -218,6 +253,7 @@ store_methods! {
     calendar(calendar: CalendarId) -> Option<Calendar>;
     change_calendar(calendar: CalendarId, change: CalendarChange, now: Ts) -> ();
     put_rule(rule: &Rule, now: Ts) -> ();
+    change_rules(step: &RuleStep, now: Ts) -> bool;
     remove_rule(rule: RuleId, now: Ts) -> ();
     setting(name: &str) -> Option<Value>;
     init_setting(name: &str, value: &Value) -> Value;
@@ -243,6 +279,7 @@ store_methods! {
     begin_run(lease: &Lease, run: &Run) -> RunBegun;
     apply_pull(lease: &Lease, pull: &PullApply) -> ();
     enqueue(lease: &Lease, enqueue: &Enqueue) -> ();
+    enqueue_all(lease: &Lease, plans: &[Enqueue]) -> ();
     due_writes(target: CalendarId, now: Ts, limit: u32) -> Vec<Write>;
     waiting_writes(target: CalendarId) -> u64;
     settle(lease: &Lease, settlements: &[Settlement]) -> ();
@@ -276,6 +313,11 @@ store_methods! {
     notification_metrics(since: Ts) -> NotificationMetrics;
     subscription_metrics(now: Ts) -> SubscriptionMetrics;
     runs(calendar: Option<CalendarId>, limit: u32) -> Vec<Run>;
+    run(run: RunId) -> Option<Run>;
+    journal(run: RunId, limit: u32) -> Vec<JournalRow>;
+    last_write(target: CalendarId, correlation: CorrelationId) -> Option<JournalRow>;
+    overwritten(run: RunId, limit: u32) -> Vec<Overwritten>;
+    activity(filter: &Filter, after: Option<After>, limit: u32) -> Vec<Activity>;
     add_call_stats(stats: &[CallStats]) -> ();
     call_stats(since: Ts) -> Vec<CallStats>;
     open_alert(alert: &Alert) -> bool;
@@ -289,10 +331,16 @@ store_methods! {
     put_delivery(delivery: &Delivery) -> ();
     deliveries(limit: u32) -> Vec<Delivery>;
     census() -> Vec<SubscriptionCensus>;
-    notification_hours(since: Ts) -> Vec<NotificationHour>;
+    notification_spans(since: Ts, width: SignedDuration) -> Vec<NotificationSpan>;
     recent(since: Ts, limit: u32) -> Vec<Recent>;
     put_health_hour(hour: &HealthHour) -> ();
-    health_hours(since: Ts) -> Vec<HealthHour>;
+    health_spans(since: Ts, width: SignedDuration) -> Vec<HealthHour>;
+    subscription_page(query: &SubscriptionQuery) -> Page<SubscriptionRow>;
+    notification_page(query: &NotificationQuery) -> Page<Recent>;
+    notification(id: NotificationId) -> Option<NotificationSeen>;
+    replay_notification(id: NotificationId, now: Ts) -> Option<CalendarId>;
+    rule_page(of: RulesOf, since: Ts, after: Option<Bookmark>, limit: u32) -> Page<RuleRow>;
+    audit_page(who: Option<&str>, after: Option<Bookmark>, limit: u32) -> Page<AuditLine>;
     overdue(before: Ts, now: Ts, limit: u32) -> Vec<Overdue>;
     prune(what: Prunable, before: Ts, limit: u32) -> u64;
     prunable(what: Prunable, before: Ts) -> u64;

@@ -2,24 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use calsync_core::notification::Served;
-use calsync_core::ports::{NotificationHour, NotificationMetrics};
+use calsync_core::notification::{ProcessingStatus, Served};
+use calsync_core::ports::{NotificationMetrics, NotificationSpan};
 use calsync_core::time::Ts;
+use jiff::SignedDuration;
 
-const MINUTE: i64 = 60_000_000;
 /// In microseconds.
-pub(crate) const HOUR: i64 = 60 * MINUTE;
+const MINUTE: i64 = 60_000_000;
 
-/// The beginning of the hour that an instant is in.
-pub(crate) fn hour(at: Ts) -> Ts {
+/// A width in microseconds: a minute at least.
+pub(crate) fn micros(width: SignedDuration) -> i64 {
+    i64::try_from(width.as_micros()).unwrap_or(i64::MAX).max(MINUTE)
+}
+
+/// The beginning of the stretch of so many microseconds that an instant is in.
+pub(crate) fn begins(at: Ts, width: i64) -> Ts {
     let micros = at.micros();
-    Ts::from_micros(micros.saturating_sub(micros.rem_euclid(HOUR)))
+    Ts::from_micros(micros.saturating_sub(micros.rem_euclid(width)))
 }
 
 /// The beginning of the minute that an instant is in.
 pub(crate) fn minute(at: Ts) -> Ts {
-    let micros = at.micros();
-    Ts::from_micros(micros.saturating_sub(micros.rem_euclid(MINUTE)))
+    begins(at, MINUTE)
 }
 
 /// What is to be added to the figures of minutes.
@@ -54,6 +58,23 @@ impl Tally {
         self.busy_blocks_updated += u64::from(served.busy_blocks_updated);
     }
 
+    /// One that counted like this is open again.
+    pub(crate) fn take_back(&mut self, status: ProcessingStatus, took_ms: i64, served: Served) {
+        match status {
+            ProcessingStatus::Completed => {
+                let mut was = Tally::default();
+                was.completed(took_ms, served);
+                self.completed = self.completed.saturating_sub(was.completed);
+                self.time_ms = self.time_ms.saturating_sub(was.time_ms);
+                self.calendars_synced = self.calendars_synced.saturating_sub(was.calendars_synced);
+                self.events_processed = self.events_processed.saturating_sub(was.events_processed);
+                self.busy_blocks_updated = self.busy_blocks_updated.saturating_sub(was.busy_blocks_updated);
+            }
+            ProcessingStatus::Failed => self.failed = self.failed.saturating_sub(1),
+            _ => {}
+        }
+    }
+
     pub(crate) fn add(&mut self, other: &Tally) {
         self.received += other.received;
         self.completed += other.completed;
@@ -64,10 +85,10 @@ impl Tally {
         self.busy_blocks_updated += other.busy_blocks_updated;
     }
 
-    /// Those of an hour: what is open of them is what nobody has finished.
-    pub(crate) fn of_hour(&self, hour: Ts) -> NotificationHour {
+    /// Those of a stretch of time: what is open of them is what nobody has finished.
+    pub(crate) fn of_span(&self, from: Ts) -> NotificationSpan {
         let open = self.received.saturating_sub(self.completed + self.failed);
-        NotificationHour { hour, metrics: self.metrics(open) }
+        NotificationSpan { from, metrics: self.metrics(open) }
     }
 
     /// As the port tells it.

@@ -46,6 +46,14 @@ pub(crate) fn command(program: &Path, orphaned: &str) -> Command {
     command
 }
 
+/// The same as who we are, for what stands where nobody else may read.
+pub(crate) fn own_command(program: &Path, orphaned: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.arg(format!("--pdeathsig={orphaned}")).arg("--").arg(program);
+    command.env_clear().env("PATH", PATH).env("LC_ALL", "C.UTF-8");
+    command
+}
+
 /// Makes a file or directory the servers' own.
 pub(crate) fn give(path: &Path) {
     if let Some(Nobody { uid, gid }) = nobody() {

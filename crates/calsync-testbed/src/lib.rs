@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "it is made of test fixtures: what can't be started fails the test")]
 
 mod account;
+pub mod browser;
 mod certificates;
 mod directory;
 pub mod mail;
+pub mod nginx;
+pub mod openid;
 mod port;
 pub mod postgres;
 mod process;

@@ -2,6 +2,7 @@
 //! the silence ends, if it is still so.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::time::Ts;
@@ -10,7 +11,7 @@ use crate::time::Ts;
 pub const SILENCES_MAX: usize = 100;
 
 /// One silence.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Silence {
     /// Its id.
     pub id: Uuid,

@@ -118,6 +118,7 @@ fn the_first_thing_to_mend_is_named() {
         since: Ts::from_secs(0),
         last_agreed_at: Ts::from_secs(0),
         agreed: 0,
+        undone: None,
         approved: false,
     };
     let gone = || Calendar { missing: true, ..here() };

@@ -12,7 +12,7 @@ use crate::ledger::{LedgerRow, LedgerState, WriteOp};
 use crate::rule::{DEFAULT_TITLE, Rule};
 use crate::time::Span;
 
-use super::reconcile::first_marker;
+use super::reconcile::{born, first_marker};
 use super::{Action, ActionKind, Plan, PlanInput, Reason, RuleInput};
 
 /// What a plan must never do.
@@ -107,15 +107,21 @@ fn ownership(facts: &Facts<'_>, action: &Action) -> Option<Violation> {
     let marked = standing.is_some_and(|block| {
         facts.input.identity.origin(id, block.marker.as_ref()) == Origin::Ours(correlation)
     });
-    let proven = facts.rows.get(&correlation).is_some_and(|row| match (&row.block, row.state) {
-        // That we set out to make something under an id does not make ours what stands there.
-        (Some(named), LedgerState::Creating) => named == id && standing.is_none(),
-        (Some(named), _) => named == id,
-        // The provider chose the id: the marker is the one we sent.
-        (None, _) => {
-            standing.is_some_and(|b| b.marker.is_some() && b.marker == first_marker(facts.input, row))
-        }
-    });
+    let unknown =
+        !facts.rows.contains_key(&correlation) && matches!(action.write, Some(WriteOp::Update { .. }));
+    let made = || standing.is_some_and(|block| born(facts.input, correlation, block).is_some());
+    let proven = facts.rows.get(&correlation).map_or_else(
+        || unknown && made(),
+        |row| match (&row.block, row.state) {
+            // That we set out to make something under an id does not make ours what stands there.
+            (Some(named), LedgerState::Creating) => named == id && standing.is_none(),
+            (Some(named), _) => named == id,
+            // The provider chose the id: the marker is the one we sent.
+            (None, _) => {
+                standing.is_some_and(|b| b.marker.is_some() && b.marker == first_marker(facts.input, row))
+            }
+        },
+    );
     (!proven && !marked).then(|| Violation::NotOurs(id.clone()))
 }
 

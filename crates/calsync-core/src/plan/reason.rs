@@ -3,10 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Why a block is made, changed or removed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = WriteReason)]
 pub enum Reason {
     /// The occurrence takes time, and nothing holds it yet.
     NewOccurrence,
@@ -30,6 +32,8 @@ pub enum Reason {
     AlreadyGone,
     /// A person changed or removed it, and it is left so.
     LeftToPerson,
+    /// A person undid the run that wrote it.
+    Undone,
 }
 
 impl Reason {
@@ -54,6 +58,7 @@ impl fmt::Display for Reason {
             Reason::Orphan => "the block is ours and no event asks for it",
             Reason::AlreadyGone => "the block is gone already and no event asks for it",
             Reason::LeftToPerson => "the block was changed by hand and is left so",
+            Reason::Undone => "the run that wrote it was undone",
         })
     }
 }

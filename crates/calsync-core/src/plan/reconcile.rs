@@ -13,6 +13,9 @@ use super::desire::Wanted;
 use super::reason::{Reason, SkipReason};
 use super::{Action, ActionKind, Desired, Kept, PlanInput, Skip, removal};
 
+/// A block that was made again more often than this is not known by its marker alone.
+const BORN_MAX: u32 = 8;
+
 /// What came of it.
 pub(super) struct Reconciled {
     pub(super) actions: Vec<Action>,
@@ -117,14 +120,34 @@ impl<'a> Known<'a> {
         row.and_then(|row| self.named(row)).or_else(|| {
             // A row that stands but whose block is gone must not be confused with an old copy of it.
             let lost = row.is_some_and(|r| r.state == LedgerState::Live);
-            if lost { None } else { self.marked(id).next() }
+            let known = if lost { None } else { self.marked(id).next() };
+            known.or_else(|| if row.is_none() { self.born(id) } else { None })
         })
+    }
+
+    /// A block of which no row tells, by the marker that a provider which chooses ids was sent with it: so the loss of our database
+    /// doubles nothing. Of two such one is somebody's copy, and nobody knows which.
+    fn born(&self, id: CorrelationId) -> Option<&'a ObservedBlock> {
+        let unnamed =
+            |block: &&&ObservedBlock| born(self.input, id, block).is_some() && !self.is_named(block);
+        let mut blocks = self.claiming(id).iter().filter(unnamed);
+        blocks.next().copied().filter(|_| blocks.next().is_none())
+    }
+
+    fn is_named(&self, block: &ObservedBlock) -> bool {
+        self.standing.values().any(|named| named.id == block.id)
     }
 }
 
 /// Whether a block carries our mark for its very id and this correlation.
 fn is_marked(input: &PlanInput<'_>, block: &ObservedBlock, id: CorrelationId) -> bool {
     input.identity.origin(&block.id, block.marker.as_ref()) == Origin::Ours(id)
+}
+
+/// In which generation this block was sent to a provider that chooses ids, if its marker is the one that it was sent with.
+pub(super) fn born(input: &PlanInput<'_>, id: CorrelationId, block: &ObservedBlock) -> Option<u32> {
+    let marker = block.marker.as_ref().filter(|_| input.capabilities.chooses_ids != Ids::Client)?;
+    (0..BORN_MAX).find(|nth| *marker == input.identity.marker(id, &block_event_id(id, *nth)))
 }
 
 /// The blocks that rows name. Ids that we chose sort as their correlations do: most of this is walking two sorted lists
@@ -269,8 +292,9 @@ impl Block<'_, '_> {
     }
 
     fn adopt(&self, block: &ObservedBlock, wants: Fingerprint) -> Action {
-        // The id tells its generation: the ledger may have been lost.
-        let generation = self.row.map_or(0, |r| r.generation).max(generation_of(&block.id).unwrap_or(0));
+        // The id tells its generation, or the marker: the ledger may have been lost.
+        let told = generation_of(&block.id).or_else(|| born(self.input, self.id, block));
+        let generation = self.row.map_or(0, |r| r.generation).max(told.unwrap_or(0));
         let repairs = self.row.filter(|r| r.wrote == wants).map_or(0, |r| r.repairs);
         let row = LedgerRow {
             block: Some(block.id.clone()),

@@ -10,10 +10,11 @@ use crate::event::Event;
 use crate::freshness::{Freshness, RuleDelay};
 use crate::hold::Hold;
 use crate::ids::{CalendarId, EventId, NotificationId, RuleId, RunId, SubscriptionId, UserId};
-use crate::ledger::{LedgerRow, Write};
+use crate::journal::Shown;
+use crate::ledger::{LedgerRow, Settlement, Write};
 use crate::notification::{AfterFailure, ProcessingStatus, Served};
-use crate::rule::Rule;
-use crate::run::{RunCounts, RunStatus};
+use crate::rule::{self, Rule, RuleDefaults};
+use crate::run::{Run, RunCounts, RunStatus};
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::time::Ts;
 
@@ -80,12 +81,21 @@ pub struct UserState {
     pub calendars: Vec<Calendar>,
     /// Stored rules, by id.
     pub rules: Vec<Rule>,
+    /// What new calendars begin with.
+    pub rule_defaults: RuleDefaults,
     /// Open holds, by target.
     pub holds: Vec<Hold>,
     /// Active subscriptions, by calendar.
     pub subscriptions: Vec<Subscription>,
     /// Earliest `not_before` of the writes waiting for each calendar.
     pub waiting_writes: Vec<(CalendarId, Option<Ts>)>,
+}
+
+impl UserState {
+    /// The rules in force.
+    pub fn rules_in_force(&self) -> Vec<Rule> {
+        rule::effective(&self.rules, &self.calendars, &self.rule_defaults)
+    }
 }
 
 /// A delivery to be stored.
@@ -131,6 +141,8 @@ pub struct PullApply {
     pub blocks: Vec<ObservedBlock>,
     /// Blocks gone.
     pub blocks_gone: Vec<EventId>,
+    /// Blocks that it showed, new or not, and what it told to be gone: what the journal waits for is among them.
+    pub shown: Vec<Shown>,
     /// Where reading goes on; `None`: the next listing must be full.
     pub cursor: Option<Cursor>,
     /// A full listing ended with this.
@@ -176,6 +188,10 @@ pub struct Enqueue {
     pub writes: Vec<Write>,
     /// The hold on this target from now on, if any. A person's yes to the same hold, given meanwhile, is kept.
     pub hold: Option<Hold>,
+    /// A run that reads nothing and was not begun, if the plan is one's.
+    pub run: Option<Run>,
+    /// Writes that had been carried out before, as it turned out: only the journal has not heard of them yet.
+    pub found: Vec<Settlement>,
 }
 
 /// A run begins: what it is, and what it serves.
@@ -443,11 +459,11 @@ pub struct SubscriptionCensus {
     pub count: u64,
 }
 
-/// Notifications received in one hour.
+/// Notifications received in one stretch of time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct NotificationHour {
-    /// Which, as its first instant.
-    pub hour: Ts,
+pub struct NotificationSpan {
+    /// Its first instant.
+    pub from: Ts,
     /// Their figures; `pending` is what is neither completed nor failed of them.
     pub metrics: NotificationMetrics,
 }
@@ -519,6 +535,8 @@ pub enum Prunable {
     Subscriptions,
     /// Runs, by when they began.
     Runs,
+    /// Rows of the journal, by when they were written.
+    Journal,
     /// Ledger rows of blocks that are gone, by when they were last written.
     Ledger,
     /// Figures of notifications and of calls to providers, by their minute.
@@ -531,10 +549,11 @@ pub enum Prunable {
 
 impl Prunable {
     /// All of them, in an order in which each leaves nothing that a later one would have needed.
-    pub const ALL: [Prunable; 7] = [
+    pub const ALL: [Prunable; 8] = [
         Prunable::Notifications,
         Prunable::Subscriptions,
         Prunable::Runs,
+        Prunable::Journal,
         Prunable::Ledger,
         Prunable::Figures,
         Prunable::Audit,

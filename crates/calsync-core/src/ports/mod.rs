@@ -1,12 +1,16 @@
 //! The ports: what the engine asks of the outside. Traits and plain data, nothing else.
 
 mod facts;
+mod listings;
 mod provider;
 mod store;
+mod titles;
 
 pub use facts::*;
+pub use listings::*;
 pub use provider::*;
 pub use store::*;
+pub use titles::*;
 
 use uuid::Uuid;
 

@@ -11,6 +11,8 @@ use crate::block::{BlockBusy, BlockContent, Marker, ObservedBlock, Visibility};
 use crate::calendar::{Access, Account, Cursor, ListedCalendar};
 use crate::event::{Event, ShowAs, Status};
 use crate::ids::EventId;
+use crate::ports::{Titles, TitlesRequest};
+use crate::preview::Pace;
 use crate::secret::Secret;
 use crate::time::{Ts, Window};
 
@@ -26,6 +28,11 @@ pub trait ProviderDirectory: Send + Sync {
 pub trait ProviderAccount: Send + Sync {
     /// What this provider can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// How fast blocks can be written within its budget, for whoever wants to know beforehand.
+    fn pace(&self) -> Pace {
+        Pace::default()
+    }
 
     /// The account's calendars, all pages.
     async fn list_calendars(&self) -> Result<Vec<ListedCalendar>, ProviderError>;
@@ -46,6 +53,10 @@ pub trait ProviderAccount: Send + Sync {
 
     /// What stands under this id.
     async fn get_block(&self, calendar: &str, id: &EventId) -> Result<Standing, ProviderError>;
+
+    /// The titles of what takes place in a window, for the eyes of their owner. Comes back within the request's patience,
+    /// whatever the provider does: one that is slower has failed.
+    async fn list_titles(&self, request: TitlesRequest<'_>) -> Result<Titles, ProviderError>;
 
     /// Opens a push channel.
     async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError>;

@@ -7,22 +7,30 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 
 use super::{
-    Admission, Admit, AuditLine, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount, Enqueue,
-    HealthHour, Lease, NewNotification, NextDue, NotificationHour, NotificationMetrics, Overdue, Prunable,
-    PullApply, Recent, Recorded, RunBegun, RunEnd, SealedCredentials, StepEnd, StoreError,
-    SubscriptionCensus, SubscriptionCount, SubscriptionMetrics, UserState, Wish,
+    Admission, Admit, AuditLine, Bookmark, CalendarChange, ChannelOpened, ClaimedUser, ConnectAccount,
+    Enqueue, HealthHour, Lease, NewNotification, NextDue, NotificationMetrics, NotificationQuery,
+    NotificationSeen, NotificationSpan, Overdue, Page, Prunable, PullApply, Recent, Recorded, RuleRow,
+    RulesOf, RunBegun, RunEnd, SealedCredentials, StepEnd, StoreError, SubscriptionCensus, SubscriptionCount,
+    SubscriptionMetrics, SubscriptionQuery, SubscriptionRow, UserState, Wish,
 };
 use crate::alert::{Alert, Claimed, Delivery, Group, Told};
 use crate::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use crate::freshness::{Delays, Freshness, RuleDelay};
-use crate::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
+use crate::ids::{
+    AccessTokenId, AccountId, CalendarId, CorrelationId, NotificationId, RuleId, RunId, SubscriptionId,
+    UserId,
+};
+use crate::journal::{Activity, After, Filter, JournalRow, Overwritten};
 use crate::ledger::{LedgerRow, Settlement, Write};
 use crate::mirror::Mirror;
 use crate::notification::{Notification, ProcessingStatus};
-use crate::rule::Rule;
+use crate::rule::{Rule, RuleStep};
 use crate::run::{CallStats, Run};
+use crate::sign_in::elsewhere::Identity;
+use crate::sign_in::{AccessToken, Consent, Session, TokenHash};
 use crate::subscription::{Subscription, SubscriptionStatus};
 use crate::time::Ts;
 
@@ -48,6 +56,8 @@ pub trait Store: Send + Sync {
     async fn add_user(&self, user: &User) -> Result<(), StoreError>;
     /// All users, by address.
     async fn users(&self) -> Result<Vec<User>, StoreError>;
+    /// Adds the first user of all, staff or not, with the hash of their password; `false` if there is a user already.
+    async fn add_first_user(&self, user: &User, password: &str) -> Result<bool, StoreError>;
     /// Removes a user with everything that is theirs here (nothing at any provider).
     async fn remove_user(&self, user: UserId) -> Result<(), StoreError>;
     /// Everything about one user but mirrors and ledgers.
@@ -94,8 +104,62 @@ pub trait Store: Send + Sync {
     /// Adds or changes a rule (one per source and target); both calendars are planned again, and a source whose events
     /// must be stored with more or less text is listed in full.
     async fn put_rule(&self, rule: &Rule, now: Ts) -> Result<(), StoreError>;
+    /// Takes over a change of a user's rules with its lines for the audit log, if what it was made from is still so; `false`
+    /// if not, and then nothing is changed. Of two who change the same thing neither is lost.
+    async fn change_rules(&self, step: &RuleStep, now: Ts) -> Result<bool, StoreError>;
     /// Removes a rule; its target is planned again.
     async fn remove_rule(&self, rule: RuleId, now: Ts) -> Result<(), StoreError>;
+
+    // --- signing in ---
+
+    /// The user with this address, and the hash of their password, if they have one.
+    async fn password(&self, email: &str) -> Result<Option<(User, Option<String>)>, StoreError>;
+    /// Sets the hash of a user's password and ends all their sessions but one.
+    async fn set_password(
+        &self,
+        user: UserId,
+        hash: &str,
+        keep: Option<&TokenHash>,
+    ) -> Result<(), StoreError>;
+    /// A browser has signed in.
+    async fn put_session(&self, session: &Session) -> Result<(), StoreError>;
+    /// A session and its user, whatever it is worth.
+    async fn session(&self, key: &TokenHash) -> Result<Option<(Session, User)>, StoreError>;
+    /// It was used.
+    async fn see_session(&self, key: &TokenHash, now: Ts) -> Result<(), StoreError>;
+    /// A user's sessions, the last used first.
+    async fn sessions(&self, user: UserId) -> Result<Vec<Session>, StoreError>;
+    /// It has signed out.
+    async fn end_session(&self, key: &TokenHash) -> Result<(), StoreError>;
+    /// All of a user's sessions but one end; how many did.
+    async fn end_sessions(&self, user: UserId, keep: Option<&TokenHash>) -> Result<u64, StoreError>;
+    /// A sign-in at a provider's page begins.
+    async fn put_consent(&self, consent: &Consent) -> Result<(), StoreError>;
+    /// It is answered: nobody gets it a second time.
+    async fn take_consent(&self, key: &TokenHash) -> Result<Option<Consent>, StoreError>;
+    /// A sign-in at the organisation's own provider is answered; `false` if it was before.
+    async fn spend_sign_in(&self, key: &TokenHash, begun: Ts) -> Result<bool, StoreError>;
+    /// The user who came by this identity before.
+    async fn identified(&self, issuer: &str, subject: &str) -> Result<Option<User>, StoreError>;
+    /// A user comes by an identity. `false`, and nothing is changed, if it is another user's, or they have another one of that
+    /// issuer.
+    async fn identify(&self, identity: &Identity) -> Result<bool, StoreError>;
+    /// A user's identities, by issuer.
+    async fn identities(&self, user: UserId) -> Result<Vec<Identity>, StoreError>;
+    /// Forgets a user's identities; how many.
+    async fn forget_identities(&self, user: UserId) -> Result<u64, StoreError>;
+    /// Adds an access token.
+    async fn put_access_token(&self, token: &AccessToken) -> Result<(), StoreError>;
+    /// An access token and its user.
+    async fn access_token(&self, key: &TokenHash) -> Result<Option<(AccessToken, User)>, StoreError>;
+    /// It was used.
+    async fn see_access_token(&self, id: AccessTokenId, now: Ts) -> Result<(), StoreError>;
+    /// A user's access tokens, oldest first.
+    async fn access_tokens(&self, user: UserId) -> Result<Vec<AccessToken>, StoreError>;
+    /// Removes one of a user's access tokens; `false` if it is not theirs.
+    async fn remove_access_token(&self, user: UserId, id: AccessTokenId) -> Result<bool, StoreError>;
+    /// Forgets sessions that were last used, or made, before, and sign-ins that were begun before; how many.
+    async fn forget_sign_ins(&self, seen: Ts, created: Ts, begun: Ts) -> Result<u64, StoreError>;
 
     // --- settings ---
 
@@ -181,6 +245,8 @@ pub trait Store: Send + Sync {
     async fn apply_pull(&self, lease: &Lease, pull: &PullApply) -> Result<(), StoreError>;
     /// Takes over a plan; the target is no longer `plan_due`, unless it was made dirty after `seen_generation`.
     async fn enqueue(&self, lease: &Lease, enqueue: &Enqueue) -> Result<(), StoreError>;
+    /// Takes over plans for several targets, all or none.
+    async fn enqueue_all(&self, lease: &Lease, plans: &[Enqueue]) -> Result<(), StoreError>;
     /// The writes waiting for a target, as they were enqueued, at most `limit`, without those that must wait beyond `now`.
     async fn due_writes(&self, target: CalendarId, now: Ts, limit: u32) -> Result<Vec<Write>, StoreError>;
     /// How many writes wait for a target.
@@ -306,18 +372,72 @@ pub trait Store: Send + Sync {
     async fn subscription_metrics(&self, now: Ts) -> Result<SubscriptionMetrics, StoreError>;
     /// How many subscriptions there are, by provider and status.
     async fn census(&self) -> Result<Vec<SubscriptionCensus>, StoreError>;
-    /// Notification figures by hour, from the hour that `since` is in; hours without any are left out.
-    async fn notification_hours(&self, since: Ts) -> Result<Vec<NotificationHour>, StoreError>;
+    /// Notification figures by stretches of this width (whole minutes, counted from 1970), from the one that `since` is in;
+    /// those without any are left out.
+    async fn notification_spans(
+        &self,
+        since: Ts,
+        width: SignedDuration,
+    ) -> Result<Vec<NotificationSpan>, StoreError>;
     /// The newest notifications received at `since` or later, newest first.
     async fn recent(&self, since: Ts, limit: u32) -> Result<Vec<Recent>, StoreError>;
     /// Notes how it is in an hour; the worst of the hour stays.
     async fn put_health_hour(&self, hour: &HealthHour) -> Result<(), StoreError>;
-    /// How it was, by hour, from `since` on.
-    async fn health_hours(&self, since: Ts) -> Result<Vec<HealthHour>, StoreError>;
+    /// How it was at its worst in stretches of this width (whole hours, counted from 1970), from the one that `since` is in: the
+    /// fewest subscriptions, and the worst level.
+    async fn health_spans(&self, since: Ts, width: SignedDuration) -> Result<Vec<HealthHour>, StoreError>;
+    /// Subscriptions for people, page by page.
+    async fn subscription_page(&self, query: &SubscriptionQuery)
+    -> Result<Page<SubscriptionRow>, StoreError>;
+    /// Notifications for people, page by page.
+    async fn notification_page(&self, query: &NotificationQuery) -> Result<Page<Recent>, StoreError>;
+    /// One notification with all that is known of it.
+    async fn notification(&self, id: NotificationId) -> Result<Option<NotificationSeen>, StoreError>;
+    /// Makes a notification pending again that is finished, or waits for another try, and its calendar dirty and due; which
+    /// calendar. `None`: it is gone, or somebody is at work on it. Figures count it as if nobody had finished it.
+    async fn replay_notification(
+        &self,
+        id: NotificationId,
+        now: Ts,
+    ) -> Result<Option<CalendarId>, StoreError>;
+    /// Rules for people, page by page, with their delays from the hour `since` on.
+    async fn rule_page(
+        &self,
+        of: RulesOf,
+        since: Ts,
+        after: Option<Bookmark>,
+        limit: u32,
+    ) -> Result<Page<RuleRow>, StoreError>;
+    /// The audit log, the newest first, page by page; of one who did it, or of all.
+    async fn audit_page(
+        &self,
+        who: Option<&str>,
+        after: Option<Bookmark>,
+        limit: u32,
+    ) -> Result<Page<AuditLine>, StoreError>;
     /// Calendars that were due before `before` and have not been given back since, the longest due first.
     async fn overdue(&self, before: Ts, now: Ts, limit: u32) -> Result<Vec<Overdue>, StoreError>;
     /// The newest runs, of one calendar or of all.
     async fn runs(&self, calendar: Option<CalendarId>, limit: u32) -> Result<Vec<Run>, StoreError>;
+    /// One run.
+    async fn run(&self, run: RunId) -> Result<Option<Run>, StoreError>;
+    /// What a run wrote, in the order in which it was settled, at most `limit`.
+    async fn journal(&self, run: RunId, limit: u32) -> Result<Vec<JournalRow>, StoreError>;
+    /// The last that was written of a block.
+    async fn last_write(
+        &self,
+        target: CalendarId,
+        correlation: CorrelationId,
+    ) -> Result<Option<JournalRow>, StoreError>;
+    /// Which of a run's blocks other runs wrote after it, the latest last.
+    async fn overwritten(&self, run: RunId, limit: u32) -> Result<Vec<Overwritten>, StoreError>;
+    /// Runs of a user, the newest first, from the one after `after` on, with how much each wrote.
+    async fn activity(
+        &self,
+        filter: &Filter,
+        after: Option<After>,
+        limit: u32,
+    ) -> Result<Vec<Activity>, StoreError>;
     /// Adds call counts to those of their minutes.
     async fn add_call_stats(&self, stats: &[CallStats]) -> Result<(), StoreError>;
     /// Call counts since `since`, by provider and minute.

@@ -28,14 +28,14 @@ fn ends(rules: &[Rule]) -> Vec<(u128, u128)> {
 fn without_rules_all_block_each_other() {
     let mut calendars = four();
     calendars.pop();
-    let mesh = effective(&[], &calendars);
+    let mesh = effective(&[], &calendars, &RuleDefaults::default());
     assert_eq!(ends(&mesh), [(1, 2), (1, 3), (2, 1), (2, 3), (3, 1), (3, 2)]);
     assert!(mesh.iter().all(|r| r.options == RuleOptions::default()));
-    assert_eq!(mesh, effective(&[], &calendars), "the same ids in every run");
+    assert_eq!(mesh, effective(&[], &calendars, &RuleDefaults::default()), "the same ids in every run");
     let ids: std::collections::BTreeSet<_> = mesh.iter().map(|r| r.id).collect();
     assert_eq!(ids.len(), 6, "one id per direction");
-    assert_eq!(effective(&[], &calendars[..1]), []);
-    assert_eq!(effective(&[], &[]), []);
+    assert_eq!(effective(&[], &calendars[..1], &RuleDefaults::default()), []);
+    assert_eq!(effective(&[], &[], &RuleDefaults::default()), []);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn the_mesh_leaves_out_what_takes_no_part() {
     calendars[0].sync_enabled = false;
     calendars[1].access = Access::Read;
     assert_eq!(
-        ends(&effective(&[], &calendars)),
+        ends(&effective(&[], &calendars, &RuleDefaults::default())),
         [(2, 3), (2, 4), (3, 4), (4, 3)],
         "a read-only one is a source only"
     );
@@ -52,14 +52,18 @@ fn the_mesh_leaves_out_what_takes_no_part() {
     let mut calendars = four();
     calendars[1].remote = calendars[0].remote.clone();
     calendars.truncate(2);
-    assert_eq!(effective(&[], &calendars), []);
+    assert_eq!(effective(&[], &calendars, &RuleDefaults::default()), []);
 }
 
 #[test]
 fn a_calendar_that_the_provider_lost_keeps_its_rules() {
     let mut calendars = four();
     calendars[0].missing = true;
-    assert_eq!(effective(&[], &calendars).len(), 12, "or a 404 would delete blocks");
+    assert_eq!(
+        effective(&[], &calendars, &RuleDefaults::default()).len(),
+        12,
+        "or a 404 would delete blocks"
+    );
 }
 
 #[test]
@@ -76,10 +80,13 @@ fn stored_rules_take_the_place_of_the_mesh() {
         (vec![rule(1, 9), rule(9, 2)], vec![], "to and from unknown calendars"),
     ];
     for (stored, expected, what) in table {
-        assert_eq!(ends(&effective(&stored, &calendars)), expected, "{what}");
+        assert_eq!(ends(&effective(&stored, &calendars, &RuleDefaults::default())), expected, "{what}");
     }
     calendars[1].sync_enabled = false;
-    assert_eq!(ends(&effective(&[rule(1, 2), rule(2, 3), rule(3, 4)], &calendars)), [(3, 4)]);
+    assert_eq!(
+        ends(&effective(&[rule(1, 2), rule(2, 3), rule(3, 4)], &calendars, &RuleDefaults::default())),
+        [(3, 4)]
+    );
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! outcome in words. It goes the way of the rounds, so that whatever races with them, the store lets one channel stand.
 
 use calsync_core::calendar::Calendar;
+use calsync_core::ids::CalendarId;
 use calsync_core::ports::{CalendarChange, ProviderError, Switch, UserState};
-use calsync_core::subscription::{Subscription, SubscriptionStatus};
+use calsync_core::subscription::{REVIVE_AFTER, Subscription, SubscriptionStatus};
 use serde::Serialize;
 
 use super::obstacle::{Obstacle, obstacle};
@@ -35,6 +36,8 @@ pub enum ByHand {
     Opened,
     /// It was renewed.
     Renewed,
+    /// It was taken out of use.
+    Suspended,
     /// It would be.
     Would,
     /// There is one already.
@@ -47,6 +50,50 @@ pub enum ByHand {
     Hindered(Obstacle),
     /// The provider says no.
     Failed(ProviderError),
+}
+
+impl ByHand {
+    /// What came of it, in words.
+    pub fn words(&self) -> String {
+        match self {
+            ByHand::Opened => "a push channel was opened".to_owned(),
+            ByHand::Renewed => "its push channel was renewed".to_owned(),
+            ByHand::Suspended => "its push channel was taken out of use".to_owned(),
+            ByHand::Would => "it would be done".to_owned(),
+            ByHand::WatchedAlready => "it has a push channel already".to_owned(),
+            ByHand::NotWatched => "it has no push channel in use".to_owned(),
+            ByHand::ByAnother => "the running service is at it just now".to_owned(),
+            ByHand::Hindered(obstacle) => obstacle.words().to_owned(),
+            ByHand::Failed(error) => format!("its provider says no: {error}"),
+        }
+    }
+
+    /// Whether what was asked for has been done.
+    pub const fn is_done(&self) -> bool {
+        matches!(self, ByHand::Opened | ByHand::Renewed | ByHand::Suspended)
+    }
+}
+
+/// What a person asks for, of the channel of one calendar.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Act {
+    /// Renew it now, whenever it ends.
+    Renew,
+    /// Take it out of use: the calendar is polled, for a day.
+    Suspend,
+    /// Open one where there is none in use.
+    Revive,
+}
+
+impl Act {
+    /// In words, for the audit log.
+    const fn words(self) -> &'static str {
+        match self {
+            Act::Renew => "renew",
+            Act::Suspend => "suspend",
+            Act::Revive => "revive",
+        }
+    }
 }
 
 /// What was cleaned up.
@@ -129,6 +176,41 @@ impl Engine {
             Deed::Tell => Ok(ByHand::Would),
             Deed::Do => Ok(outcome(self.renew_one(active).await?, ByHand::Renewed)),
         }
+    }
+
+    /// Does one of these to a calendar's channel because this person asks for it. It is in the audit log, with what came of it.
+    pub async fn see_to_channel(
+        &self,
+        calendar: CalendarId,
+        act: Act,
+        who: &str,
+    ) -> Result<ByHand, EngineError> {
+        let unknown = || EngineError::NotFound(format!("calendar {calendar}"));
+        let known = self.store.calendar(calendar).await?.ok_or_else(unknown)?;
+        let state = self.store.user_state(known.user).await?.ok_or_else(unknown)?;
+        let came = match act {
+            Act::Renew => self.renew_by_hand(&state, &known, Deed::Do).await?,
+            Act::Suspend => self.suspend_by_hand(&state, &known).await?,
+            Act::Revive => self.open_by_hand(&state, &known, Asked::ByName, Deed::Do).await?,
+        };
+        let line = format!("subscriptions: {} that of calendar {calendar}: {}", act.words(), came.words());
+        self.store.audit(who, &line, self.clock.now()).await?;
+        Ok(came)
+    }
+
+    /// Takes the channel of a calendar out of use. It is tried again by itself after a day.
+    async fn suspend_by_hand(&self, state: &UserState, calendar: &Calendar) -> Result<ByHand, EngineError> {
+        let Some(active) = state.subscriptions.iter().find(|s| s.calendar == calendar.id) else {
+            return Ok(ByHand::NotWatched);
+        };
+        if active.resource_id.is_empty() {
+            return Ok(ByHand::ByAnother);
+        }
+        let now = self.clock.now();
+        // First the calendar: nothing must open another one at once.
+        self.store.postpone_opening(calendar.id, now.plus(REVIVE_AFTER)).await?;
+        self.take_out_of_use(active, now).await?;
+        Ok(ByHand::Suspended)
     }
 
     /// Writes down what has ended (everywhere: an end is a fact), and closes at the provider what is to be closed of these

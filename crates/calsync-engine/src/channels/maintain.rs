@@ -100,14 +100,19 @@ impl Engine {
         // First the calendar: nothing must open another one at once.
         self.store.postpone_opening(channel.calendar, now.plus(REVIVE_AFTER)).await?;
         self.alert_suspended(channel).await?;
-        self.store.set_subscription_status(channel.id, SubscriptionStatus::Suspended, Some(now)).await?;
-        self.known.forget(channel.calendar);
-        // From now on it is polled, and the next poll is near.
-        self.store.raise(&[channel.calendar], calsync_core::ports::Wish::Changes, now).await?;
+        self.take_out_of_use(channel, now).await?;
         tracing::error!(
             subscription = %channel.id, calendar = %channel.calendar, failures = channel.failure_count,
             "a push channel was suspended: its calendar is polled"
         );
+        Ok(())
+    }
+
+    /// From now on its calendar is polled, and the next poll is near; its channel is to be closed.
+    pub(super) async fn take_out_of_use(&self, channel: &Subscription, now: Ts) -> Result<(), EngineError> {
+        self.store.set_subscription_status(channel.id, SubscriptionStatus::Suspended, Some(now)).await?;
+        self.known.forget(channel.calendar);
+        self.store.raise(&[channel.calendar], calsync_core::ports::Wish::Changes, now).await?;
         Ok(())
     }
 

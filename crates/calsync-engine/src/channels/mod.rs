@@ -9,7 +9,7 @@ mod maintain;
 mod obstacle;
 mod open;
 
-pub use by_hand::{Asked, ByHand, Cleaned, Deed};
+pub use by_hand::{Act, Asked, ByHand, Cleaned, Deed};
 pub use due::MaintenanceDue;
 pub use health::{ChannelHealth, Verdict};
 pub use maintain::Maintenance;

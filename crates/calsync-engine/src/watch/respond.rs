@@ -19,7 +19,7 @@ const DOUBT: &str = "push_doubted";
 /// A round of maintenance is wanted that begins later than this: among the settings.
 const ROUND: &str = "round_wanted";
 /// Who does it, in the audit log.
-const WHO: &str = "calendar-sync";
+pub const BY_ITSELF: &str = "calendar-sync";
 /// How lines of the audit log about levels begin.
 const ABOUT: &str = "level: ";
 /// Calendars that are brought forward in one transaction.
@@ -87,7 +87,7 @@ impl Engine {
         let Change { from, to } = owed.change;
         if !owed.noted {
             let line = format!("{ABOUT}{from} → {to}: {}", owed.why);
-            self.store.audit(WHO, &line, self.clock.now()).await?;
+            self.store.audit(BY_ITSELF, &line, self.clock.now()).await?;
             owed.noted = true;
             if !self.pay(&mut kept, &owed).await? {
                 return Ok(carried_out);
@@ -104,7 +104,7 @@ impl Engine {
                 None
             };
             if let Some(line) = line {
-                self.store.audit(WHO, &line, self.clock.now()).await?;
+                self.store.audit(BY_ITSELF, &line, self.clock.now()).await?;
             }
             owed = owed.done();
             if !self.pay(&mut kept, &owed).await? {

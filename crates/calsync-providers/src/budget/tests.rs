@@ -117,3 +117,54 @@ async fn the_project_is_shared() {
     }
     assert!(start.elapsed() > Duration::from_secs(5), "{:?}", start.elapsed());
 }
+
+/// So many writes at once, as the engine makes them, on a clock that jumps from wait to wait.
+async fn fill(limits: Limits, into: &[(&str, usize)]) -> Duration {
+    use futures_util::{StreamExt, stream};
+    let budget = AccountBudget::new(limits, AccountBudget::project_bucket(&limits));
+    let start = Instant::now();
+    let one = |calendar: &'static str| {
+        let budget = &budget;
+        async move {
+            let ask = Ask { units: 1, writes_to: Some(calendar) };
+            // Told to come back, the engine comes back.
+            while let Err(error) = budget.enter(ask).await {
+                let wait = error.retry_after.and_then(|wait| Duration::try_from(wait).ok());
+                tokio::time::sleep(wait.unwrap_or(Duration::from_secs(1))).await;
+            }
+        }
+    };
+    let lanes = into.iter().map(|(calendar, count)| {
+        let calendar: &'static str = Box::leak((*calendar).to_owned().into_boxed_str());
+        let writes: Vec<_> = (0..*count).map(|_| one(calendar)).collect();
+        stream::iter(writes).buffered(usize::from(limits.concurrent)).collect::<Vec<_>>()
+    });
+    futures_util::future::join_all(lanes.collect::<Vec<_>>()).await;
+    start.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_pace_tells_how_long_a_fill_takes() {
+    use calsync_core::ids::{AccountId, CalendarId};
+    use calsync_core::preview::{Writer, writing_time};
+    use uuid::Uuid;
+    let google = Limits { per_user: 600, per_calendar_writes: 240, concurrent: 4, ..LIMITS };
+    let table: [(Limits, &[(&str, usize)]); 6] = [
+        (google, &[("a", 100)]),
+        (google, &[("a", 700)]),
+        (google, &[("a", 300), ("b", 60)]),
+        (google, &[("a", 250), ("b", 250), ("c", 250), ("d", 250)]),
+        (LIMITS, &[("a", 90)]),
+        (Limits { per_user: 900, per_project: 100_000, ..google }, &[("a", 400), ("b", 400)]),
+    ];
+    for (limits, into) in table {
+        let took = fill(limits, into).await.as_secs_f64();
+        let account = AccountId(Uuid::nil());
+        let calendar = |n: usize| CalendarId(Uuid::from_u128(n as u128));
+        let writes =
+            into.iter().enumerate().map(|(n, (_, count))| ((account, calendar(n)), *count)).collect();
+        let writer = Writer { pace: limits.pace(), call: jiff::SignedDuration::ZERO };
+        let told = writing_time(&writes, &[(account, writer)].into()).as_secs_f64();
+        assert!((told - took).abs() <= 0.1 * took, "{into:?}: told {told} s, took {took} s");
+    }
+}

@@ -88,7 +88,7 @@ fn read_page(
     Ok(ChangePage { items, next, time_zone: zone, access })
 }
 
-fn parse_page(body: &[u8]) -> Result<EventsPage<'_>, ProviderError> {
+pub(super) fn parse_page(body: &[u8]) -> Result<EventsPage<'_>, ProviderError> {
     let not_one =
         || ProviderError::new(ErrorClass::Transient, "events.list: the answer is not a list of events");
     let page: EventsPage<'_> = serde_json::from_slice(body).map_err(|_| not_one())?;

@@ -14,6 +14,7 @@ pub mod notification;
 mod oauth;
 mod resource;
 mod scope;
+mod titles;
 mod watch;
 mod write;
 
@@ -25,8 +26,10 @@ use calsync_core::calendar::{Account, ListedCalendar, ProviderKind};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, Clock, ErrorClass, IdGen, Ids, ListRequest, Listing, ProviderAccount,
-    ProviderError, Push, PutDone, Renewal, Standing, Tells, Tentativeness, WatchRequest, Watching,
+    ProviderError, Push, PutDone, Renewal, Standing, Tells, Tentativeness, Titles, TitlesRequest,
+    WatchRequest, Watching,
 };
+use calsync_core::preview::Pace;
 use calsync_core::secret::Secret;
 use url::Url;
 
@@ -176,6 +179,10 @@ impl ProviderAccount for GoogleAccount {
         }
     }
 
+    fn pace(&self) -> Pace {
+        self.transport.remote.config.limits.pace()
+    }
+
     async fn list_calendars(&self) -> Result<Vec<ListedCalendar>, ProviderError> {
         self.all_calendars().await
     }
@@ -199,6 +206,10 @@ impl ProviderAccount for GoogleAccount {
 
     async fn get_block(&self, calendar: &str, id: &EventId) -> Result<Standing, ProviderError> {
         self.get(calendar, id).await
+    }
+
+    async fn list_titles(&self, request: TitlesRequest<'_>) -> Result<Titles, ProviderError> {
+        self.titles(request).await
     }
 
     async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError> {

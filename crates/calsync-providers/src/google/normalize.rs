@@ -110,7 +110,11 @@ fn marker(value: &serde_json::Value) -> Marker {
     Marker(bounded(text, MARKER_MAX))
 }
 
-fn series(id: &EventId, r: &EventResource, around: &Surroundings<'_>) -> Result<Series, &'static str> {
+pub(super) fn series(
+    id: &EventId,
+    r: &EventResource,
+    around: &Surroundings<'_>,
+) -> Result<Series, &'static str> {
     if let Some(master) = &r.recurring_event_id {
         let master = event_id(master.clone()).ok_or("no usable id of its series")?;
         let original = match &r.original_start_time {

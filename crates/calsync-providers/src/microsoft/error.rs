@@ -35,6 +35,8 @@ pub enum Operation {
     DeltaStart,
     /// A link that a delta page gave.
     DeltaLink,
+    /// `GET …/calendarView`
+    CalendarView,
     /// `GET /me/events/{id}/instances`
     Instances,
     /// `GET /me/events/{id}`
@@ -59,11 +61,12 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 14] = [
+    pub const ALL: [Operation; 15] = [
         Operation::Me,
         Operation::ListCalendars,
         Operation::DeltaStart,
         Operation::DeltaLink,
+        Operation::CalendarView,
         Operation::Instances,
         Operation::GetEvent,
         Operation::FindEvents,
@@ -82,6 +85,7 @@ impl Operation {
             Operation::Me => "me.get",
             Operation::ListCalendars => "calendars.list",
             Operation::DeltaStart | Operation::DeltaLink => "calendarView.delta",
+            Operation::CalendarView => "calendarView.list",
             Operation::Instances => "events.instances",
             Operation::GetEvent => "events.get",
             Operation::FindEvents => "events.find",

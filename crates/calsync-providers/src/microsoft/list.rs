@@ -246,7 +246,7 @@ fn widened(covers: Window) -> Window {
     Window { from: covers.from.minus(MARGIN), to: covers.to.plus(MARGIN) }
 }
 
-fn range(window: Window) -> String {
+pub(super) fn range(window: Window) -> String {
     let whole =
         |ts: Ts| ts.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     format!("startDateTime={}&endDateTime={}", whole(window.from), whole(window.to))

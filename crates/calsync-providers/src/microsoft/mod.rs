@@ -15,6 +15,7 @@ pub mod notification;
 mod oauth;
 mod resource;
 mod scope;
+mod titles;
 mod walk;
 mod watch;
 mod write;
@@ -27,9 +28,10 @@ use calsync_core::calendar::{Account, ListedCalendar, ProviderKind};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, Clock, ErrorClass, IdGen, Ids, ListRequest, Listing, ProviderAccount,
-    ProviderError, Push, PutDone, RenewRequest, Renewal, Standing, Tells, Tentativeness, WatchRequest,
-    Watching,
+    ProviderError, Push, PutDone, RenewRequest, Renewal, Standing, Tells, Tentativeness, Titles,
+    TitlesRequest, WatchRequest, Watching,
 };
+use calsync_core::preview::Pace;
 use calsync_core::secret::Secret;
 use reqwest::RequestBuilder;
 use url::Url;
@@ -205,6 +207,10 @@ impl ProviderAccount for MicrosoftAccount {
         }
     }
 
+    fn pace(&self) -> Pace {
+        self.transport.remote.config.limits.pace()
+    }
+
     async fn list_calendars(&self) -> Result<Vec<ListedCalendar>, ProviderError> {
         self.all_calendars().await
     }
@@ -228,6 +234,10 @@ impl ProviderAccount for MicrosoftAccount {
 
     async fn get_block(&self, _calendar: &str, id: &EventId) -> Result<Standing, ProviderError> {
         self.get(id).await
+    }
+
+    async fn list_titles(&self, request: TitlesRequest<'_>) -> Result<Titles, ProviderError> {
+        self.titles(request).await
     }
 
     async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError> {

@@ -10,5 +10,6 @@ mod microsoft;
 mod oauth;
 mod rig;
 mod secrets;
+mod titles;
 mod watching;
 mod writing;

@@ -1,14 +1,19 @@
-//! `accounts list`.
+//! `accounts list`, `accounts remove`.
 
 pub mod args;
 
 use calsync_core::calendar::{Account, AccountStatus};
+use calsync_core::ids::UserId;
+use calsync_engine::{AccountRemoved, Blocks};
 use serde::Serialize;
+use serde_json::json;
 
 use super::args::OfUser;
-use super::context::Context;
+use super::context::{Context, WHO};
 use super::exit::{Exit, Failure};
-use super::lookup;
+use super::{consent, lookup};
+use crate::service::Service;
+use args::RemoveArgs;
 
 #[derive(Serialize)]
 struct Row {
@@ -56,4 +61,59 @@ pub async fn list(of: &OfUser, context: &Context) -> Result<Exit, Failure> {
         "no accounts yet",
     );
     Ok(Exit::Ok)
+}
+
+/// Removes one.
+pub async fn remove(args: &RemoveArgs, context: &Context, service: &Service) -> Result<Exit, Failure> {
+    let (user, account) = find(context, &args.account, args.user.as_deref()).await?;
+    let preview = service.engine.preview_account(user, account.id).await?;
+    let standing: usize = preview.shares.iter().map(|share| share.blocks).sum();
+    let (email, calendars) = (&account.email, preview.calendars.len());
+    let fate = if args.leave_blocks { "be left or removed later" } else { "be removed first" };
+    let would = format!(
+        "This would remove the account {email} with {calendars} calendar(s); {standing} blocks would {fate}."
+    );
+    if args.dry_run {
+        context.out.result(
+            &would,
+            &json!({"would": "remove", "account": account.id,
+            "calendars": preview.calendars, "blocks": standing, "shares": preview.shares}),
+        );
+        return Ok(Exit::Ok);
+    }
+    if !args.yes {
+        consent::ask(context.out, &would).await?;
+    }
+    let blocks = if args.leave_blocks { Blocks::LeaveBehind } else { Blocks::RemoveFirst };
+    let (text, removed, left) = match service.engine.remove_account((user, account.id), blocks, WHO).await? {
+        AccountRemoved::Gone => (format!("the account {email} is removed"), true, 0),
+        AccountRemoved::OnItsWay(left) => (
+            format!(
+                "the calendars of {email} are disabled; {left} blocks are left to the running service to remove. Then repeat this"
+            ),
+            false,
+            left,
+        ),
+    };
+    context.out.result(&text, &json!({"account": account.id, "removed": removed, "left": left}));
+    Ok(Exit::Ok)
+}
+
+/// The account of this id, or of this address if only one has it, and whose it is.
+async fn find(context: &Context, text: &str, of: Option<&str>) -> Result<(UserId, Account), Failure> {
+    let wanted = text.trim().to_lowercase();
+    let states = lookup::states(&*context.store, of).await?;
+    let is_it = |a: &Account| a.email.to_lowercase() == wanted || a.id.to_string() == wanted;
+    let mut found: Vec<Account> =
+        states.into_iter().flat_map(|state| state.accounts).filter(|a| is_it(a)).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok((only.user, only)),
+        (Some(_), false) => Err(Failure::new(
+            Exit::Usage,
+            format!("several accounts have the address {text:?}: give the id of one"),
+        )),
+        (None, _) => Err(Failure::not_found(format!(
+            "there is no account {text:?}: `calendar-sync accounts list` shows them"
+        ))),
+    }
 }

@@ -50,7 +50,14 @@ pub enum Command {
     /// Tell why an event has or lacks a block in each other calendar
     #[command(after_help = "Example:\n  calendar-sync explain 2026-11-24T14:00:00Z --user ada@example.com")]
     Explain(ExplainArgs),
-    /// Let a held plan go ahead: what it would remove is really gone
+    /// What was done to which calendar when, and taking a run back
+    #[command(after_help = "Example:\n  calendar-sync runs list --calendar Private")]
+    Runs {
+        /// What to do.
+        #[command(subcommand)]
+        command: super::runs::RunsCommand,
+    },
+    /// Let a held plan go ahead: what it would remove is really gone, or what was undone may follow the rules again
     #[command(after_help = "Example:\n  calendar-sync approve Private")]
     Approve(OneCalendar),
     /// Check, show and document the configuration
@@ -74,6 +81,29 @@ pub enum Command {
         after_help = "Example:\n  DATABASE_URL=sqlite:///var/lib/calendar-sync/calendar-sync.db calendar-sync migrate"
     )]
     Migrate,
+    /// Put everything into one file, while the service runs
+    ///
+    /// Whichever database it is: the file holds one moment of it, was read back and compared, and is for its owner alone. Secrets
+    /// in it stay sealed; the sealing key is not in it.
+    #[command(after_help = "Example:\n  calendar-sync backup /var/backups/calendar-sync-2026-11-23.backup")]
+    Backup(super::backup::BackupArgs),
+    /// Fill an empty database from a backup
+    ///
+    /// First the backup is read to its end: one that is damaged, newer, or sealed with other keys is refused, and nothing is
+    /// changed. Then everything is written, and both sides are compared. Broken off, the same command goes on where it was.
+    #[command(
+        after_help = "Example:\n  calendar-sync restore /var/backups/calendar-sync-2026-11-23.backup\n  calendar-sync restore a.backup --check"
+    )]
+    Restore(super::backup::RestoreArgs),
+    /// After the loss of the whole database: find which calendars took part, and let them in again
+    ///
+    /// First add the users, connect their accounts, and set rules if they were not the default; the sealing key must be the old one.
+    /// Blocks are known again by the marks that they carry: nothing is doubled and nothing removed. Shows first what the next pass
+    /// would write, and goes on only if that is nothing.
+    #[command(
+        after_help = "Example:\n  calendar-sync rebuild --dry-run\n  calendar-sync rebuild --user ada@example.com --yes"
+    )]
+    Rebuild(super::rebuild::RebuildArgs),
     /// Move the database to another place
     #[command(
         subcommand,
@@ -257,6 +287,23 @@ pub enum UsersCommand {
     /// List the users
     #[command(after_help = "Example:\n  calendar-sync users list")]
     List,
+    /// Make a link by which a user chooses a password for the web pages
+    ///
+    /// It holds for seven days, and until it was used. Whoever has it can sign in as that user: hand it over in private.
+    #[command(after_help = "Example:\n  calendar-sync users invite ada@example.com")]
+    Invite {
+        /// E-mail address or id
+        user: String,
+    },
+    /// Forget whom a user is at the organisation's own sign-in
+    ///
+    /// For somebody who got a new identity there: the next time they are known by their address once more. All their browsers
+    /// are signed out.
+    #[command(after_help = "Example:\n  calendar-sync users unlink ada@example.com")]
+    Unlink {
+        /// E-mail address or id
+        user: String,
+    },
     /// Remove a user with all accounts, calendars and rules that are kept here
     ///
     /// Refuses while blocks stand in their calendars: disable the calendars first, and let that be synchronised. Push channels
@@ -337,13 +384,26 @@ pub enum CalendarsCommand {
     #[command(after_help = "Example:\n  calendar-sync calendars list --user ada@example.com")]
     List(OfUser),
     /// Let a calendar take part
-    #[command(after_help = "Example:\n  calendar-sync calendars enable Work")]
-    Enable(OneCalendar),
+    ///
+    /// Its rules with the others are what `rules defaults` says, unless it has some already.
+    #[command(after_help = "Example:\n  calendar-sync calendars enable Work --dry-run")]
+    Enable(EnableArgs),
     /// Take a calendar out: its blocks go from the others, and the others' blocks from it
     ///
     /// Shows first what it would remove, and asks. What can't be removed now is removed later, by the running service.
     #[command(after_help = "Example:\n  calendar-sync calendars disable Work --dry-run")]
     Disable(super::leaving::args::DisableArgs),
+}
+
+/// `calendars enable`
+#[derive(Args, Debug)]
+pub struct EnableArgs {
+    /// Which one.
+    #[command(flatten)]
+    pub which: OneCalendar,
+    /// Only show which blocks would be written where: reads the calendar for it
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Whose.

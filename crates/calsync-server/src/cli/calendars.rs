@@ -1,15 +1,17 @@
 //! `calendars list`, `calendars enable`, `calendars disable`.
 
 use calsync_core::calendar::{Access, Calendar, Leaving};
-use calsync_core::ports::{CalendarChange, Switch, UserState};
+use calsync_core::ports::UserState;
 use calsync_core::time::Ts;
+use calsync_engine::Thought;
 use serde::Serialize;
 use serde_json::json;
 
 use super::args::{OfUser, OneCalendar};
-use super::context::Context;
+use super::context::{Context, WHO};
 use super::exit::{Exit, Failure};
 use super::leaving::args::DisableArgs;
+use super::rules::preview;
 use super::{leaving, lookup};
 use crate::service::Service;
 
@@ -96,34 +98,46 @@ const fn access_name(access: Access) -> &'static str {
 /// Lets one take part.
 pub async fn enable(which: &OneCalendar, context: &Context) -> Result<Exit, Failure> {
     let calendar = lookup::calendar(&*context.store, &which.calendar, which.user.as_deref()).await?;
-    let (name, now) = (&calendar.name, context.now());
-    if calendar.sync_enabled {
+    let name = &calendar.name;
+    let done = context.engine().enable_calendar((calendar.user, calendar.id), WHO).await?;
+    if done.already {
         context.out.result(
             &format!("{name} is enabled already"),
             &json!({"id": calendar.id, "sync_enabled": true, "changed": false}),
         );
         return Ok(Exit::Ok);
     }
-    context.store.change_calendar(calendar.id, CalendarChange::SyncEnabled(Switch::On), now).await?;
-    context.store.audit("command line", &format!("enabled calendar {}", calendar.id), now).await?;
-    let then = if calendar.is_stopped() {
+    let then = if done.calendar.is_stopped() {
         "it is read anew, and blocks that stand as they should are kept"
+    } else if done.in_force == 0 {
+        "no rule links it with another calendar yet"
     } else {
         "its events block the others from the next sync on"
     };
     context.out.result(
         &format!("{name} is enabled: {then}"),
-        &json!({"id": calendar.id, "sync_enabled": true, "changed": true}),
+        &json!({"id": calendar.id, "sync_enabled": true, "changed": true, "rules": done.in_force}),
     );
-    if calendar.missing {
+    if done.calendar.missing {
         context
             .out
             .note("warning: the provider no longer lists this calendar; nothing happens until it does");
     }
-    if !calendar.access.may_write() {
+    if !done.calendar.access.may_write() {
         context.out.note("note: this account may only read the calendar, so no blocks are written into it");
     }
     Ok(Exit::Ok)
+}
+
+/// Shows what letting one take part would do.
+pub async fn would_enable(
+    which: &OneCalendar,
+    context: &Context,
+    service: &Service,
+) -> Result<Exit, Failure> {
+    let calendar = lookup::calendar(&*context.store, &which.calendar, which.user.as_deref()).await?;
+    let thought = Thought { enable: vec![calendar.id], ..Thought::default() };
+    preview::show(calendar.user, &thought, context, service).await
 }
 
 /// Takes one out.

@@ -45,6 +45,7 @@ fn words(verb: &str, days: u16, rows: &Cleanup) -> String {
         (rows.notifications, "finished notifications"),
         (rows.subscriptions, "subscriptions out of use"),
         (rows.runs, "runs"),
+        (rows.journal, "rows of the journal"),
         (rows.ledger, "memories of blocks that are gone"),
         (rows.figures, "figures by the minute"),
         (rows.audit, "lines of the audit log"),

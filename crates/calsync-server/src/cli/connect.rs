@@ -66,11 +66,11 @@ async fn by_browser(
         args.provider.name(),
         begun.url
     ));
-    let waiting = tokio::time::timeout(PATIENCE, come_back(&listener, provider, &begun));
+    let waiting = tokio::time::timeout(PATIENCE, come_back(&listener, provider.as_ref(), &begun));
     let (mut browser, code) =
         waiting.await.map_err(|_| Failure::failed("nobody came back within 15 minutes: run it again"))??;
     let callback = Callback { code: &code, verifier: &begun.verifier, redirect_uri: &redirect_uri };
-    let connected = service.connect(args.provider.into(), user, &callback).await;
+    let connected = service.connect(args.provider.into(), user, None, &callback).await;
     // Only now is it known: an account without a mailbox signs in as well as any other.
     say(&mut browser, "200 OK", if connected.is_ok() { CONNECTED } else { NOT_CONNECTED }).await;
     Ok(connected?)

@@ -3,13 +3,22 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use calsync_core::ports::{Clock, IdGen, Store};
+use async_trait::async_trait;
+use calsync_core::block::Identity;
+use calsync_core::calendar::Account;
+use calsync_core::ports::{
+    Clock, ErrorClass, IdGen, ProviderAccount, ProviderDirectory, ProviderError, Store,
+};
 use calsync_core::time::Ts;
+use calsync_engine::{Engine, EngineConfig};
 
 use super::exit::Failure;
 use crate::config::{self, Loaded, Settings, Sources};
 use crate::out::Out;
 use crate::system::{SystemClock, SystemRandom};
+
+/// Who changes something from here, in the audit log.
+pub const WHO: &str = "command line";
 
 /// What a command works with.
 pub struct Context {
@@ -37,9 +46,26 @@ impl Context {
         }
     }
 
+    /// An engine for what is only looked up or written down here. It reaches no provider and needs no key, so it must not be
+    /// asked to plan or to write anything anywhere else: that is the service's engine.
+    pub fn engine(&self) -> Engine {
+        let (store, clock, ids) = (self.store.clone(), self.clock.clone(), self.ids.clone());
+        Engine::new(store, Arc::new(Nobody), clock, ids, Identity::new([0; 32]), EngineConfig::default())
+    }
+
     /// Now.
     pub fn now(&self) -> Ts {
         self.clock.now()
+    }
+}
+
+/// No provider.
+struct Nobody;
+
+#[async_trait]
+impl ProviderDirectory for Nobody {
+    async fn open(&self, _: &Account) -> Result<Arc<dyn ProviderAccount>, ProviderError> {
+        Err(ProviderError::new(ErrorClass::Misconfigured, "this command reaches no provider"))
     }
 }
 

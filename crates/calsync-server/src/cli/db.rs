@@ -17,7 +17,7 @@ use crate::system::SystemClock;
 
 mod show;
 
-use show::Watcher;
+pub(super) use show::Watcher;
 
 /// `db …`
 #[derive(Subcommand, Debug)]
@@ -118,7 +118,7 @@ async fn copy_all(source: &Place, from: &DatabaseUrl, to: &DatabaseUrl, out: Out
 }
 
 /// The URL that an argument gives, itself or by a file.
-fn url(option: &str, text: &str) -> Result<DatabaseUrl, Failure> {
+pub(super) fn url(option: &str, text: &str) -> Result<DatabaseUrl, Failure> {
     let usage = |message: String| Failure::new(Exit::Usage, message);
     let text = match text.strip_prefix('@') {
         None => text.to_owned(),
@@ -137,7 +137,7 @@ fn url(option: &str, text: &str) -> Result<DatabaseUrl, Failure> {
 }
 
 /// What can be told without asking either database.
-fn check(from: &DatabaseUrl, to: &DatabaseUrl) -> Result<(), Failure> {
+pub(super) fn check(from: &DatabaseUrl, to: &DatabaseUrl) -> Result<(), Failure> {
     let same = || Failure::new(Exit::Usage, format!("--from and --to name the same database, {from}"));
     if from.expose() == to.expose() {
         return Err(same());

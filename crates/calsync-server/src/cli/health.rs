@@ -35,7 +35,7 @@ pub async fn check(args: &HealthArgs, context: &Context, service: &Arc<Service>)
     } else {
         None
     };
-    let document = crate::http::monitoring_document(service).await;
+    let document = crate::monitoring::document(service).await;
     let value = serde_json::to_value(&document).map_err(|e| Failure::failed(e.to_string()))?;
     let report = assess(&service.figures().await);
     let mut text = words(&report);

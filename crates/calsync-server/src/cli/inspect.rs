@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::args::{ExplainArgs, OneCalendar};
-use super::context::Context;
+use super::context::{Context, WHO};
 use super::exit::{Exit, Failure};
 use super::lookup;
 use crate::service::Service;
@@ -120,16 +120,12 @@ struct Answer {
 /// Lets a held plan go ahead.
 pub async fn approve(which: &OneCalendar, context: &Context) -> Result<Exit, Failure> {
     let calendar = lookup::calendar(&*context.store, &which.calendar, which.user.as_deref()).await?;
-    if !context.store.approve_hold(calendar.id, context.now()).await? {
+    if !context.engine().approve_hold((calendar.user, calendar.id), WHO).await? {
         return Err(Failure::not_found(format!(
             "nothing is held for {}: there is nothing to approve",
             calendar.name
         )));
     }
-    context
-        .store
-        .audit("command line", &format!("approved the held plan of calendar {}", calendar.id), context.now())
-        .await?;
     let text = format!("the held plan of {} goes ahead with the next sync", calendar.name);
     context.out.result(&text, &json!({"calendar": calendar.id, "approved": true}));
     Ok(Exit::Ok)

@@ -12,7 +12,7 @@ use calsync_engine::{EngineError, Left};
 
 use self::words::{Names, Outcome};
 use super::consent;
-use super::context::Context;
+use super::context::{Context, WHO};
 use super::exit::{Exit, Failure};
 use crate::out::Progress;
 use crate::service::Service;
@@ -65,14 +65,8 @@ pub async fn run(
     if !args.yes {
         consent::ask(context.out, &words::would(why, &names, &before)).await?;
     }
-    for calendar in parties.iter().flat_map(|p| &p.calendars).filter(|c| c.leaving != Some(why)) {
-        // A reset does what a disabling does, and more: it is not to become less.
-        if why == Leaving::Disabled && calendar.leaving == Some(Leaving::Reset) {
-            continue;
-        }
-        service.engine.take_out(calendar, why).await?;
-        let line = format!("{} calendar {}", words::done(why), calendar.id);
-        context.store.audit("command line", &line, context.now()).await?;
+    for calendar in parties.iter().flat_map(|p| &p.calendars) {
+        service.engine.leave_calendar((calendar.user, calendar.id), why, WHO).await?;
     }
     let waits = why != Leaving::Stopped && !args.no_wait;
     if waits {

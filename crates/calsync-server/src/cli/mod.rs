@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod alerts;
 pub mod args;
+mod backup;
 pub mod bench;
 pub mod calendars;
 pub mod cleanup;
@@ -22,9 +23,11 @@ pub mod leaving;
 pub mod lookup;
 pub mod maintenance;
 pub mod migrate;
+mod rebuild;
 pub mod reset;
 pub mod rollout;
 pub mod rules;
+pub mod runs;
 pub mod secrets;
 pub mod serve;
 pub mod simulate;
@@ -92,12 +95,20 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Explain(args) => serve::on_service(config, out, async |context, service| {
             inspect::explain(args, &context, &service).await
         }),
+        Command::Runs { command } => serve::on_service(config, out, async |context, service| {
+            runs::run(command, &context, &service).await
+        }),
         Command::Approve(which) => {
             on_store(config, out, async |context| inspect::approve(which, &context).await)
         }
         Command::Accounts { command: accounts::args::AccountsCommand::Connect(args) } => {
             serve::on_service(config, out, async |context, service| {
                 connect::run(args, &context, &service).await
+            })
+        }
+        Command::Accounts { command: accounts::args::AccountsCommand::Remove(args) } => {
+            serve::on_service(config, out, async |context, service| {
+                accounts::remove(args, &context, &service).await
             })
         }
         Command::Rollout { command } => serve::on_service(config, out, async |context, service| {
@@ -150,6 +161,11 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         }
         Command::Migrate => migrate::run(config, out),
         Command::Db(command) => db::run(command, out),
+        Command::Backup(args) => backup::run(args, config, out),
+        Command::Restore(args) => backup::restore(args, config, out),
+        Command::Rebuild(args) => serve::on_service(config, out, async |context, service| {
+            rebuild::run(args, &context, &service).await
+        }),
         Command::Users { command } => {
             on_store(config, out, async |context| users::run(command, &context).await)
         }
@@ -159,8 +175,13 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Calendars { command: args::CalendarsCommand::List(of) } => {
             on_store(config, out, async |context| calendars::list(of, &context).await)
         }
-        Command::Calendars { command: args::CalendarsCommand::Enable(which) } => {
-            on_store(config, out, async |context| calendars::enable(which, &context).await)
+        Command::Calendars { command: args::CalendarsCommand::Enable(args) } if args.dry_run => {
+            serve::on_service(config, out, async |context, service| {
+                calendars::would_enable(&args.which, &context, &service).await
+            })
+        }
+        Command::Calendars { command: args::CalendarsCommand::Enable(args) } => {
+            on_store(config, out, async |context| calendars::enable(&args.which, &context).await)
         }
         Command::Calendars { command: args::CalendarsCommand::Disable(args) } => {
             serve::on_service(config, out, async |context, service| {
@@ -170,6 +191,11 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         Command::Reset(args) => serve::on_service(config, out, async |context, service| {
             reset::run(args, &context, &service).await
         }),
+        Command::Rules { command: rules::args::RulesCommand::Set(set) } if set.dry_run => {
+            serve::on_service(config, out, async |context, service| {
+                rules::would(set, &context, &service).await
+            })
+        }
         Command::Rules { command } => {
             on_store(config, out, async |context| rules::run(command, &context).await)
         }

@@ -1,19 +1,23 @@
-//! `rules list`, `rules set`, `rules remove`. A rule's problems come from the rule itself, all at once.
+//! `rules list`, `rules set`, `rules remove`. What makes sense is the rules' own judgement; here it gets its words.
 
 pub mod args;
+mod defaults;
 mod hours;
 mod options;
+pub mod preview;
 
 use calsync_core::calendar::Calendar;
 use calsync_core::ids::{CalendarId, RuleId};
 use calsync_core::ports::UserState;
-use calsync_core::rule::{Rule, RuleOptions, effective};
+use calsync_core::rule::{Cell, RuleChange, RuleChanges, RuleOptions, RuleProblem, RuleTo, Unasked, cells};
+use calsync_engine::{RulesChanged, RulesError, Thought};
 use serde::Serialize;
 use serde_json::json;
 
-use super::context::Context;
+use super::context::{Context, WHO};
 use super::exit::{Exit, Failure};
 use super::lookup;
+use crate::service::Service;
 use args::{RulesCommand, SetRule};
 
 pub use hours::HoursArg;
@@ -43,8 +47,9 @@ pub async fn run(command: &RulesCommand, context: &Context) -> Result<Exit, Fail
     match command {
         RulesCommand::List(of) => list(context, of.user.as_deref()).await,
         RulesCommand::Set(set) => put(context, set).await,
-        RulesCommand::Remove { rule, yes: true } => remove(context, *rule, Last::Too).await,
-        RulesCommand::Remove { rule, yes: false } => remove(context, *rule, Last::Not).await,
+        RulesCommand::Remove { rule, yes: true } => remove(context, *rule, Unasked::ComeBack).await,
+        RulesCommand::Remove { rule, yes: false } => remove(context, *rule, Unasked::Stay).await,
+        RulesCommand::Defaults { command } => defaults::run(command, context).await,
     }
 }
 
@@ -63,55 +68,84 @@ async fn list(context: &Context, of: Option<&str>) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+/// The cells that have a rule.
+fn cells_of(state: &UserState) -> impl Iterator<Item = Cell> + use<> {
+    let cells = cells(&state.rules, &state.calendars, &state.rule_defaults);
+    cells.into_iter().filter(|cell| cell.rule.is_some())
+}
+
 fn rows(state: &UserState) -> Vec<Row> {
-    let in_force = effective(&state.rules, &state.calendars);
-    let shown = if state.rules.is_empty() { &in_force } else { &state.rules };
-    let end = |id: CalendarId| {
-        let name =
-            state.calendars.iter().find(|c| c.id == id).map_or_else(|| id.to_string(), |c| c.name.clone());
-        End { id, name }
-    };
-    shown
-        .iter()
-        .map(|rule| Row {
+    let end = |id: CalendarId| End { id, name: name(state, id) };
+    let row = |cell: Cell| {
+        let rule = cell.rule?;
+        Some(Row {
             id: rule.id,
             user: state.user.email.clone(),
-            source: end(rule.source),
-            target: end(rule.target),
-            stored: !state.rules.is_empty(),
-            in_force: in_force.iter().any(|r| r.id == rule.id),
-            options: rule.options.clone(),
+            source: end(cell.source),
+            target: end(cell.target),
+            stored: cell.stored,
+            in_force: cell.in_force,
+            options: rule.options,
         })
-        .collect()
+    };
+    cells_of(state).filter_map(row).collect()
+}
+
+fn name(state: &UserState, id: CalendarId) -> String {
+    state.calendars.iter().find(|c| c.id == id).map_or_else(|| id.to_string(), |c| c.name.clone())
+}
+
+/// What `rules set` asks for, and what it was made from.
+struct Asked {
+    source: Calendar,
+    target: Calendar,
+    present: bool,
+    changes: RuleChanges,
+}
+
+impl Asked {
+    async fn of(context: &Context, set: &SetRule) -> Result<Asked, Failure> {
+        let of = set.user.as_deref();
+        let source = lookup::calendar(&*context.store, &set.source, of).await?;
+        let target = lookup::calendar(&*context.store, &set.target, of).await?;
+        let grid = context.engine().rules(source.user).await?;
+        let cell = grid.cells.iter().find(|c| (c.source, c.target) == (source.id, target.id));
+        let present = cell.and_then(|c| c.rule.as_ref());
+        let mut options = present.map_or_else(|| grid.defaults.options.clone(), |rule| rule.options.clone());
+        options::apply(&mut options, &set.options);
+        let change = RuleChange {
+            source: source.id,
+            target: target.id,
+            to: RuleTo::Set(Box::new(options)),
+            made_from: cell.map(|c| c.print.clone()),
+        };
+        let unasked = if set.only { Unasked::End } else { Unasked::Stay };
+        let (present, changes) = (present.is_some(), RuleChanges { changes: vec![change], unasked });
+        Ok(Asked { source, target, present, changes })
+    }
+}
+
+/// Shows what `rules set` would do.
+pub async fn would(set: &SetRule, context: &Context, service: &Service) -> Result<Exit, Failure> {
+    let asked = Asked::of(context, set).await?;
+    let thought = Thought { changes: asked.changes, enable: Vec::new() };
+    preview::show(asked.source.user, &thought, context, service).await
 }
 
 async fn put(context: &Context, set: &SetRule) -> Result<Exit, Failure> {
-    let of = set.user.as_deref();
-    let source = lookup::calendar(&*context.store, &set.source, of).await?;
-    let target = lookup::calendar(&*context.store, &set.target, of).await?;
-    let state = context.store.user_state(source.user).await?.ok_or_else(gone)?;
-    let now = context.now();
-    let present = state.rules.iter().find(|r| r.source == source.id && r.target == target.id);
-    let mut rule = present.cloned().unwrap_or_else(|| Rule {
-        id: RuleId(context.ids.uuid(now)),
-        user: source.user,
-        source: source.id,
-        target: target.id,
-        options: RuleOptions::default(),
-    });
-    options::apply(&mut rule.options, set);
-    let problems = rule.problems(&source, &target);
-    if !problems.is_empty() {
-        let lines: Vec<String> = problems.iter().map(|p| format!("\n  {p}")).collect();
-        return Err(Failure::failed(format!("this rule cannot be:{}", lines.concat())));
-    }
-    context.store.put_rule(&rule, now).await?;
-    let done = if present.is_some() { "changed" } else { "added" };
-    context.store.audit("command line", &format!("{done} rule {}", rule.id), now).await?;
-    context.out.result(&format!("{done} the rule {} → {} ({})", source.name, target.name, rule.id), &rule);
-    if state.rules.is_empty() {
-        context.out.note("note: this is the user's first rule. Until now all enabled calendars blocked each other; from now on only rules count, and blocks that no rule asks for are removed by the next sync");
-    }
+    let Asked { source, target, present, changes } = Asked::of(context, set).await?;
+    let changed = context.engine().change_rules(source.user, &changes, WHO).await?;
+    let grid = context.engine().rules(source.user).await?;
+    let cell = grid.cells.iter().find(|c| (c.source, c.target) == (source.id, target.id));
+    let rule = cell.and_then(|c| c.rule.as_ref());
+    let id = rule.map(|rule| rule.id.to_string()).unwrap_or_default();
+    let done = match (changed.changed.is_empty(), present) {
+        (true, _) => "there was nothing to change about",
+        (false, true) => "changed",
+        (false, false) => "added",
+    };
+    context.out.result(&format!("{done} the rule {} → {} ({id})", source.name, target.name), &rule);
+    note_implied(context, &changed);
     for calendar in [&source, &target].into_iter().filter(|c| !c.takes_part()) {
         context.out.note(&format!(
             "note: {} is disabled, so the rule does nothing yet: `calendar-sync calendars enable {}`",
@@ -121,43 +155,58 @@ async fn put(context: &Context, set: &SetRule) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn gone() -> Failure {
-    Failure::not_found("the calendar's user is gone: look again with `calendar-sync calendars list`")
+/// Tells of rules that nobody named.
+fn note_implied(context: &Context, changed: &RulesChanged) {
+    if changed.were_implied > 0 {
+        context.out.note(&format!(
+            "note: {} rules were implied until now, because nobody had stored one. They are stored, and all others stay as they are",
+            changed.were_implied
+        ));
+    }
 }
 
-/// Whether the last rule may go too.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
-    Too,
-    Not,
-}
-
-async fn remove(context: &Context, id: RuleId, last: Last) -> Result<Exit, Failure> {
+async fn remove(context: &Context, id: RuleId, unasked: Unasked) -> Result<Exit, Failure> {
     let states = lookup::states(&*context.store, None).await?;
-    let state = states.iter().find(|state| state.rules.iter().any(|rule| rule.id == id));
-    let Some(state) = state else {
-        let implied = states.iter().any(|s| rows(s).iter().any(|row| row.id == id));
-        let message = if implied {
-            format!("rule {id} is implied: it goes when you set rules of your own, or disable a calendar")
-        } else {
-            format!("there is no rule {id}: `calendar-sync rules list` shows them")
-        };
+    let cell_of =
+        |state: &UserState| cells_of(state).find(|cell| cell.rule.as_ref().is_some_and(|rule| rule.id == id));
+    let found = states.iter().find_map(|state| Some((state, cell_of(state)?)));
+    let Some((state, cell)) = found else {
+        let message = format!("there is no rule {id}: `calendar-sync rules list` shows them");
         return Err(Failure::not_found(message));
     };
-    let enabled: Vec<&Calendar> = state.calendars.iter().filter(|c| c.takes_part()).collect();
-    if state.rules.len() == 1 && last == Last::Not && enabled.len() > 1 {
-        return Err(Failure::failed(format!(
-            "this is the last rule of {}: without it all {} enabled calendars block each other. Nothing was removed; add --yes if you mean it, or switch the rule off with `rules set … --enabled off`",
-            state.user.email,
-            enabled.len()
-        )));
-    }
-    context.store.remove_rule(id, context.now()).await?;
-    context.store.audit("command line", &format!("removed rule {id}"), context.now()).await?;
+    let (source, target, made_from) = (cell.source, cell.target, Some(cell.print));
+    let change = RuleChange { source, target, to: RuleTo::Removed, made_from };
+    let asked = RuleChanges { changes: vec![change], unasked };
+    let changed = context.engine().change_rules(state.user.id, &asked, WHO).await?;
     context
         .out
         .result(&format!("removed rule {id}: the next sync removes its blocks"), &json!({"removed": id}));
+    note_implied(context, &changed);
     Ok(Exit::Ok)
+}
+
+impl From<RulesError> for Failure {
+    fn from(error: RulesError) -> Failure {
+        let list = |lines: Vec<String>| lines.iter().map(|line| format!("\n  {line}")).collect::<String>();
+        match error {
+            RulesError::Engine(error) => error.into(),
+            RulesError::Conflict(_) => Failure::failed(format!("{error}: `calendar-sync rules list`")),
+            RulesError::BadDefaults(problems) => {
+                let lines = problems.iter().map(ToString::to_string).collect();
+                Failure::failed(format!("these defaults cannot be:{}", list(lines)))
+            }
+            RulesError::Refused(problems) => {
+                let last = problems.iter().any(|p| p.problem == RuleProblem::LastRule);
+                let lines = problems.iter().map(|p| p.problem.to_string()).collect();
+                let hint = if last {
+                    "\nNothing was removed; add --yes if you mean it, or switch the rule off with `rules set … --enabled off`"
+                } else {
+                    ""
+                };
+                Failure::failed(format!("this rule cannot be:{}{hint}", list(lines)))
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `serve`, and what it shares with every command that needs the whole service: settings, keys, store, identity.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,13 +13,14 @@ use super::args::ServeArgs;
 use super::context::{self, Context};
 use super::exit::{Exit, Failure};
 use crate::config::{DatabaseSettings, Settings};
-use crate::http;
+use crate::http::{self, NotListening};
 use crate::out::Out;
 use crate::secrets::first_run::{self, Missing};
 use crate::secrets::identity;
-use crate::service::{NotSetUp, Observer, Roles, Service};
+use crate::service::{NotSetUp, Observer, Role, Roles, Service};
 use crate::storage::{self, Migrate, NoStore};
 use crate::system::{SystemClock, SystemRandom};
+use crate::systemd::{self, Word};
 use crate::telemetry::logging::{self, Console};
 
 /// How long `serve` waits for a database server that can't be reached. After a power cut both start at the same time, and
@@ -41,13 +43,17 @@ impl From<NotSetUp> for Failure {
 
 /// Runs the service until it is told to stop.
 pub fn run(args: &ServeArgs, config: Option<&Path>, out: Out) -> Result<Exit, Failure> {
+    let handed = systemd::listener().map_err(NotListening::Handed)?;
     let roles = Roles::named(&args.roles);
     let loaded = context::load(config, out)?;
     let Settings { log, traces, .. } = &loaded.settings;
     let mut log = logging::start_traced(log, traces, Console::Stdout, Arc::new(SystemClock), &SystemRandom)?;
     on_threads(async {
         // The port first: it is the likeliest thing to be wrong, and nothing has been touched yet.
-        let listener = http::bind(loaded.settings.server.bind).await?;
+        let listener = match handed {
+            Some(socket) => http::adopt(socket)?,
+            None => http::bind(loaded.settings.server.bind).await?,
+        };
         let address = listener.local_addr().map_err(|e| Failure::failed(e.to_string()))?;
         let store = open_patiently(&loaded.settings.database).await?;
         let service = assemble(&loaded.settings, store, Missing::Create, Arc::new(|_| ()), out).await?;
@@ -67,9 +73,17 @@ pub fn run(args: &ServeArgs, config: Option<&Path>, out: Out) -> Result<Exit, Fa
             ),
             Some(_) => {}
         }
+        if roles.has(Role::Web) {
+            greet(&service, address, out).await?;
+        }
         let stopped = CancellationToken::new();
         let traces = tokio::spawn(log.send_traces(instance, stopped.clone()));
-        let served = service.run_as(&roles, listener, stop_signal()).await;
+        systemd::tell(Word::Ready);
+        let stop = async {
+            stop_signal().await;
+            systemd::tell(Word::Stopping);
+        };
+        let served = service.run_as(&roles, listener, stop).await;
         stopped.cancel();
         // It ends within a bound of time, whatever became of it.
         let _ = traces.await;
@@ -77,6 +91,32 @@ pub fn run(args: &ServeArgs, config: Option<&Path>, out: Out) -> Result<Exit, Fa
         tracing::info!("calendar-sync has stopped");
         Ok(Exit::Ok)
     })?
+}
+
+/// Where people go; and as long as there is nobody, the link that makes the first of them. It is printed and not logged: who
+/// has it may come in.
+async fn greet(service: &Service, address: SocketAddr, out: Out) -> Result<(), Failure> {
+    let here = || {
+        format!(
+            "http://{}:{}",
+            if address.ip().is_loopback() { "localhost" } else { "ADDRESS" },
+            address.port()
+        )
+    };
+    let public =
+        service.settings.server.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+    let base = public.unwrap_or_else(here);
+    if service.store.users().await?.is_empty() {
+        let link = service.links.first(service.clock.now());
+        out.note(&format!(
+            "Nobody uses this service yet. Open this link in a browser to become its first user (it holds for 24 hours, and \
+             once):\n\n  {base}{}\n",
+            link.expose()
+        ));
+    } else {
+        out.note(&format!("Open {base}/ in a browser."));
+    }
+    Ok(())
 }
 
 /// Opens the store; waits for a server that can't be reached, but not for ever. What is wrong is said at the first try.
@@ -131,7 +171,9 @@ pub(super) async fn assemble(
         out.note(notice);
     }
     let identity = identity::load(store.as_ref(), &keys.ring, &SystemRandom).await?;
-    Ok(Service::new(settings.clone(), store, identity, keys.ring, observer)?)
+    let service = Service::new(settings.clone(), store, identity, keys.ring, observer)?;
+    service.take_up_clients().await?;
+    Ok(service)
 }
 
 /// Runs something that ends with an exit code of its own.

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::args::{SyncArgs, SyncMode};
-use super::context::Context;
+use super::context::{Context, WHO};
 use super::exit::{Exit, Failure};
 use super::lookup;
 use super::subscriptions::health;
@@ -62,7 +62,14 @@ pub async fn run(args: &SyncArgs, context: &Context, service: &Service) -> Resul
     let ids: Vec<CalendarId> = chosen.iter().map(|one| one.id).collect();
     let wish = if args.mode == SyncMode::Full { Wish::Full } else { Wish::Changes };
     let asked_at = context.now();
-    service.engine.sync_now(&ids, wish).await?;
+    match &only {
+        Some(one) => {
+            let which = BTreeSet::from([one.id]);
+            service.engine.look_now(one.user, (Some(&which), wish), WHO).await?;
+        }
+        // As often as cron asks for it: that is nobody's doing.
+        None => service.engine.sync_now(&ids, wish).await?,
+    }
     let users: BTreeSet<UserId> = chosen.iter().map(|one| one.user).collect();
     let progress = Progress::start(context.out, "People looked after", users.len() as u64);
     let mut reports = Vec::new();

@@ -1,4 +1,4 @@
-//! `users add`, `users list`, `users remove`.
+//! `users add`, `users list`, `users invite`, `users unlink`, `users remove`.
 
 use calsync_core::calendar::User;
 use calsync_core::ids::UserId;
@@ -9,11 +9,11 @@ use super::args::UsersCommand;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lookup;
+use crate::secrets::first_run::{self, Missing};
+use crate::system::SystemRandom;
+use crate::web::Links;
 
 mod channels;
-
-/// Longest address that mail can be sent to (RFC 5321 §4.5.3.1.3).
-const MAX_EMAIL: usize = 254;
 
 /// Runs one of them.
 pub async fn run(command: &UsersCommand, context: &Context) -> Result<Exit, Failure> {
@@ -22,6 +22,8 @@ pub async fn run(command: &UsersCommand, context: &Context) -> Result<Exit, Fail
             add(context, email, if *staff { Role::Staff } else { Role::Person }).await
         }
         UsersCommand::List => list(context).await,
+        UsersCommand::Invite { user } => invite(context, user).await,
+        UsersCommand::Unlink { user } => unlink(context, user).await,
         UsersCommand::Remove { user, yes, leave_blocks } => {
             let confirmed = if *yes { Confirmed::Yes } else { Confirmed::No };
             let left = if *leave_blocks { Left::Blocks } else { Left::Nothing };
@@ -52,7 +54,7 @@ enum Left {
 }
 
 async fn add(context: &Context, email: &str, role: Role) -> Result<Exit, Failure> {
-    let email = address(email)?;
+    let email = crate::email::parse(email).map_err(|error| Failure::new(Exit::Usage, error))?;
     let now = context.now();
     if context.store.users().await?.iter().any(|user| user.email == email) {
         return Err(Failure::failed(format!("there is a user {email} already")));
@@ -76,6 +78,38 @@ async fn list(context: &Context) -> Result<Exit, Failure> {
         },
         "no users yet: add one with `calendar-sync users add EMAIL`",
     );
+    Ok(Exit::Ok)
+}
+
+async fn invite(context: &Context, user: &str) -> Result<Exit, Failure> {
+    let user = lookup::user(&*context.store, user).await?;
+    let keys = first_run::keyring(&context.settings, Missing::Lost, &SystemRandom)?;
+    let present = context.store.password(&user.email).await?.and_then(|(_, present)| present);
+    let path = Links::new(keys.ring).invitation(&user, present.as_deref(), context.now());
+    let server = &context.settings.server;
+    let here = || format!("http://localhost:{}{}", server.bind.port(), path.expose());
+    let link = server.public(path.expose()).unwrap_or_else(here);
+    let what = format!("made a link to choose a password for {}", user.email);
+    context.store.audit("command line", &what, context.now()).await?;
+    let text = format!("{} chooses a password by this link, once and within 7 days:\n\n  {link}", user.email);
+    context.out.result(&text, &json!({"user": user.id, "email": user.email, "link": link}));
+    Ok(Exit::Ok)
+}
+
+async fn unlink(context: &Context, user: &str) -> Result<Exit, Failure> {
+    let user = lookup::user(&*context.store, user).await?;
+    let forgotten = context.store.forget_identities(user.id).await?;
+    if forgotten > 0 {
+        // Whoever came by the old identity may be somebody else by now.
+        context.store.end_sessions(user.id, None).await?;
+        let what = format!("forgot whom {} is at the organisation's own sign-in", user.email);
+        context.store.audit("command line", &what, context.now()).await?;
+    }
+    let text = match forgotten {
+        0 => format!("{} has never signed in there: nothing was changed", user.email),
+        _ => format!("{} is known there by the address once more, and signed out everywhere", user.email),
+    };
+    context.out.result(&text, &json!({"user": user.id, "email": user.email, "forgotten": forgotten}));
     Ok(Exit::Ok)
 }
 
@@ -125,30 +159,4 @@ async fn standing_blocks(context: &Context, user: &User) -> Result<usize, Failur
         }
     }
     Ok(standing)
-}
-
-/// An address in the one form in which it is stored.
-fn address(text: &str) -> Result<String, Failure> {
-    let email = text.trim().to_lowercase();
-    let sound = email.len() <= MAX_EMAIL
-        && !email.contains(|c: char| c.is_whitespace() || c.is_control())
-        && email
-            .split_once('@')
-            .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
-    let message = || format!("{text:?} is not an e-mail address: give one such as ada@example.com");
-    sound.then_some(email).ok_or_else(|| Failure::new(Exit::Usage, message()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_checked_and_stored_in_one_form() {
-        assert_eq!(address(" Ada@Example.COM "), Ok("ada@example.com".to_owned()));
-        for bad in ["", "ada", "@example.com", "ada@", "a b@example.com", "a@b@c", "a@b\u{1b}[31m"] {
-            assert_eq!(address(bad).unwrap_err().exit, Exit::Usage, "{bad}");
-        }
-        assert!(address(&format!("{}@example.com", "x".repeat(250))).is_err());
-    }
 }

@@ -45,6 +45,8 @@ pub enum Kind {
     PublicUrl,
     /// The URL of a provider's service: https, or http on this machine.
     ServiceUrl,
+    /// What an OpenID provider calls itself: like the URL of a service, and kept to the letter.
+    Issuer,
     /// The URL of a program of the operator's own, which may be reached in clear.
     CollectorUrl,
     /// The URL of a database, which may hold a password.
@@ -192,6 +194,9 @@ impl Kind {
                 "an https URL without query or fragment, such as `https://sync.example.com` (http only for this machine itself)".to_owned()
             }
             Kind::ServiceUrl => "an https URL (http only for this machine itself)".to_owned(),
+            Kind::Issuer => {
+                "an https URL without query or fragment, such as `https://login.example.com/realms/staff` (http only for this machine itself)".to_owned()
+            }
             Kind::CollectorUrl => {
                 "an http or https URL without user, query or fragment, such as `http://collector.example.com:4318`".to_owned()
             }
@@ -257,6 +262,8 @@ impl Kind {
             }
             Kind::PublicUrl => public_url(text).map(Value::Url).ok_or_else(refused),
             Kind::ServiceUrl => service_url(text).map(Value::Url).ok_or_else(refused),
+            // Read as a URL it would change: whoever compares it with what the provider says compares letters.
+            Kind::Issuer => public_url(text).map(|_| Value::Text(text.to_owned())).ok_or_else(refused),
             Kind::CollectorUrl => collector_url(text).map(Value::Url).ok_or_else(refused),
             Kind::DatabaseUrl => DatabaseUrl::parse(text).map(Value::Database).ok_or_else(refused),
             Kind::RedisUrl => Address::parse(text).map(Value::Redis).ok_or_else(refused),

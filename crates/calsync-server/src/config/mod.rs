@@ -10,6 +10,7 @@ mod problem;
 pub mod registry;
 mod settings;
 pub mod show;
+mod sign_in;
 mod source;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ pub use kind::{Kind, Value};
 pub use problem::{Problem, Problems};
 pub use registry::Key;
 pub use settings::*;
+pub use sign_in::OidcSettings;
 pub use source::{Origin, Sources};
 
 /// Name of the file that is looked for.

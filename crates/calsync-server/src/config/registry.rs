@@ -13,7 +13,7 @@ pub const SEPARATOR: &str = "__";
 /// One setting.
 #[derive(Debug)]
 pub struct Key {
-    /// Its section in the file.
+    /// Its section in the file; one within another has a dot.
     pub section: &'static str,
     /// Its name in the section.
     pub name: &'static str,
@@ -37,7 +37,8 @@ impl Key {
 
     /// Its environment variable.
     pub fn variable(&self) -> String {
-        format!("{PREFIX}{}{SEPARATOR}{}", self.section.to_uppercase(), self.name.to_uppercase())
+        let section = self.section.to_uppercase().replace('.', SEPARATOR);
+        format!("{PREFIX}{section}{SEPARATOR}{}", self.name.to_uppercase())
     }
 
     /// The environment variable that names a file with its value; where that makes sense.
@@ -69,6 +70,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("secrets", "The keys that seal stored credentials."),
     ("google", "The Google OAuth client, and where Google is."),
     ("microsoft", "The Microsoft app registration, and where Microsoft is."),
+    (
+        "sign_in.oidc",
+        "The organisation's own sign-in, beside passwords: any OpenID Connect provider. All four, or none; docs/operations.md says how to register it.",
+    ),
     ("webhooks", "Push notifications from the providers."),
     ("rate_limit", "The limit on requests that fail authentication."),
     ("sync", "What is synchronised, and how often."),
@@ -162,6 +167,14 @@ pub const KEYS: &[Key] = &[
         "Microsoft Graph with its version. National clouds have their own."),
     key("microsoft", "writes_per_minute", whole(1, 600), "240",
         "Most blocks written into one calendar in any minute."),
+    optional("sign_in.oidc", "issuer", Kind::Issuer,
+        "The provider, to the letter as it names itself: `issuer` in its `/.well-known/openid-configuration`. It must allow the redirect URL `https://…/oauth/sign-in/callback` at the address by which people open the pages."),
+    optional("sign_in.oidc", "client_id", Kind::Text,
+        "Id of the client that was registered there."),
+    optional("sign_in.oidc", "client_secret", Kind::Password,
+        "Secret of that client."),
+    optional("sign_in.oidc", "name", Kind::Text,
+        "What people call it. The button says \"Sign in with\" this."),
     key("webhooks", "enabled", Kind::Flag, "true",
         "Whether push notifications are asked for. Off: every calendar is polled. This and the three below are first values: what `rollout` changes counts from then on."),
     key("webhooks", "rollout_percentage", whole(0, 100), "100",

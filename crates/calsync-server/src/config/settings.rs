@@ -18,6 +18,7 @@ use super::build::Effective;
 use super::database::DatabaseUrl;
 use super::kind::Value;
 use super::problem::Problem;
+use super::sign_in::{self, OidcSettings};
 use crate::http::cidr::Cidr;
 use crate::redis::Address;
 use crate::secrets::SealingKey;
@@ -32,6 +33,7 @@ pub struct Settings {
     pub secrets: SecretSettings,
     pub google: GoogleSettings,
     pub microsoft: MicrosoftSettings,
+    pub oidc: Option<OidcSettings>,
     pub webhooks: WebhookSettings,
     pub rate_limit: RateLimitSettings,
     pub sync: SyncSettings,
@@ -249,6 +251,7 @@ impl Settings {
             "server.trusted_proxies",
             ": else no request could ever count as https",
         );
+        problems.extend(sign_in::contradiction(&all));
         problems.extend(alerts::contradictions(&all));
         problems
     }
@@ -294,6 +297,7 @@ impl Settings {
                 graph_base: all.url("microsoft.graph_base"),
                 writes_per_minute: all.number("microsoft.writes_per_minute"),
             },
+            oidc: sign_in::oidc(&all),
             webhooks: WebhookSettings {
                 rollout: Rollout {
                     webhooks_enabled: all.flag("webhooks.enabled"),

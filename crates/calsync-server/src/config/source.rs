@@ -108,7 +108,7 @@ pub(super) struct Entry {
     pub(super) line: usize,
 }
 
-/// The entries of a file by `section.name`. Nested tables keep their dots, for the error about them.
+/// The entries of a file by `section.name`. A table within a section that is none itself is an entry, for the error about it.
 pub(super) fn entries(path: &Path, text: &str) -> Result<BTreeMap<String, Entry>, Vec<Problem>> {
     let line_of = |span: Range<usize>| 1 + text.bytes().take(span.start).filter(|b| *b == b'\n').count();
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -129,14 +129,24 @@ pub(super) fn entries(path: &Path, text: &str) -> Result<BTreeMap<String, Entry>
         match value.get_ref() {
             DeValue::Table(inner) if inner.is_empty() => {
                 // An empty section says nothing, unless it is one that does not exist.
-                if !KEYS.iter().any(|key| key.section == section.get_ref()) {
+                if !is_section(section.get_ref()) {
                     found.insert(section.get_ref().to_string(), at_section);
                 }
             }
             DeValue::Table(inner) => {
                 for (name, value) in inner {
-                    let entry = Entry { raw: raw(value.get_ref()), line: line_of(name.span()) };
-                    found.insert(format!("{}.{}", section.get_ref(), name.get_ref()), entry);
+                    let path = format!("{}.{}", section.get_ref(), name.get_ref());
+                    match value.get_ref() {
+                        DeValue::Table(innermost) if is_section(&path) => {
+                            found.extend(innermost.iter().map(|(name, value)| {
+                                let entry = Entry { raw: raw(value.get_ref()), line: line_of(name.span()) };
+                                (format!("{path}.{}", name.get_ref()), entry)
+                            }));
+                        }
+                        other => {
+                            found.insert(path, Entry { raw: raw(other), line: line_of(name.span()) });
+                        }
+                    }
                 }
             }
             _ => {
@@ -145,6 +155,12 @@ pub(super) fn entries(path: &Path, text: &str) -> Result<BTreeMap<String, Entry>
         }
     }
     Ok(found)
+}
+
+/// Whether settings stand there, or in a section within.
+fn is_section(name: &str) -> bool {
+    let within = |section: &str| section.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    KEYS.iter().any(|key| key.section == name || within(key.section))
 }
 
 fn raw(value: &DeValue<'_>) -> Raw {

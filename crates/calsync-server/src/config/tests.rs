@@ -6,6 +6,7 @@ use super::registry::{KEYS, SECTIONS};
 use super::*;
 
 mod alerts;
+mod sign_in;
 
 fn from(file: &str, env: &[(&str, &str)]) -> Result<Loaded, Problems> {
     let file = (!file.is_empty()).then(|| (PathBuf::from("calendar-sync.toml"), file.to_owned()));

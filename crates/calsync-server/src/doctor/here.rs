@@ -14,6 +14,7 @@ use crate::http;
 use crate::redis::Link;
 use crate::secrets::first_run::{self, Missing};
 use crate::secrets::{identity, rotate};
+use crate::service::clients;
 use crate::storage::{self, Migrate};
 use crate::system::SystemRandom;
 
@@ -44,8 +45,8 @@ pub(super) fn directory(settings: &Settings) -> Option<Check> {
 }
 
 /// Whether the database answers and is up to date, and whether the key opens what is in it.
-pub(super) async fn database(settings: &Settings, findings: &mut Findings) {
-    let database = &settings.database;
+pub(super) async fn database(settings: &mut Settings, findings: &mut Findings) {
+    let database = &settings.database.clone();
     if !database.url.is_server() && database.file().is_none() {
         findings.add(judge::in_memory());
         return;
@@ -83,7 +84,7 @@ pub(super) async fn database(settings: &Settings, findings: &mut Findings) {
 }
 
 /// Never makes a key, and never stores an identity: that is for the first `serve`.
-async fn key(settings: &Settings, store: &dyn Store) -> Check {
+async fn key(settings: &mut Settings, store: &dyn Store) -> Check {
     let is_sealed = match identity::sealed(store).await {
         Ok(sealed) => sealed.is_some(),
         Err(error) => return judge::no_inventory(&error),
@@ -93,6 +94,8 @@ async fn key(settings: &Settings, store: &dyn Store) -> Check {
         Ok(keys) => keys,
         Err(error) => return judge::no_key(&error),
     };
+    // One that does not open is among what the inventory tells.
+    let _ = clients::complete(settings, store, &keys.ring).await;
     match rotate::inventory(store, &keys.ring).await {
         Ok(found) => judge::key(&found, &keys),
         Err(error) => judge::no_inventory(&error),

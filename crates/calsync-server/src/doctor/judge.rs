@@ -11,6 +11,7 @@ use jiff::SignedDuration;
 use crate::checks::{Check, Outcome};
 use crate::cli::accounts::args::{CALLBACK_PORT, OauthProvider};
 use crate::config::{DatabaseUrl, Loaded, Problem, Settings};
+use crate::oidc;
 use crate::reach::{Answer, Unreached};
 use crate::redis::Trouble;
 use crate::secrets::first_run::{FoundKeys, NoKey};
@@ -202,7 +203,7 @@ pub(super) fn providers(settings: &Settings) -> Vec<Check> {
         checks.push(Check::warning(
             "providers",
             "none is configured: no account can be connected",
-            "set google.client_id and google.client_secret, or microsoft.client_id and microsoft.client_secret; README.md says where they come from",
+            "enter one under Set-up in the browser, or set google.client_id and google.client_secret, or microsoft.client_id and microsoft.client_secret; README.md says where they come from",
         ));
     }
     checks
@@ -216,6 +217,22 @@ pub(super) fn provider_answer(name: &'static str, url: &str, answer: &Result<Ans
             name,
             format!("{url}: {why}"),
             "look at DNS, the firewall and the proxy for calls that go out from this machine",
+        ),
+    }
+}
+
+/// The organisation's own sign-in.
+pub(super) fn sign_in(name: &str, issuer: &str, redirect: &str, found: &Result<(), oidc::Trouble>) -> Check {
+    const NAME: &str = "sign-in";
+    match found {
+        Ok(()) => Check::ok(
+            NAME,
+            format!("{name} ({issuer}) answers; the client there must allow the redirect URL {redirect}"),
+        ),
+        Err(trouble) => Check::failed(
+            NAME,
+            format!("{name} ({issuer}): {trouble}"),
+            "until then people sign in with passwords alone; docs/operations.md says what the provider needs",
         ),
     }
 }
@@ -237,7 +254,7 @@ pub(super) fn clock(whose: &str, ours: Ts, theirs: Ts) -> Check {
 }
 
 /// The address by which providers reach us, before anybody has tried it.
-pub(super) fn address(settings: &Settings) -> Vec<Check> {
+pub(crate) fn address(settings: &Settings) -> Vec<Check> {
     const NAME: &str = "public address";
     let server = &settings.server;
     let Some(url) = &server.public_url else {

@@ -6,8 +6,10 @@ use calsync_core::ports::Clock;
 use super::judge;
 use crate::checks::Check;
 use crate::config::Settings;
+use crate::oidc::{Oidc, Trouble};
 use crate::reach::Looker;
 use crate::verification::steps::health_seen;
+use crate::web::SIGN_IN_CALLBACK;
 
 /// Whether the configured providers can be reached, and whether our clock agrees with theirs. Any answer will do: nobody
 /// is signed in for this.
@@ -26,6 +28,19 @@ pub(super) async fn providers(looker: &Looker, settings: &Settings, clock: &dyn 
         }
     }
     checks
+}
+
+/// Whether the organisation's own sign-in says of itself what is needed, where there is one.
+pub(super) async fn sign_in(settings: &Settings) -> Option<Check> {
+    let oidc = settings.oidc.clone()?;
+    let (name, issuer) = (oidc.name.clone(), oidc.issuer.clone());
+    let found = match Oidc::new(oidc) {
+        Ok(oidc) => oidc.look().await,
+        Err(error) => Err(Trouble::SetUp(error.to_string())),
+    };
+    let here = || format!("http://localhost:{}{SIGN_IN_CALLBACK}", settings.server.bind.port());
+    let redirect = settings.server.public(SIGN_IN_CALLBACK).unwrap_or_else(here);
+    Some(judge::sign_in(&name, &issuer, &redirect, &found))
 }
 
 /// Whether providers can reach us, and whether they would.

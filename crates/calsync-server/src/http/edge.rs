@@ -21,6 +21,7 @@ use super::error::ApiError;
 use super::metrics::{self, METRICS_PATH};
 use crate::config::{HttpsRule, ServerSettings};
 use crate::metrics::Metrics;
+use crate::web::{self, Dress};
 
 /// Where everybody may ask, in clear too, whether the service is well: probes of orchestrators speak no https.
 pub const HEALTH_PATH: &str = "/webhooks/health";
@@ -38,6 +39,7 @@ pub struct Edge {
     public_origin: Option<String>,
     request_timeout: Duration,
     metrics: Option<Arc<Metrics>>,
+    dress: Dress,
 }
 
 impl Edge {
@@ -49,6 +51,7 @@ impl Edge {
             public_origin: settings.public_url.as_ref().map(|url| url.origin().ascii_serialization()),
             request_timeout: settings.request_timeout,
             metrics: None,
+            dress: Dress::new(settings),
         }
     }
 
@@ -60,7 +63,8 @@ impl Edge {
 }
 
 /// The application: these routes, robots.txt, and all that a request passes on its way. Name routes without a slash at
-/// their end. Handlers find the client in the extension `ClientAddr`.
+/// their end. Handlers find the client in the extensions `ClientAddr` and
+/// `Scheme`.
 pub fn app(edge: Edge, routes: Router) -> Router {
     let edge = Arc::new(edge);
     let routes = routes
@@ -70,6 +74,7 @@ pub fn app(edge: Edge, routes: Router) -> Router {
         .layer(from_fn_with_state(edge.clone(), time_out))
         .layer(from_fn_with_state(edge.clone(), require_https))
         .layer(CatchPanicLayer::custom(answer_panic))
+        .layer(from_fn_with_state(edge.dress, web::for_people))
         .layer(from_fn(secure_headers))
         .layer(from_fn_with_state(edge.clone(), note_client))
         .layer(from_fn_with_state(edge.metrics.clone(), metrics::count));
@@ -105,7 +110,9 @@ fn peer(request: &Request) -> IpAddr {
 
 async fn note_client(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
     let client = client_address(peer(&request), request.headers(), &edge.trusted_proxies);
+    let scheme = scheme(peer(&request), request.headers(), &edge.trusted_proxies);
     request.extensions_mut().insert(client);
+    request.extensions_mut().insert(scheme);
     next.run(request).await
 }
 

@@ -4,6 +4,11 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Somebody is at work on it: it is no error, and over soon.
+pub(crate) const BUSY: &str = "busy";
 
 /// An answer that says no.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,6 +35,11 @@ impl ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "forbidden", "the request could not be authenticated")
     }
 
+    /// It shows no token that opens this.
+    pub fn unauthorized(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
     /// There is nothing there.
     pub fn not_found() -> ApiError {
         ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
@@ -46,6 +56,12 @@ impl ApiError {
         let message = format!("too many requests: try again in {retry_after} s");
         let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", message);
         ApiError { retry_after: Some(retry_after), ..error }
+    }
+
+    /// Somebody is at work on just this; one may ask again in `retry_after` seconds.
+    pub fn busy(retry_after: u64) -> ApiError {
+        let message = format!("somebody is at work on this just now: try again in {retry_after} s");
+        ApiError { retry_after: Some(retry_after), ..ApiError::new(StatusCode::CONFLICT, BUSY, message) }
     }
 
     /// We can't just now; the sender should try again in `retry_after` seconds.
@@ -68,19 +84,46 @@ impl ApiError {
         self.status
     }
 
+    /// What it says to people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Its code.
     pub const fn code(&self) -> &'static str {
         self.code
     }
 }
 
+/// What a request gets that cannot be served.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Error<'a> {
+    error: Told<'a>,
+}
+
+/// What stands against it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ErrorTold)]
+struct Told<'a> {
+    /// For programs.
+    code: &'a str,
+    /// For people.
+    message: &'a str,
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = serde_json::json!({"error": {"code": self.code, "message": self.message}});
+        let body = Error { error: Told { code: self.code, message: &self.message } };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 §11.6.1: it says how to be let in.
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        // For whoever shows it in another form.
+        response.extensions_mut().insert(self);
         response
     }
 }

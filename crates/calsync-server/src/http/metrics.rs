@@ -29,7 +29,7 @@ const ROUTES: [&str; 11] = [
     METRICS_PATH,
     "/livez",
     "/readyz",
-    "/openapi.json",
+    "/api/openapi.json",
     "/robots.txt",
     "/{file}",
 ];

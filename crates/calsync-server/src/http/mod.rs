@@ -4,16 +4,17 @@
 //! A request passes, from outside in: trailing slash → counting → client address → security headers → panics → https → time-out →
 //! the routes. Routes are named without a slash at their end; requests may carry one.
 
+pub(crate) mod bearer;
 pub mod body;
 pub mod cidr;
 mod client_addr;
+mod door;
 mod edge;
 mod error;
 mod health;
 mod listen;
 mod metrics;
 mod monitoring;
-mod openapi;
 mod rate_limit;
 mod robots;
 mod verification;
@@ -23,10 +24,9 @@ pub use body::capped;
 pub use client_addr::{ClientAddr, Scheme, client_address, scheme};
 pub use edge::{Edge, HEALTH_PATH, app};
 pub use error::ApiError;
-pub use listen::{NotListening, bind, serve};
+pub(crate) use error::{BUSY, Error};
+pub use listen::{NotListening, adopt, bind, serve};
 pub use metrics::METRICS_PATH;
-pub(crate) use monitoring::document as monitoring_document;
-pub use openapi::OPENAPI;
-pub use rate_limit::{Limiter, MAX_CLIENTS, RateLimiter, Verdict, probe};
+pub use rate_limit::{Limiter, MAX_CLIENTS, RateLimiter, Subject, Verdict, probe};
 pub use verification::{Shelf, VERIFICATION_LIFE};
 pub use webhooks::{probes, routes};

@@ -1,153 +1,54 @@
-//! What operators may see: the whole health document, and the dashboard's figures. Behind a bearer token; nobody else is let in.
+//! What operators may see, for programs: behind the configured token, or an access token or session of somebody of the staff.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use calsync_core::alert::AlertLevel;
-use calsync_core::calendar::ProviderKind;
-use calsync_core::freshness::Quantiles;
-use calsync_core::health::{
-    Answer, Calls, Disk, Figures, Finding, LateJob, Level, Memory, Report, Stored, assess,
-};
-use calsync_core::notification::ProcessingStatus;
-use calsync_core::ports::{HealthHour, NotificationHour, NotificationMetrics, Recent};
 use calsync_core::secret::constant_time_eq;
-use calsync_core::subscription::SubscriptionStatus;
-use calsync_core::time::Ts;
-use calsync_engine::EngineError;
-use jiff::SignedDuration;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::client_addr::ClientAddr;
+use super::bearer;
 use super::error::ApiError;
-use super::rate_limit::Verdict;
+use crate::api;
+use crate::monitoring;
 use crate::service::Service;
+use crate::web::{Watcher, not_staff};
 
-/// Notifications that are shown.
-const RECENT: u32 = 10;
-const RECENT_WITHIN: SignedDuration = SignedDuration::from_hours(1);
-/// Hours that are shown.
-const SERIES: SignedDuration = SignedDuration::from_hours(23);
-const HOUR: i64 = 3_600_000_000;
-
-/// The whole health document.
-#[derive(Serialize)]
-pub(crate) struct Health {
-    status: Level,
-    checked_at: Ts,
-    in_force: InForce,
-    checks: Vec<Finding>,
-    alerts: Vec<OpenAlert>,
-    recommendations: Vec<String>,
-    subscriptions: Option<Subscriptions>,
-    notifications: Option<Notifications>,
-    providers: Vec<Calls>,
-    late_jobs: Vec<LateJob>,
-    system: System,
-}
-
-/// The level that the system acts on, which follows with a delay.
-#[derive(Serialize)]
-struct InForce {
-    level: Level,
-    since: Ts,
-}
-
-/// What is open of one kind.
-#[derive(Serialize)]
-struct OpenAlert {
-    kind: String,
-    level: AlertLevel,
-    count: u64,
-    since: Ts,
-    message: String,
-    action: String,
-}
-
-/// Notifications of the last 24 hours.
-#[derive(Serialize)]
-struct Notifications {
-    #[serde(flatten)]
-    metrics: NotificationMetrics,
-    /// Those that have waited for more than five minutes.
-    waiting: u64,
-}
-
-/// What this instance runs on and depends on.
-#[derive(Serialize)]
-struct System {
-    database: Answer,
-    cache: Option<Answer>,
-    disk: Option<Disk>,
-    memory: Option<Memory>,
-}
-
-/// What is known of subscriptions, as spec §8 names it.
-#[derive(Serialize)]
-struct Subscriptions {
-    total: u64,
-    active: u64,
-    healthy: u64,
-    expiring_within_24h: u64,
-    failing: u64,
-    failed: u64,
-    inactive: u64,
-    unwatched_calendars: u64,
-}
-
-/// The dashboard's figures.
-#[derive(Serialize)]
-struct Dashboard {
-    health: Health,
-    recent_notifications: Vec<Recent>,
-    /// One entry for each of the last 24 hours, the oldest first.
-    hours: Vec<Hour>,
-    by_provider: BTreeMap<ProviderKind, u64>,
-    by_status: BTreeMap<SubscriptionStatus, u64>,
-    by_processing_status: BTreeMap<ProcessingStatus, u64>,
-    freshness: Freshness,
-}
-
-/// How fresh blocks are, over all rules.
-#[derive(Serialize)]
-struct Freshness {
-    /// How long the changes of the last day took, from their provider to the last block.
-    #[serde(flatten)]
-    delays: Quantiles,
-    /// Rules whose promise has passed.
-    rules_behind: u64,
-}
-
-/// One hour.
-#[derive(PartialEq, Debug, Serialize)]
-struct Hour {
-    hour: Ts,
-    notifications: u64,
-    /// In per cent of those that ended; none, if none ended.
-    success_rate: Option<f64>,
-    average_ms: Option<u64>,
-    /// Active subscriptions at its end; none, if nobody looked.
-    subscriptions: Option<u64>,
-    worst: Option<u8>,
+/// Lets in whoever shows the token of the configuration, an access token of somebody of the staff, or their session. A token that
+/// is shown must be the right one, whoever shows it.
+pub(super) async fn guard_for_staff(
+    state: State<Arc<Service>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if let Some(given) = bearer::given(request.headers()) {
+        return match api::user_of(&given, &state.0).await {
+            Ok(Some(user)) if user.is_staff => next.run(request).await,
+            Ok(Some(_)) => not_staff().into_response(),
+            Ok(None) => guard(state, request, next).await,
+            Err(error) => error.into_response(),
+        };
+    }
+    let (mut parts, body) = request.into_parts();
+    let asked = Watcher::asked(&mut parts, &state.0).await;
+    request = Request::from_parts(parts, body);
+    match asked {
+        Ok(Some(watcher)) if watcher.0.user.is_staff => next.run(request).await,
+        Ok(Some(_)) => not_staff().into_response(),
+        Ok(None) => guard(state, request, next).await,
+        Err(error) => error.into_response(),
+    }
 }
 
 /// Lets in whoever shows the token.
 pub(super) async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let wanted = service.settings.monitoring.token.as_ref();
-    let known = match (given, wanted) {
+    let given = bearer::given(request.headers());
+    let known = match (&given, &service.settings.monitoring.token) {
         // Digests: neither a token's length nor its beginning can be learnt from the time this takes.
-        (Some((_, given)), Some(wanted)) => constant_time_eq(
-            &Sha256::digest(given.trim().as_bytes()),
+        (Some(given), Some(wanted)) => constant_time_eq(
+            &Sha256::digest(given.expose().as_bytes()),
             &Sha256::digest(wanted.expose().as_bytes()),
         ),
         _ => false,
@@ -155,186 +56,22 @@ pub(super) async fn guard(State(service): State<Arc<Service>>, request: Request,
     if known {
         return next.run(request).await;
     }
-    let client = request.extensions().get::<ClientAddr>().copied();
-    if let (Some(client), Some(_)) = (client, given)
-        && let Verdict::Refuse { retry_after } = service.limiter.failed(client, service.clock.now()).await
-    {
-        return ApiError::rate_limited(retry_after).into_response();
-    }
-    let error = ApiError::new(
-        StatusCode::UNAUTHORIZED,
-        "unauthorized",
-        "show the monitoring token as a bearer token",
-    );
-    let mut response = error.into_response();
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    response
+    let message = "show the monitoring token as a bearer token";
+    bearer::refuse(&service, request.extensions(), given.as_ref(), message).await.into_response()
 }
 
 /// `GET /webhooks/monitoring/health/`.
 pub(super) async fn health(State(service): State<Arc<Service>>) -> Response {
-    Json(document(&service).await).into_response()
+    Json(monitoring::document(&service).await).into_response()
 }
 
 /// `GET /webhooks/monitoring/dashboard/`.
 pub(super) async fn dashboard(State(service): State<Arc<Service>>) -> Response {
-    match figures(&service).await {
+    match monitoring::dashboard(&service).await {
         Ok(dashboard) => Json(dashboard).into_response(),
         Err(error) => {
             tracing::warn!(%error, "the dashboard could not be filled");
             ApiError::unavailable("the database does not answer", 5).into_response()
         }
-    }
-}
-
-/// The whole health document, as it is now. It is there even when the database is not.
-pub(crate) async fn document(service: &Arc<Service>) -> Health {
-    let figures = service.figures().await;
-    let Report { level: status, findings, conditions, recommendations, .. } = assess(&figures);
-    let now = service.clock.now();
-    let known = if figures.database.is_there() { kept(service).await.ok() } else { None };
-    // Without the database: what is wrong is what is seen.
-    let (in_force, alerts) = known.unwrap_or_else(|| {
-        let seen = conditions.into_iter().map(|c| OpenAlert {
-            kind: c.kind.as_str().to_owned(),
-            level: c.level,
-            count: 1,
-            since: now,
-            message: c.message,
-            action: c.action,
-        });
-        (InForce { level: status, since: now }, seen.collect())
-    });
-    let Figures { database, cache, disk, memory, stored, .. } = figures;
-    let mut health = Health {
-        status,
-        checked_at: now,
-        in_force,
-        checks: findings,
-        alerts,
-        recommendations,
-        subscriptions: None,
-        notifications: None,
-        providers: vec![],
-        late_jobs: vec![],
-        system: System { database, cache, disk, memory },
-    };
-    if let Some(stored) = stored {
-        health.subscriptions = Some(subscriptions(&stored));
-        health.notifications = Some(Notifications { metrics: stored.notifications, waiting: stored.waiting });
-        health.providers = stored.calls;
-        health.late_jobs = stored.late_jobs;
-    }
-    health
-}
-
-/// What is kept from look to look: the level in force, and what is open.
-async fn kept(service: &Service) -> Result<(InForce, Vec<OpenAlert>), EngineError> {
-    let level = service.engine.watch_state().await?.level;
-    let groups = service.store.alert_groups().await?;
-    let open = groups.into_iter().map(|group| OpenAlert {
-        kind: group.kind,
-        level: group.level,
-        count: group.count,
-        since: group.first_seen,
-        message: group.message,
-        action: group.action,
-    });
-    Ok((InForce { level: level.level, since: level.since }, open.collect()))
-}
-
-fn subscriptions(stored: &Stored) -> Subscriptions {
-    let of = |status| stored.census.iter().filter(|c| c.status == status).map(|c| c.count).sum::<u64>();
-    let total: u64 = stored.census.iter().map(|one| one.count).sum();
-    let metrics = &stored.subscriptions;
-    Subscriptions {
-        total,
-        active: metrics.active,
-        healthy: metrics.healthy,
-        expiring_within_24h: metrics.expiring,
-        failing: metrics.failing,
-        failed: of(SubscriptionStatus::Failed),
-        inactive: total.saturating_sub(metrics.active),
-        unwatched_calendars: metrics.unwatched,
-    }
-}
-
-async fn figures(service: &Arc<Service>) -> Result<Dashboard, EngineError> {
-    let now = service.clock.now();
-    let since = Ts::from_micros(
-        (now.micros() - now.micros().rem_euclid(HOUR)).saturating_sub(SERIES.as_secs() * 1_000_000),
-    );
-    let store = &service.store;
-    let census = store.census().await?;
-    let mut by_provider = BTreeMap::new();
-    let mut by_status = BTreeMap::new();
-    for one in &census {
-        *by_provider.entry(one.provider).or_default() += one.count;
-        *by_status.entry(one.status).or_default() += one.count;
-    }
-    let notifications = store.notification_hours(since).await?;
-    let seen = store.health_hours(since).await?;
-    let day = store.notification_metrics(now.minus(calsync_core::health::DAY)).await?;
-    let by_processing_status = BTreeMap::from([
-        (ProcessingStatus::Completed, day.completed),
-        (ProcessingStatus::Failed, day.failed),
-        (ProcessingStatus::Pending, day.pending),
-    ]);
-    Ok(Dashboard {
-        health: document(service).await,
-        recent_notifications: store.recent(now.minus(RECENT_WITHIN), RECENT).await?,
-        hours: hours(since, &notifications, &seen),
-        by_provider,
-        by_status,
-        by_processing_status,
-        freshness: Freshness {
-            delays: store.delays(now.minus(calsync_core::freshness::DAY)).await?.quantiles(),
-            rules_behind: store.count_behind(now).await?,
-        },
-    })
-}
-
-/// Every hour has its place, the quiet ones too.
-fn hours(since: Ts, notifications: &[NotificationHour], seen: &[HealthHour]) -> Vec<Hour> {
-    let hour = |n: i64| {
-        let hour = Ts::from_micros(since.micros() + n * HOUR);
-        let metrics = notifications.iter().find(|one| one.hour == hour).map(|one| one.metrics);
-        let ended = metrics.map_or(0, |m| m.completed + m.failed);
-        let seen = seen.iter().find(|one| one.hour == hour);
-        Hour {
-            hour,
-            notifications: metrics.map_or(0, |m| m.total),
-            success_rate: metrics.filter(|_| ended > 0).map(|m| share(m.completed, ended)),
-            average_ms: metrics.filter(|m| m.completed > 0).map(|m| m.average_ms),
-            subscriptions: seen.map(|one| one.active),
-            worst: seen.map(|one| one.worst),
-        }
-    };
-    (0..24).map(hour).collect()
-}
-
-/// In per cent, to one decimal.
-#[allow(clippy::cast_precision_loss, reason = "a share of a day's notifications, for a chart")]
-fn share(part: u64, whole: u64) -> f64 {
-    (part as f64 * 1_000.0 / whole as f64).round() / 10.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_hour_has_its_place() {
-        let since = Ts::from_micros(500_000 * HOUR);
-        let at = |n| Ts::from_micros(since.micros() + n * HOUR);
-        let metrics =
-            NotificationMetrics { total: 9, completed: 2, failed: 1, average_ms: 7, ..Default::default() };
-        let notifications = [NotificationHour { hour: at(3), metrics }];
-        let seen = [HealthHour { hour: at(23), active: 5, healthy: 4, worst: 2 }];
-        let all = hours(since, &notifications, &seen);
-        assert_eq!((all.len(), all[0].hour, all[23].hour), (24, since, at(23)));
-        assert_eq!((all[3].notifications, all[3].success_rate, all[3].average_ms), (9, Some(66.7), Some(7)));
-        assert_eq!((all[4].notifications, all[4].success_rate, all[4].subscriptions), (0, None, None));
-        assert_eq!((all[23].subscriptions, all[23].worst), (Some(5), Some(2)));
     }
 }

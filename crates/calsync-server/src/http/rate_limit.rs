@@ -10,10 +10,14 @@ mod limiter;
 mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
+use sha2::{Digest, Sha256};
+
+use super::client_addr::ClientAddr;
 
 pub use limiter::{Limiter, probe};
 
@@ -40,8 +44,8 @@ pub struct RateLimiter {
     max_requests: u32,
     slot_micros: i64,
     max_clients: usize,
-    clients: BTreeMap<IpAddr, Client>,
-    by_age: BTreeSet<(i64, IpAddr)>,
+    clients: BTreeMap<Subject, Client>,
+    by_age: BTreeSet<(i64, Subject)>,
 }
 
 #[derive(Clone, Debug)]
@@ -66,7 +70,8 @@ impl RateLimiter {
 
     /// A request of this client failed authentication. Refused ones are not counted: after `retry_after`, whoever
     /// waits is heard again.
-    pub fn failed(&mut self, client: IpAddr, now: Ts) -> Verdict {
+    pub fn failed(&mut self, client: impl Into<Subject>, now: Ts) -> Verdict {
+        let client = client.into();
         let verdict = self.verdict(client, now);
         if verdict == Verdict::Pass {
             self.count(client, now);
@@ -75,9 +80,9 @@ impl RateLimiter {
     }
 
     /// What would become of it; nothing is counted.
-    pub fn verdict(&mut self, client: IpAddr, now: Ts) -> Verdict {
+    pub fn verdict(&mut self, client: Subject, now: Ts) -> Verdict {
         let (max, slot_micros) = (self.max_requests, self.slot_micros);
-        let Some(entry) = self.advanced(subject(client), now) else { return Verdict::Pass };
+        let Some(entry) = self.advanced(client, now) else { return Verdict::Pass };
         let total: u64 = entry.counts.iter().map(|n| u64::from(*n)).sum();
         if total < u64::from(max) {
             return Verdict::Pass;
@@ -86,22 +91,21 @@ impl RateLimiter {
     }
 
     /// Counts one that was let through.
-    pub fn count(&mut self, client: IpAddr, now: Ts) {
-        let key = subject(client);
-        let entry = match self.advanced(key, now) {
+    pub fn count(&mut self, client: Subject, now: Ts) {
+        let entry = match self.advanced(client, now) {
             Some(entry) => entry,
             None => {
                 self.make_room();
                 let newest = now.micros().div_euclid(self.slot_micros);
-                self.by_age.insert((newest, key));
-                self.clients.entry(key).or_insert(Client { newest, counts: [0; SLOTS] })
+                self.by_age.insert((newest, client));
+                self.clients.entry(client).or_insert(Client { newest, counts: [0; SLOTS] })
             }
         };
         entry.counts[index(entry.newest)] += 1;
     }
 
     /// A client that is remembered, without the slots that are past.
-    fn advanced(&mut self, key: IpAddr, now: Ts) -> Option<&mut Client> {
+    fn advanced(&mut self, key: Subject, now: Ts) -> Option<&mut Client> {
         let entry = self.clients.get_mut(&key)?;
         let before = entry.newest;
         entry.advance(now.micros().div_euclid(self.slot_micros));
@@ -168,11 +172,44 @@ fn whole_seconds(micros: u64) -> u64 {
     micros.div_ceil(1_000_000).max(1)
 }
 
-/// Whom an address stands for: an IPv6 client has a whole /64 to choose its address from, so that is counted as one.
-fn subject(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !(u128::MAX >> 64))),
+/// Whose failures are counted together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Subject {
+    /// A client address. An IPv6 client has a whole /64 to choose its address from, so that is counted as one.
+    Address(IpAddr),
+    /// A name that somebody gives to sign in, as the first bytes of its SHA-256: there need be no such user.
+    Name(u64),
+}
+
+impl From<IpAddr> for Subject {
+    fn from(client: IpAddr) -> Subject {
+        Subject::Address(match client.to_canonical() {
+            IpAddr::V4(v4) => IpAddr::V4(v4),
+            IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !(u128::MAX >> 64))),
+        })
+    }
+}
+
+impl From<ClientAddr> for Subject {
+    fn from(client: ClientAddr) -> Subject {
+        client.0.into()
+    }
+}
+
+impl Subject {
+    /// Whoever signs in under this name.
+    pub fn named(name: &str) -> Subject {
+        let digest = Sha256::digest(name.as_bytes());
+        Subject::Name(digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Address(address) => address.fmt(f),
+            Subject::Name(digest) => write!(f, "name:{digest:016x}"),
+        }
     }
 }
 

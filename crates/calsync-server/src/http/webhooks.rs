@@ -22,10 +22,12 @@ use tokio::time::{Instant, timeout_at};
 use super::client_addr::ClientAddr;
 use super::error::ApiError;
 use super::metrics::{self, GOOGLE, METRICS_PATH, MICROSOFT};
-use super::{Verdict, health, monitoring, openapi, verification};
+use super::{Verdict, health, monitoring, verification};
+use crate::api;
 use crate::metrics::Outcome;
 use crate::service::Service;
 use crate::telemetry::{Few, NAMED};
+use crate::web;
 
 /// Seconds after which a provider may try again when its delivery could not be stored here.
 const RETRY_AFTER_STORE: u64 = 5;
@@ -41,6 +43,8 @@ pub fn routes(service: Arc<Service>) -> Router {
         .route(MICROSOFT, post(microsoft::take).get(microsoft::shake_hands))
         .route("/{file}", any(verification::file))
         .merge(watched(&service))
+        .merge(api::routes())
+        .merge(web::pages(&service))
         .with_state(service)
 }
 
@@ -56,18 +60,20 @@ pub fn probes(service: Arc<Service>) -> Router {
 
 /// How well it is: asked of every instance, whatever its roles.
 fn watched(service: &Arc<Service>) -> Router<Arc<Service>> {
-    let guard = from_fn_with_state(service.clone(), monitoring::guard);
-    let behind = Router::new()
+    let for_staff = Router::new()
         .route("/webhooks/monitoring/health", get(monitoring::health))
         .route("/webhooks/monitoring/dashboard", get(monitoring::dashboard))
+        .route_layer(from_fn_with_state(service.clone(), monitoring::guard_for_staff));
+    let for_programs = Router::new()
         .route(METRICS_PATH, get(metrics::page))
-        .route_layer(guard);
+        .route_layer(from_fn_with_state(service.clone(), monitoring::guard));
     Router::new()
         .route("/webhooks/health", get(health::health))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
-        .route("/openapi.json", get(openapi::openapi))
-        .merge(behind)
+        .route(api::DOCUMENT_PATH, get(api::document))
+        .merge(for_staff)
+        .merge(for_programs)
 }
 
 async fn elsewhere() -> ApiError {

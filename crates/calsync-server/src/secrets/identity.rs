@@ -4,11 +4,10 @@
 
 use calsync_core::block::Identity;
 use calsync_core::ports::{Store, StoreError};
-use data_encoding::BASE64;
-use serde::{Deserialize, Serialize};
 
 use super::key::{KEY_LEN, KeyId, Purpose};
 use super::seal::{Keyring, OpenError, Place};
+use super::sealed_setting::{self, from_value, to_value};
 use crate::system::Random;
 
 /// Name of the setting.
@@ -38,11 +37,6 @@ pub enum NoIdentity {
     Unreadable,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    sealed: String,
-}
-
 /// The identity that these keys give where none is stored yet.
 pub fn derive(ring: &Keyring) -> Identity {
     Identity::new(ring.oldest().subkey(Purpose::Identity))
@@ -52,7 +46,11 @@ pub fn derive(ring: &Keyring) -> Identity {
 /// it the check of the keys at start.
 pub async fn load(store: &dyn Store, ring: &Keyring, random: &dyn Random) -> Result<Identity, NoIdentity> {
     let sealed = ring.seal(&Place::setting(SETTING), &ring.oldest().subkey(Purpose::Identity), random);
-    let stored = store.init_setting(SETTING, &to_value(&sealed)).await?;
+    open(store.init_setting(SETTING, &to_value(&sealed)).await?, ring)
+}
+
+/// A stored identity.
+pub fn open(stored: serde_json::Value, ring: &Keyring) -> Result<Identity, NoIdentity> {
     let plain = ring.open(&Place::setting(SETTING), &from_value(stored)?).map_err(|error| match error {
         OpenError::MissingKey(theirs) => NoIdentity::OtherKey { theirs, ours: ring.current_id() },
         other => other.into(),
@@ -63,35 +61,5 @@ pub async fn load(store: &dyn Store, ring: &Keyring, random: &dyn Random) -> Res
 
 /// The stored identity as it lies in the database, if there is one.
 pub async fn sealed(store: &dyn Store) -> Result<Option<Vec<u8>>, NoIdentity> {
-    store.setting(SETTING).await?.map(from_value).transpose()
-}
-
-/// Seals the stored identity with the current key; whether there was anything to do.
-pub async fn reseal(store: &dyn Store, ring: &Keyring, random: &dyn Random) -> Result<Resealed, NoIdentity> {
-    let Some(sealed) = sealed(store).await? else { return Ok(Resealed::Already) };
-    match ring.reseal(&Place::setting(SETTING), &sealed, random)? {
-        None => Ok(Resealed::Already),
-        Some(again) => {
-            store.put_setting(SETTING, &to_value(&again)).await?;
-            Ok(Resealed::Now)
-        }
-    }
-}
-
-/// What became of a resealing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Resealed {
-    /// It was sealed again.
-    Now,
-    /// There was nothing to do.
-    Already,
-}
-
-fn to_value(sealed: &[u8]) -> serde_json::Value {
-    serde_json::json!({ "sealed": BASE64.encode(sealed) })
-}
-
-fn from_value(value: serde_json::Value) -> Result<Vec<u8>, NoIdentity> {
-    let stored: Stored = serde_json::from_value(value).map_err(|_| NoIdentity::Unreadable)?;
-    BASE64.decode(stored.sealed.as_bytes()).map_err(|_| NoIdentity::Unreadable)
+    sealed_setting::sealed(store, SETTING).await
 }

@@ -7,6 +7,7 @@ pub mod key;
 pub mod keyfile;
 pub mod rotate;
 pub mod seal;
+pub mod sealed_setting;
 
 pub use key::{KeyId, SealingKey};
 pub use seal::{Keyring, OpenError, Place};

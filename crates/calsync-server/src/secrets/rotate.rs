@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use calsync_core::ids::AccountId;
 use calsync_core::ports::{SealedCredentials, Store};
 
-use super::identity::{self, NoIdentity, Resealed};
+use super::identity::NoIdentity;
 use super::key::KeyId;
 use super::seal::{Keyring, Place, sealed_with};
+use super::sealed_setting::{self, Resealed};
 use crate::system::Random;
 
 /// How often one account is tried when somebody changes it meanwhile.
@@ -43,8 +44,10 @@ pub async fn inventory(store: &dyn Store, ring: &Keyring) -> Result<Inventory, N
             found.unreadable.push(format!("{place}: {e}"));
         }
     };
-    if let Some(sealed) = identity::sealed(store).await? {
-        look(Place::setting(identity::SETTING), &sealed);
+    for name in sealed_setting::ALL {
+        if let Some(sealed) = sealed_setting::sealed(store, name).await? {
+            look(Place::setting(name), &sealed);
+        }
     }
     for (account, credentials) in store.all_credentials().await? {
         look(Place::credentials(account), &credentials.sealed);
@@ -55,16 +58,20 @@ pub async fn inventory(store: &dyn Store, ring: &Keyring) -> Result<Inventory, N
 /// Seals everything with the current key.
 pub async fn rotate(store: &dyn Store, ring: &Keyring, random: &dyn Random) -> Result<Rotation, NoIdentity> {
     let mut done = Rotation::default();
-    match identity::reseal(store, ring, random).await {
-        Ok(Resealed::Now) => done.resealed += 1,
-        Ok(Resealed::Already) => {}
-        Err(NoIdentity::Store(e)) => return Err(e.into()),
-        Err(e) => done.failed.push(e.to_string()),
+    for name in sealed_setting::ALL {
+        match sealed_setting::reseal(store, ring, random, name).await {
+            Ok(Resealed::Now) => done.resealed += 1,
+            Ok(Resealed::Already) => done.already += 1,
+            Ok(Resealed::Absent) => {}
+            Err(NoIdentity::Store(e)) => return Err(e.into()),
+            Err(e) => done.failed.push(format!("{}: {e}", Place::setting(name))),
+        }
     }
     for (account, credentials) in store.all_credentials().await? {
         match reseal_account(store, ring, random, account, credentials).await? {
             Ok(Resealed::Now) => done.resealed += 1,
             Ok(Resealed::Already) => done.already += 1,
+            Ok(Resealed::Absent) => {}
             Err(e) => done.failed.push(format!("{}: {e}", Place::credentials(account))),
         }
     }
@@ -93,7 +100,7 @@ async fn reseal_account(
         match store.credentials(account).await? {
             Some(newer) => found = newer,
             // Removed meanwhile: nothing left to seal.
-            None => return Ok(Ok(Resealed::Already)),
+            None => return Ok(Ok(Resealed::Absent)),
         }
     }
     Ok(Err("it is being changed all the time: run the command again".to_owned()))

@@ -22,6 +22,8 @@ pub struct Cleanup {
     pub subscriptions: u64,
     /// Runs.
     pub runs: u64,
+    /// Rows of the journal.
+    pub journal: u64,
     /// Memories of blocks that are gone.
     pub ledger: u64,
     /// Figures by the minute.
@@ -38,6 +40,7 @@ impl Cleanup {
         self.notifications
             + self.subscriptions
             + self.runs
+            + self.journal
             + self.ledger
             + self.figures
             + self.audit
@@ -49,6 +52,7 @@ impl Cleanup {
             Prunable::Notifications => &mut self.notifications,
             Prunable::Subscriptions => &mut self.subscriptions,
             Prunable::Runs => &mut self.runs,
+            Prunable::Journal => &mut self.journal,
             Prunable::Ledger => &mut self.ledger,
             Prunable::Figures => &mut self.figures,
             Prunable::Audit => &mut self.audit,

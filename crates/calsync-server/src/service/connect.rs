@@ -1,8 +1,10 @@
 //! Connecting an account: the last step of a sign-in, whichever face it was begun from.
 
+use std::sync::Arc;
+
 use calsync_core::calendar::{Account, AccountStatus, ProviderKind};
 use calsync_core::ids::{AccountId, UserId};
-use calsync_core::ports::{ConnectAccount, IdGen, ProviderError};
+use calsync_core::ports::{ConnectAccount, ErrorClass, IdGen, ProviderError};
 use calsync_core::secret::Secret;
 use calsync_engine::EngineError;
 use calsync_providers::Provider;
@@ -23,19 +25,34 @@ pub struct Callback<'a> {
 
 impl Service {
     /// A provider, or what the operator must do to have it.
-    pub fn provider(&self, kind: ProviderKind) -> Result<&dyn Provider, ProviderError> {
-        Ok(self.directory.provider(kind)?.as_ref())
+    pub fn provider(&self, kind: ProviderKind) -> Result<Arc<dyn Provider>, ProviderError> {
+        self.directory.provider(kind)
     }
 
-    /// Finishes a sign-in: stores the account with its sealed credentials and lists its calendars.
+    /// Finishes a sign-in: stores the account with its sealed credentials and lists its calendars. Where one account is to be
+    /// connected again, no other is taken for it.
     pub async fn connect(
         &self,
         provider: ProviderKind,
         user: UserId,
+        again: Option<AccountId>,
         callback: &Callback<'_>,
     ) -> Result<AccountId, EngineError> {
         let Callback { code, verifier, redirect_uri } = callback;
         let connected = self.provider(provider)?.connect(code, verifier, redirect_uri).await?;
+        if let Some(again) = again {
+            let state = self.store.user_state(user).await?;
+            let wanted =
+                state.and_then(|state| state.accounts.into_iter().find(|account| account.id == again));
+            let wanted = wanted.ok_or_else(|| EngineError::NotFound("such account any more".to_owned()))?;
+            if wanted.remote_id != connected.person.sub {
+                let (came, wanted) = (&connected.person.email, &wanted.email);
+                let text = format!(
+                    "you signed in as {came}, but {wanted} is to be connected again: choose {wanted} there"
+                );
+                return Err(ProviderError::new(ErrorClass::Permanent, text).into());
+            }
+        }
         self.keep_account(provider, user, connected).await
     }
 

@@ -2,7 +2,7 @@
 //! budget live in it), and stores rotated credentials.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use calsync_core::calendar::{Account, ProviderKind};
@@ -25,7 +25,7 @@ const OPEN_MAX: usize = 10_000;
 pub struct Directory {
     store: Arc<dyn Store>,
     keeper: Arc<Keeper>,
-    providers: BTreeMap<ProviderKind, Arc<dyn Provider>>,
+    providers: RwLock<BTreeMap<ProviderKind, Arc<dyn Provider>>>,
     open: Mutex<BTreeMap<AccountId, Opened>>,
 }
 
@@ -48,22 +48,39 @@ impl Directory {
     ) -> Directory {
         let keeper = Arc::new(Keeper { store: store.clone(), ring, random });
         let providers = providers.into_iter().map(|provider| (provider.kind(), provider)).collect();
-        Directory { store, keeper, providers, open: Mutex::default() }
+        Directory { store, keeper, providers: RwLock::new(providers), open: Mutex::default() }
     }
 
     /// A provider, or what the operator must do to have it.
-    pub fn provider(&self, kind: ProviderKind) -> Result<&Arc<dyn Provider>, ProviderError> {
+    pub fn provider(&self, kind: ProviderKind) -> Result<Arc<dyn Provider>, ProviderError> {
         let missing = || {
             let name = kind.as_str();
             let detail = match kind {
                 ProviderKind::Apple => format!("this version cannot use {name} accounts"),
                 ProviderKind::Google | ProviderKind::Microsoft => format!(
-                    "set {name}.client_id and {name}.client_secret first (docs/providers/{name}.md says how)"
+                    "enter the OAuth client under Set-up, or set {name}.client_id and {name}.client_secret, first \
+                     (docs/providers/{name}.md says how)"
                 ),
             };
             ProviderError::new(ErrorClass::Misconfigured, detail)
         };
-        self.providers.get(&kind).ok_or_else(missing)
+        self.providers.read().unwrap_or_else(PoisonError::into_inner).get(&kind).cloned().ok_or_else(missing)
+    }
+
+    /// Those that can be used.
+    pub fn kinds(&self) -> Vec<ProviderKind> {
+        self.providers.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    /// From now on this one is used. Accounts are opened anew: what was open belongs to the one before.
+    pub fn put_provider(&self, provider: Arc<dyn Provider>) {
+        self.providers.write().unwrap_or_else(PoisonError::into_inner).insert(provider.kind(), provider);
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// When the provider ends an account's sign-in by itself, where it said so: Google does for clients in "Testing".
+    pub async fn grant_ends(&self, account: AccountId) -> Option<Ts> {
+        self.keeper.stored(account).await?.expires_at
     }
 
     /// Seals credentials for an account.
@@ -108,7 +125,7 @@ impl ProviderDirectory for Directory {
         let session = match same {
             Some(kept) => kept.session,
             None => {
-                let provider = self.provider(account.provider)?.clone();
+                let provider = self.provider(account.provider)?;
                 provider.open(account, credentials, self.keeper.clone())
             }
         };

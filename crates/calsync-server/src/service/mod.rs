@@ -2,6 +2,7 @@
 //! and stops things; it decides nothing about a calendar.
 
 pub mod cleanup;
+pub(crate) mod clients;
 pub mod connect;
 pub mod directory;
 mod elsewhere;
@@ -22,18 +23,21 @@ use calsync_core::ports::{Clock, IdGen, Store};
 use calsync_core::schedule::Intervals;
 use calsync_engine::{Engine, EngineConfig, EngineError, StepReport};
 use calsync_providers::stats::CallRecorder;
+use jiff::SignedDuration;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::alerting::{Channels, NoChannels};
 use crate::cache::Fresh;
-use crate::config::Settings;
+use crate::config::{RateLimitSettings, Settings};
 use crate::http::{self, Limiter, Shelf};
 use crate::metrics::{Metrics, Seen};
+use crate::oidc::Oidc;
 use crate::redis::Link;
 use crate::secrets::Keyring;
 use crate::system::{Random, SystemClock, SystemRandom};
+use crate::web::{Links, Live, Passwords, Watchers};
 use directory::Directory;
 pub use jobs::Round;
 use providers::NoClient;
@@ -61,6 +65,10 @@ pub type Observer = Arc<dyn Fn(&StepReport) + Send + Sync>;
 /// Renewals under way at once that a provider asked for: it may ask for thousands in one minute.
 const RENEWALS_AT_ONCE: usize = 4;
 
+/// Failed sign-ins that one client address, and one name, may have: enough for somebody who forgot, and too few for guessing.
+const SIGN_INS: RateLimitSettings =
+    RateLimitSettings { max_requests: 10, window: SignedDuration::from_mins(10) };
+
 /// Everything that the web server, the workers and the commands share.
 pub struct Service {
     /// Settings in force.
@@ -77,6 +85,20 @@ pub struct Service {
     pub limiter: Limiter,
     /// What instances share, where Redis is configured.
     pub redis: Option<Arc<Link>>,
+    /// Failed sign-ins, per client and per name.
+    pub sign_ins: Limiter,
+    /// Passwords.
+    pub passwords: Passwords,
+    /// Links that let somebody in once.
+    pub links: Links,
+    /// The organisation's own sign-in, where there is one.
+    pub oidc: Option<Oidc>,
+    /// Open pages.
+    pub live: Live,
+    /// Who of the staff looked at monitoring lately.
+    pub watchers: Watchers,
+    /// The keys that seal what is stored.
+    pub ring: Keyring,
     /// How well it is, as was seen a moment ago.
     pub vitals: Vitals,
     /// What this instance counts.
@@ -93,6 +115,7 @@ pub struct Service {
     pub owner: String,
     /// Channels that are renewed just now because their provider asked for it.
     pub renewals: Arc<Semaphore>,
+    clients: clients::Seen,
     observer: Observer,
     wake: Notify,
     /// Another instance may have made work.
@@ -117,14 +140,16 @@ impl Service {
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
         let metrics = Arc::new(Metrics::new());
         let recorder = Arc::new(CallRecorder::watched_by(metrics.clone()));
-        let providers = providers::configured(&settings, &clock, &ids, &recorder)?;
-        let directory = Arc::new(Directory::new(store.clone(), ring, random, providers));
+        let providers = providers::configured(&settings, &clock, &recorder)?;
+        let directory = Arc::new(Directory::new(store.clone(), ring.clone(), random, providers));
         let config = engine_config(&settings, ids.as_ref(), clock.as_ref());
         let owner = config.owner.clone();
         let engine = Engine::new(store.clone(), directory.clone(), clock.clone(), ids, identity, config);
         let redis = settings.redis.address.clone().map(|at| Arc::new(Link::new(at, http::probe())));
         let limiter = Limiter::new(&settings.rate_limit, redis.clone());
+        let sign_ins = Limiter::new(&SIGN_INS, redis.clone());
         let channels = Channels::from_settings(&settings)?;
+        let oidc = settings.oidc.clone().map(Oidc::new).transpose().map_err(NoClient::from)?;
         let vitals = Vitals::new(vitals::data_directory(&settings));
         Ok(Arc::new(Service {
             settings,
@@ -133,6 +158,13 @@ impl Service {
             directory,
             clock,
             limiter,
+            sign_ins,
+            passwords: Passwords::default(),
+            links: Links::new(ring.clone()),
+            oidc,
+            live: Live::default(),
+            watchers: Watchers::default(),
+            ring,
             redis,
             vitals,
             metrics,
@@ -142,6 +174,7 @@ impl Service {
             recorder,
             owner,
             renewals: Arc::new(Semaphore::new(RENEWALS_AT_ONCE)),
+            clients: clients::Seen::default(),
             observer,
             wake: Notify::new(),
             heard: Notify::new(),

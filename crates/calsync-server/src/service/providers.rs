@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use calsync_core::calendar::ProviderKind;
 use calsync_core::ports::{Clock, IdGen};
 use calsync_providers::Provider;
 use calsync_providers::google::{Google, GoogleConfig};
 use calsync_providers::microsoft::{Microsoft, MicrosoftConfig};
 use calsync_providers::stats::CallRecorder;
 
+use super::clients::KINDS;
 use crate::config::Settings;
+use crate::system::SystemRandom;
 
 /// How long one exchange with a provider may take: a write, and three looks at what became of it, fit into a lease.
 const CALL_TIMEOUT: Duration = Duration::from_secs(12);
@@ -25,19 +28,31 @@ pub struct NoClient(#[from] reqwest::Error);
 pub(super) fn configured(
     settings: &Settings,
     clock: &Arc<dyn Clock>,
-    ids: &Arc<dyn IdGen>,
     recorder: &Arc<CallRecorder>,
 ) -> Result<Vec<Arc<dyn Provider>>, NoClient> {
-    let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
-    if let Some(config) = google(settings) {
-        let google = Google::new(config, client()?, clock.clone(), ids.clone(), recorder.clone());
-        providers.push(Arc::new(google));
-    }
-    if let Some(config) = microsoft(settings) {
-        let microsoft = Microsoft::new(config, client()?, clock.clone(), ids.clone(), recorder.clone());
-        providers.push(Arc::new(microsoft));
-    }
-    Ok(providers)
+    KINDS.into_iter().filter_map(|kind| one(settings, kind, clock, recorder).transpose()).collect()
+}
+
+/// One of them, if it has one.
+pub(super) fn one(
+    settings: &Settings,
+    kind: ProviderKind,
+    clock: &Arc<dyn Clock>,
+    recorder: &Arc<CallRecorder>,
+) -> Result<Option<Arc<dyn Provider>>, NoClient> {
+    let ids: Arc<dyn IdGen> = Arc::new(SystemRandom);
+    let (clock, recorder) = (clock.clone(), recorder.clone());
+    Ok(match kind {
+        ProviderKind::Google => match google(settings) {
+            Some(config) => Some(Arc::new(Google::new(config, client()?, clock, ids, recorder))),
+            None => None,
+        },
+        ProviderKind::Microsoft => match microsoft(settings) {
+            Some(config) => Some(Arc::new(Microsoft::new(config, client()?, clock, ids, recorder))),
+            None => None,
+        },
+        ProviderKind::Apple => None,
+    })
 }
 
 fn google(settings: &Settings) -> Option<GoogleConfig> {

@@ -2,6 +2,7 @@
 //! as each of them would. Whatever stands in between is found before a person waits for blocks that do not come. It tells
 //! the log and changes nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use calsync_core::calendar::ProviderKind;
 use tokio_util::sync::CancellationToken;
 
 use super::Service;
-use crate::config::Settings;
 use crate::reach::{Looker, Unreached};
 
 /// Our own web server is up by then.
@@ -21,10 +21,7 @@ const AGAIN: Duration = Duration::from_secs(5 * 60);
 
 /// Looks now and then, until told to stop.
 pub(super) async fn watch(service: Arc<Service>, stopping: CancellationToken) {
-    let providers = pushing(&service.settings);
-    let Some(base) = service.settings.server.public("").filter(|_| !providers.is_empty()) else {
-        return stopping.cancelled().await;
-    };
+    let Some(base) = service.settings.server.public("") else { return stopping.cancelled().await };
     let looker = match Looker::new() {
         Ok(looker) => looker,
         Err(error) => {
@@ -32,24 +29,25 @@ pub(super) async fn watch(service: Arc<Service>, stopping: CancellationToken) {
             return stopping.cancelled().await;
         }
     };
-    let mut said: Vec<Option<Result<(), Unreached>>> = vec![None; providers.len()];
+    let mut said: BTreeMap<ProviderKind, Result<(), Unreached>> = BTreeMap::new();
     let mut wait = AFTER_START;
     while stopping.run_until_cancelled(tokio::time::sleep(wait)).await.is_some() {
-        if !is_on(&service).await {
+        let providers = service.directory.kinds();
+        if providers.is_empty() || !is_on(&service).await {
             wait = AGAIN;
             continue;
         }
         wait = EVERY;
-        for (provider, said) in providers.iter().zip(&mut said) {
-            let found = look(&looker, *provider, &base).await;
+        for provider in providers {
+            let found = look(&looker, provider, &base).await;
             if found.is_err() {
                 wait = AGAIN;
             }
             // Once, until it changes.
-            if said.as_ref() != Some(&found) {
-                tell(*provider, &base, &found);
+            if said.get(&provider) != Some(&found) {
+                tell(provider, &base, &found);
             }
-            *said = Some(found);
+            said.insert(provider, found);
         }
     }
 }
@@ -57,13 +55,6 @@ pub(super) async fn watch(service: Arc<Service>, stopping: CancellationToken) {
 /// Whether push is asked for at all. The switch can be turned while we run; in doubt we look, which costs little.
 async fn is_on(service: &Service) -> bool {
     service.engine.rollout_report(0).await.map_or(true, |report| report.flags.webhooks_enabled)
-}
-
-/// Those that push.
-fn pushing(settings: &Settings) -> Vec<ProviderKind> {
-    let google = settings.google.client.as_ref().map(|_| ProviderKind::Google);
-    let microsoft = settings.microsoft.client.as_ref().map(|_| ProviderKind::Microsoft);
-    google.into_iter().chain(microsoft).collect()
 }
 
 /// As this provider looks: Google only sends, Graph shakes hands first.
@@ -82,23 +73,5 @@ fn tell(provider: ProviderKind, base: &str, found: &Result<(), Unreached>) {
             address = %base, provider, %why, remedy = why.remedy(),
             "the provider may not be able to reach our webhook address; calendars are polled where it cannot"
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::tests_settings;
-
-    #[test]
-    fn who_pushes_is_looked_at() {
-        let google =
-            [("CALENDAR_SYNC__GOOGLE__CLIENT_ID", "a"), ("CALENDAR_SYNC__GOOGLE__CLIENT_SECRET", "b")];
-        let microsoft =
-            [("CALENDAR_SYNC__MICROSOFT__CLIENT_ID", "a"), ("CALENDAR_SYNC__MICROSOFT__CLIENT_SECRET", "b")];
-        let of = |env: &[&[(&str, &str)]]| pushing(&tests_settings(&env.concat()));
-        assert_eq!(of(&[]), vec![]);
-        assert_eq!(of(&[&google]), vec![ProviderKind::Google]);
-        assert_eq!(of(&[&google, &microsoft]), vec![ProviderKind::Google, ProviderKind::Microsoft]);
     }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::roles::{Role, Roles};
-use super::{Service, elsewhere, jobs, reach, watch, workers};
+use super::{Service, clients, elsewhere, jobs, reach, watch, workers};
 use crate::http::{self, Edge};
 
 /// Rest before a task that broke is started again.
@@ -55,18 +55,20 @@ impl Service {
             self.keep(&tasks, &stopping, "passing on", elsewhere::pass_on);
             self.keep(&tasks, &stopping, "statistics", jobs::count);
         }
+        self.keep(&tasks, &stopping, "clients", clients::follow);
         self.keep_redis(&tasks, &stopping);
         tasks.close();
         let grace = self.settings.server.shutdown;
         let routes = if roles.has(Role::Web) { http::routes } else { http::probes };
         let edge = Edge::new(&self.settings.server).counted_by(self.metrics.clone());
         let app = http::app(edge, routes(self.clone()));
-        let engine = self.engine.clone();
+        let (engine, told_of_stop) = (self.engine.clone(), self.clone());
         // Workers hear of it with the web server, not after it: both have the same time to finish.
         let told = stopping.clone();
         let stop = async move {
             stop.await;
             engine.end_soon();
+            told_of_stop.live.end();
             told.cancel();
         };
         let told = stopping.clone();

@@ -36,6 +36,7 @@ pub(super) async fn work(service: Arc<Service>, stopping: CancellationToken) {
                     service.tend.notify_one();
                 }
                 (service.observer)(&report);
+                service.live.changed(report.user);
                 // Whoever found this user taken may find more to do now.
                 service.wake();
                 continue;

@@ -51,6 +51,7 @@ async fn busy() -> Place {
                 events_gone: Vec::new(),
                 blocks: Vec::new(),
                 blocks_gone: Vec::new(),
+                shown: Vec::new(),
                 cursor: None,
                 full: None,
                 cursor_losses: None,

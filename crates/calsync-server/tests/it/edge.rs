@@ -91,7 +91,8 @@ async fn what_is_not_there_is_told_in_json() {
     let place = Place::new();
     let channel = seed(&place, 1).await.remove(0);
     let _serving = place.serve().await;
-    for path in ["/", "/webhooks", "/webhooks/", "/webhooks/google", "/webhooks/microsoft/", "/admin", "/%00"]
+    for path in
+        ["/webhooks", "/webhooks/", "/webhooks/google", "/webhooks/microsoft/", "/admin", "/api", "/%00"]
     {
         let answer = get(&place.url(path)).await;
         assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{path}");

@@ -138,7 +138,7 @@ async fn what_cannot_be_removed_is_named() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_complete_reset_takes_everything_back_and_keeps_accounts_and_rules() {
     let (world, main, work) = in_step(64, 3).await;
-    world.place.run(&["rules", "set", "Work", "ada@example.com", "--title", "Taken"]).expect(0);
+    world.place.run(&["rules", "set", "Work", "ada@example.com", "--title", "Taken", "--only"]).expect(0);
     world.place.run(&["sync-calendars", "--mode", "full"]).expect(0);
     let done = world.place.run(&["reset", "--complete", "--user", "ada@example.com", "--yes"]).expect(0);
     assert!(done.out.starts_with("2 calendars are reset: 3 blocks removed, 0 left"), "{}", done.out);

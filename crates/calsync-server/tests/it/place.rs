@@ -110,6 +110,11 @@ impl Place {
         self.env.insert(format!("CALENDAR_SYNC__{key}"), value.to_string());
     }
 
+    /// Its settings, by the names of the environment.
+    pub(crate) fn values(&self) -> BTreeMap<String, String> {
+        self.env.clone()
+    }
+
     /// Its database is a file somewhere else from now on.
     pub(crate) fn move_database(&mut self, file: &Path) {
         self.url = format!("sqlite://{}", file.display());

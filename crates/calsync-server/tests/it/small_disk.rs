@@ -43,8 +43,9 @@ impl Disk {
 /// A disk that `serve` works on.
 pub(crate) struct SmallDisk {
     pub(crate) disk: Disk,
-    /// Where the process id of `serve` is, and in the end its exit status.
-    pid: PathBuf,
+    /// The process id of `serve`: the place may be gone before the disk is let go.
+    pid: String,
+    /// Where its exit status is in the end.
     code: PathBuf,
 }
 
@@ -64,9 +65,9 @@ impl SmallDisk {
         let mut holder = place.start(command);
         let root = PathBuf::from(format!("/proc/{}/root", holder.child.id()));
         let disk = Disk(root.join(inside.strip_prefix("/").unwrap()));
-        let small = SmallDisk { disk, pid: place.path("pid"), code: place.path("code") };
         holder.answers(place).await;
-        (small, holder)
+        let pid = std::fs::read_to_string(place.path("pid")).unwrap().trim().to_owned();
+        (SmallDisk { disk, pid, code: place.path("code") }, holder)
     }
 
     /// The same with the place's database, and its key, on it. Only what runs in the namespace finds it there: see `bring_back`.
@@ -91,8 +92,7 @@ impl SmallDisk {
     }
 
     fn signal(&self, signal: &str) {
-        let Ok(pid) = std::fs::read_to_string(&self.pid) else { return };
-        let _ = Command::new("kill").args([signal, pid.trim()]).output();
+        let _ = Command::new("kill").args([signal, &self.pid]).output();
     }
 
     /// Asks what serves to stop, and waits until it has. The disk is still there.

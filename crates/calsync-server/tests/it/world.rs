@@ -50,21 +50,39 @@ impl World {
 
     /// The same around a place that is there already.
     pub(crate) async fn around(place: Place, seed: u64) -> World {
-        World::where_microsoft(place, seed, |_| ()).await
+        World::where_both(place, seed, |_, _| ()).await
+    }
+
+    /// Ada with her main calendar and one called `Work` in a cloud that differs in something; nobody is connected.
+    pub(crate) async fn where_google(seed: u64, differs: impl FnOnce(&mut GoogleConfig)) -> World {
+        let world = World::where_both(Place::new(), seed, |google, _| differs(google)).await;
+        world.add_ada();
+        world
     }
 
     /// The same with a Microsoft that differs in something.
     pub(crate) async fn where_microsoft(
-        mut place: Place,
+        place: Place,
         seed: u64,
         differs: impl FnOnce(&mut MicrosoftConfig),
+    ) -> World {
+        World::where_both(place, seed, |_, microsoft| differs(microsoft)).await
+    }
+
+    async fn where_both(
+        mut place: Place,
+        seed: u64,
+        differs: impl FnOnce(&mut GoogleConfig, &mut MicrosoftConfig),
     ) -> World {
         // The command listens on 127.0.0.1 itself.
         let callback = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let client = OauthClient {
             id: CLIENT.to_owned(),
             secret: CLIENT_SECRET.to_owned(),
-            redirect_uris: vec![format!("http://127.0.0.1:{callback}/callback")],
+            redirect_uris: vec![
+                format!("http://127.0.0.1:{callback}/callback"),
+                place.url("/oauth/google/callback"),
+            ],
             project: CLIENT.to_owned(),
             stage: Stage::InProduction,
         };
@@ -72,7 +90,7 @@ impl World {
         let late = Duration::from_secs(2);
         let times = PushTimes { tries: 8, first_wait, late, ..PushTimes::default() };
         // What a person's programs may ask in a minute: a test lives faster than a person.
-        let google = GoogleConfig {
+        let mut google = GoogleConfig {
             clients: vec![client],
             requests_per_user: 100_000,
             requests_per_project: 1_000_000,
@@ -84,11 +102,14 @@ impl World {
             secret: APP_SECRET.to_owned(),
             secret_until: None,
             // There a loopback address must go by its name (docs/providers/microsoft.md).
-            redirect_uris: vec![format!("http://localhost:{callback}/callback")],
+            redirect_uris: vec![
+                format!("http://localhost:{callback}/callback"),
+                place.url("/oauth/microsoft/callback"),
+            ],
             audience: Audience::Everybody,
         };
         let mut microsoft = MicrosoftConfig { clients: vec![app], ..MicrosoftConfig::default() };
-        differs(&mut microsoft);
+        differs(&mut google, &mut microsoft);
         let config =
             SimConfig { seed, push: Push::On(times), google, microsoft, ..SimConfig::starting_at(now()) };
         let sim = Simulator::start(config).await.unwrap();
@@ -117,14 +138,20 @@ impl World {
     /// Ada with her main calendar and one called `Work`; both connected and switched on.
     pub(crate) async fn with_ada(seed: u64) -> (World, CalendarId, CalendarId) {
         let world = World::new(seed).await;
-        let (main, work) = (CalendarId::from(ADA), CalendarId::from("work@group.calendar.google.com"));
-        world.sim.cloud().with(|cloud| {
-            let ada = cloud.add_person(ADA, "Ada", "Europe/Vienna", now()).unwrap();
-            cloud.add_calendar(calendar(&work, "Work", &ada), now()).unwrap();
-        });
+        let (main, work) = world.add_ada();
         world.sign_in(ADA).await;
         world.enable_all();
         (world, main, work)
+    }
+
+    /// Ada with both of her calendars, at the provider alone.
+    pub(crate) fn add_ada(&self) -> (CalendarId, CalendarId) {
+        let (main, work) = (CalendarId::from(ADA), CalendarId::from("work@group.calendar.google.com"));
+        self.sim.cloud().with(|cloud| {
+            let ada = cloud.add_person(ADA, "Ada", "Europe/Vienna", now()).unwrap();
+            cloud.add_calendar(calendar(&work, "Work", &ada), now()).unwrap();
+        });
+        (main, work)
     }
 
     /// Signs somebody in as a browser would: `accounts connect` prints a link, which is followed, and comes back.

@@ -1,8 +1,8 @@
 //! The page on which a person lets a program in (google.md §2.1). A seeded person named by `login_hint` agrees at once;
-//! otherwise the page shows the seeded people to choose from. It asks for no password: nobody here has one.
+//! otherwise the page shows the seeded people to choose from, and a box for each permission. It asks for no password: nobody here has one.
 
 use super::GoogleFace;
-use super::oauth::{Code, PREFIX, Scopes, scopes_of};
+use super::oauth::{Code, PREFIX, Scopes, is_identity, scopes_of};
 use super::{Answer, ApiRequest};
 use crate::account_page::{self, escape};
 use crate::cloud::names::PersonId;
@@ -23,14 +23,14 @@ impl GoogleFace {
             }
         };
         let prompt: Vec<&str> = request.param("prompt").unwrap_or("").split_ascii_whitespace().collect();
-        let chosen = request.param("login_hint").and_then(|hint| self.person_by_hint(hint));
+        let chosen = account_page::named(request).and_then(|hint| self.person_by_hint(hint));
         let Some(person) = chosen else {
             if prompt.contains(&"none") {
                 return ask.sent_back(&[("error", "login_required")]);
             }
             return self.choice(request, &ask);
         };
-        if request.param("decision") == Some("deny") || self.oauth().refusing.contains(&person) {
+        if account_page::says_no(request) || self.oauth().refusing.contains(&person) {
             return ask.sent_back(&[("error", "access_denied")]);
         }
         self.agree(request, ask, person, &prompt)
@@ -46,6 +46,7 @@ impl GoogleFace {
         }
         // Granular consent: what the person unticks is not granted; `scope` in the answer says what is (§2.1).
         let mut scopes = ask.scopes.clone();
+        scopes.retain(|scope| !account_page::is_unticked(request, scope));
         if let Some(unticked) = oauth.unticked.get(&person) {
             scopes.retain(|s| !unticked.contains(s));
         }
@@ -125,7 +126,12 @@ impl GoogleFace {
 
     fn choice(&self, request: &ApiRequest, ask: &Ask) -> Answer {
         let people = self.cloud.with(|c| account_page::people(c));
-        Answer::html(200, account_page::html(request, &ask.client, ask.scopes.iter(), &people))
+        // Who somebody is comes with signing in; everything else has a box (§2.1).
+        let scopes = ask.scopes.iter().map(|scope| {
+            let tick = if is_identity(scope) { account_page::Tick::Fixed } else { account_page::Tick::Free };
+            (scope, tick)
+        });
+        Answer::html(200, account_page::html(request, &ask.client, scopes, &people))
     }
 }
 

@@ -60,16 +60,15 @@ impl MicrosoftFace {
             self.client_for(tenant, request.param("client_id").unwrap_or("")).map_err(Refused::Shown)?;
         let ask = read_ask(&client, request)?;
         let prompt = request.param("prompt").unwrap_or("");
-        let chosen = request.param("login_hint").and_then(|hint| self.person_by_hint(hint));
+        let chosen = account_page::named(request).and_then(|hint| self.person_by_hint(hint));
         let Some(person) = chosen else {
             if prompt == "none" {
                 return Err(Refused::SentBack(Box::new(ask), Aadsts::LOGIN));
             }
             let people = self.cloud.with(|c| account_page::people(c));
-            return Ok(Answer::html(
-                200,
-                account_page::html(request, &ask.client, ask.scopes.iter(), &people),
-            ));
+            // All or nothing: there are no boxes here.
+            let scopes = ask.scopes.iter().map(|scope| (scope, account_page::Tick::Fixed));
+            return Ok(Answer::html(200, account_page::html(request, &ask.client, scopes, &people)));
         };
         let account = self.account(&person);
         if !lets_in(tenant, &account) || !lets_in_app(&client.audience, &account) {
@@ -84,7 +83,7 @@ impl MicrosoftFace {
         if let Some(demand) = oauth.demands.get(&person).copied() {
             return Err(Refused::SentBack(Box::new(ask), demand));
         }
-        if request.param("decision") == Some("deny") || oauth.refusing.contains(&person) {
+        if account_page::says_no(request) || oauth.refusing.contains(&person) {
             return Err(Refused::SentBack(Box::new(ask), Aadsts::DECLINED));
         }
         let known = oauth.granted(&ask.client, &person).is_some_and(|had| ask.scopes.is_subset(had));

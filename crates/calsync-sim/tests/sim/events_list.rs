@@ -5,7 +5,7 @@ use calsync_sim::cloud::event::{Event, Slot};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::stage::{Google, content, hour, reason, ts};
+use crate::stage::{Google, content, fields, hour, reason, ts};
 
 fn ids(items: &[Value]) -> Vec<String> {
     items.iter().map(|e| e["id"].as_str().unwrap().to_owned()).collect()
@@ -175,7 +175,7 @@ fn row_single_events_false_lists_masters_and_exceptions() {
     assert_eq!(ids(&items), [series.clone(), format!("{series}_20261109T090000Z")]);
     let cancelled = &items[1];
     assert_eq!(cancelled["status"], "cancelled", "in any case, without showDeleted");
-    let keys: Vec<_> = cancelled.as_object().unwrap().keys().map(String::as_str).collect();
+    let keys = fields(cancelled);
     assert_eq!(keys, ["etag", "id", "kind", "originalStartTime", "recurringEventId", "status"]);
     assert_eq!(cancelled["originalStartTime"]["dateTime"], "2026-11-09T10:00:00+01:00");
 }

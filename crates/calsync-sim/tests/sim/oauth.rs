@@ -220,10 +220,28 @@ fn row_without_a_hint_people_choose_on_a_page() {
     let google = Google::new();
     let page = authorize(&google, "app", &[("login_hint", "")]);
     assert_eq!(page.status, 200);
-    let link = page.body.split("href=\"").find(|part| part.contains("bob%40example.com")).unwrap();
-    let query = link.split('"').next().unwrap().replace("&amp;", "&");
-    let chosen = google.ask(&ApiRequest::new("GET", &format!("/o/oauth2/v2/auth{query}")));
-    assert!(sent_back(&chosen).contains_key("code"));
+    let inputs = page.body.split("<input ").skip(1);
+    let value = |input: &str, name: &str| {
+        let rest = input.split(&format!("{name}=")).nth(1)?;
+        let text = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next()?,
+            None => rest.split([' ', '>']).next()?,
+        };
+        Some(text.replace("&amp;", "&"))
+    };
+    let fields: Vec<(String, String)> =
+        inputs.map(|input| (value(input, "name").unwrap(), value(input, "value").unwrap())).collect();
+    assert_eq!(fields.iter().filter(|(name, _)| name == "boxes").count(), 1, "{fields:?}");
+    let send = |without: &str, with: (&str, &str)| {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(fields.iter().filter(|(name, _)| name != without)).append_pair(with.0, with.1);
+        sent_back(&google.ask(&ApiRequest::new("GET", &format!("/o/oauth2/v2/auth?{}", query.finish()))))
+    };
+    let all = send("", ("login_hint", "bob@example.com"));
+    assert!(all["scope"].contains("calendar.events") && all["state"] == "st&te", "{all:?}");
+    let less = send("granted", ("login_hint", "bob@example.com"));
+    assert!(less.contains_key("code") && !less["scope"].contains("calendar.events"), "{less:?}");
+    assert_eq!(send("", ("deny", "bob@example.com"))["error"], "access_denied");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use calsync_sim::google::{ApiRequest, Reply};
 use calsync_sim::{Push, RunningSimulator, SimConfig, Simulator};
 use serde_json::{Value, json};
 
-use crate::stage::{Google, HOLIDAYS, TOKEN, content, now, reason, stage};
+use crate::stage::{Google, HOLIDAYS, TOKEN, content, fields, now, reason, stage};
 
 const WATCH: &str = "calendars/primary/events/watch";
 
@@ -28,7 +28,7 @@ fn row_watch_answers_with_id_resource_and_expiry_as_text() {
     let google = Google::new();
     let (status, channel) = google.write("POST", WATCH, &wish("one", HERE));
     assert_eq!(status, 200, "{channel}");
-    let keys: Vec<_> = channel.as_object().unwrap().keys().map(String::as_str).collect();
+    let keys = fields(&channel);
     assert_eq!(
         keys,
         ["expiration", "id", "kind", "resourceId", "resourceUri", "token"],

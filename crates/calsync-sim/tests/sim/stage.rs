@@ -149,3 +149,10 @@ pub(crate) fn content(summary: &str, day: u8) -> Content {
     let at = |h: u8| ts(&format!("2026-11-{day:02}T{h:02}:00:00Z"));
     Content::timed(summary, at(9), at(10), "Europe/Vienna")
 }
+
+/// The names of an object's fields, sorted: their order says nothing.
+pub(crate) fn fields(of: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = of.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}

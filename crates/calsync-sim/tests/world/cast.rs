@@ -41,13 +41,18 @@ impl World {
             for (provider, address) in &person.accounts {
                 self.connect(user.id, address, kind(*provider)).await;
             }
-            for calendar in self.calendars_of(user.id).await {
-                self.store
-                    .change_calendar(calendar, CalendarChange::SyncEnabled(Switch::On), now)
-                    .await
-                    .unwrap();
-            }
             self.users.push(user.id);
+        }
+    }
+
+    /// All calendars take part.
+    pub(crate) async fn enable_all(&mut self) {
+        let now = self.clock.now();
+        for user in self.users.clone() {
+            for calendar in self.calendars_of(user).await {
+                let on = CalendarChange::SyncEnabled(Switch::On);
+                self.store.change_calendar(calendar, on, now).await.unwrap();
+            }
         }
         self.engine().maintain_subscriptions().await.unwrap();
     }

@@ -10,17 +10,23 @@ mod closings;
 mod deaths;
 mod echoes;
 mod freshness;
+mod journal;
 mod leaving;
 mod lifecycle;
 mod microsoft;
 mod mortal;
 mod post;
+mod preview;
 mod process;
+mod rebuild;
 mod renewals;
 mod rollout;
+mod rules;
 mod scenarios;
 mod stuck;
+mod undo;
 mod watching;
+mod week;
 mod world;
 
 use std::sync::Arc;
@@ -56,6 +62,7 @@ async fn run_on(recipe: Recipe, store: Arc<dyn Store>) -> World {
         judgement.could_have_mailed,
         judgement.mismatches.join("\n")
     );
+    journal::assert_tells_all(&world).await;
     if env("CALSYNC_WORLD_TELL", 0) > 0 {
         let fired: u64 = world.faults.fired().values().sum();
         println!(

@@ -8,14 +8,18 @@ use calsync_core::alert::{Alert, Claimed, Delivery, Group, Told};
 use calsync_core::calendar::*;
 use calsync_core::freshness::{Delays, Freshness, RuleDelay};
 use calsync_core::ids::*;
+use calsync_core::journal::{Activity, After, Filter, JournalRow, Overwritten};
 use calsync_core::ledger::*;
 use calsync_core::mirror::Mirror;
 use calsync_core::notification::*;
 use calsync_core::ports::*;
-use calsync_core::rule::Rule;
+use calsync_core::rule::{Rule, RuleStep};
 use calsync_core::run::*;
+use calsync_core::sign_in::elsewhere::Identity;
+use calsync_core::sign_in::*;
 use calsync_core::subscription::*;
 use calsync_core::time::Ts;
+use jiff::SignedDuration;
 
 /// Counts points at which a process can die, and dies at the one it was told. Once dead, nothing works any more.
 #[derive(Default)]
@@ -89,8 +93,30 @@ macro_rules! pass_through {
 
 pass_through! {
     fn add_user(&self, user: &User) -> ();
+    fn add_first_user(&self, user: &User, password: &str) -> bool;
     fn users(&self) -> Vec<User>;
     fn remove_user(&self, user: UserId) -> ();
+    fn password(&self, email: &str) -> Option<(User, Option<String>)>;
+    fn set_password(&self, user: UserId, hash: &str, keep: Option<&TokenHash>) -> ();
+    fn put_session(&self, session: &Session) -> ();
+    fn session(&self, key: &TokenHash) -> Option<(Session, User)>;
+    fn see_session(&self, key: &TokenHash, now: Ts) -> ();
+    fn sessions(&self, user: UserId) -> Vec<Session>;
+    fn end_session(&self, key: &TokenHash) -> ();
+    fn end_sessions(&self, user: UserId, keep: Option<&TokenHash>) -> u64;
+    fn put_consent(&self, consent: &Consent) -> ();
+    fn take_consent(&self, key: &TokenHash) -> Option<Consent>;
+    fn spend_sign_in(&self, key: &TokenHash, begun: Ts) -> bool;
+    fn identified(&self, issuer: &str, subject: &str) -> Option<User>;
+    fn identify(&self, identity: &Identity) -> bool;
+    fn identities(&self, user: UserId) -> Vec<Identity>;
+    fn forget_identities(&self, user: UserId) -> u64;
+    fn put_access_token(&self, token: &AccessToken) -> ();
+    fn access_token(&self, key: &TokenHash) -> Option<(AccessToken, User)>;
+    fn see_access_token(&self, id: AccessTokenId, now: Ts) -> ();
+    fn access_tokens(&self, user: UserId) -> Vec<AccessToken>;
+    fn remove_access_token(&self, user: UserId, id: AccessTokenId) -> bool;
+    fn forget_sign_ins(&self, seen: Ts, created: Ts, begun: Ts) -> u64;
     fn user_state(&self, user: UserId) -> Option<UserState>;
     fn connect_account(&self, connect: &ConnectAccount, now: Ts) -> AccountId;
     fn credentials(&self, account: AccountId) -> Option<SealedCredentials>;
@@ -102,6 +128,7 @@ pass_through! {
     fn calendar(&self, calendar: CalendarId) -> Option<Calendar>;
     fn change_calendar(&self, calendar: CalendarId, change: CalendarChange, now: Ts) -> ();
     fn put_rule(&self, rule: &Rule, now: Ts) -> ();
+    fn change_rules(&self, step: &RuleStep, now: Ts) -> bool;
     fn remove_rule(&self, rule: RuleId, now: Ts) -> ();
     fn setting(&self, name: &str) -> Option<serde_json::Value>;
     fn init_setting(&self, name: &str, value: &serde_json::Value) -> serde_json::Value;
@@ -127,6 +154,7 @@ pass_through! {
     fn begin_run(&self, lease: &Lease, run: &Run) -> RunBegun;
     fn apply_pull(&self, lease: &Lease, pull: &PullApply) -> ();
     fn enqueue(&self, lease: &Lease, enqueue: &Enqueue) -> ();
+    fn enqueue_all(&self, lease: &Lease, plans: &[Enqueue]) -> ();
     fn due_writes(&self, target: CalendarId, now: Ts, limit: u32) -> Vec<Write>;
     fn waiting_writes(&self, target: CalendarId) -> u64;
     fn settle(&self, lease: &Lease, settlements: &[Settlement]) -> ();
@@ -162,6 +190,11 @@ pass_through! {
     fn notification_metrics(&self, since: Ts) -> NotificationMetrics;
     fn subscription_metrics(&self, now: Ts) -> SubscriptionMetrics;
     fn runs(&self, calendar: Option<CalendarId>, limit: u32) -> Vec<Run>;
+    fn run(&self, run: RunId) -> Option<Run>;
+    fn journal(&self, run: RunId, limit: u32) -> Vec<JournalRow>;
+    fn last_write(&self, target: CalendarId, correlation: CorrelationId) -> Option<JournalRow>;
+    fn overwritten(&self, run: RunId, limit: u32) -> Vec<Overwritten>;
+    fn activity(&self, filter: &Filter, after: Option<After>, limit: u32) -> Vec<Activity>;
     fn add_call_stats(&self, stats: &[CallStats]) -> ();
     fn call_stats(&self, since: Ts) -> Vec<CallStats>;
     fn open_alert(&self, alert: &Alert) -> bool;
@@ -175,10 +208,16 @@ pass_through! {
     fn put_delivery(&self, delivery: &Delivery) -> ();
     fn deliveries(&self, limit: u32) -> Vec<Delivery>;
     fn census(&self) -> Vec<SubscriptionCensus>;
-    fn notification_hours(&self, since: Ts) -> Vec<NotificationHour>;
+    fn notification_spans(&self, since: Ts, width: SignedDuration) -> Vec<NotificationSpan>;
     fn recent(&self, since: Ts, limit: u32) -> Vec<Recent>;
     fn put_health_hour(&self, hour: &HealthHour) -> ();
-    fn health_hours(&self, since: Ts) -> Vec<HealthHour>;
+    fn health_spans(&self, since: Ts, width: SignedDuration) -> Vec<HealthHour>;
+    fn subscription_page(&self, query: &SubscriptionQuery) -> Page<SubscriptionRow>;
+    fn notification_page(&self, query: &NotificationQuery) -> Page<Recent>;
+    fn notification(&self, id: NotificationId) -> Option<NotificationSeen>;
+    fn replay_notification(&self, id: NotificationId, now: Ts) -> Option<CalendarId>;
+    fn rule_page(&self, of: RulesOf, since: Ts, after: Option<Bookmark>, limit: u32) -> Page<RuleRow>;
+    fn audit_page(&self, who: Option<&str>, after: Option<Bookmark>, limit: u32) -> Page<AuditLine>;
     fn overdue(&self, before: Ts, now: Ts, limit: u32) -> Vec<Overdue>;
     fn change_setting(&self, name: &str, expected: Option<&serde_json::Value>, new: &serde_json::Value) -> bool;
     fn audited(&self, about: &str, limit: u32) -> Vec<AuditLine>;

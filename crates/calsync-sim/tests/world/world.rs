@@ -128,8 +128,19 @@ impl World {
             incarnation: 0,
         };
         world.settle_in().await;
+        world.enable_all().await;
         world.faults.switch_on();
         world
+    }
+
+    /// All that was stored is gone. Everybody comes back and connects their accounts; no calendar takes part.
+    pub(crate) async fn lose_the_database(&mut self, store: Arc<dyn Store>) {
+        self.store = store;
+        self.users.clear();
+        self.incarnation += 1;
+        self.engine =
+            engine(&self.store, &self.direct, &self.clock, &self.ids, &self.mortality, self.incarnation);
+        self.settle_in().await;
     }
 
     pub(crate) async fn calendars_of(&self, user: UserId) -> Vec<CalendarId> {

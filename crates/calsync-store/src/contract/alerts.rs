@@ -8,6 +8,8 @@ use calsync_core::alert::{
 };
 use calsync_core::ids::DeliveryId;
 use calsync_core::ports::{HealthHour, Prunable, Store};
+use calsync_core::time::Ts;
+use jiff::SignedDuration;
 use uuid::Uuid;
 
 use super::world::t;
@@ -168,14 +170,19 @@ pub async fn deliveries_end_one_by_one(store: Arc<dyn Store>) {
     assert_eq!(later.state, DeliveryState::Pending);
 }
 
-/// An hour is as it was seen last, and as bad as it ever was.
+/// An hour is as it was seen last, and as bad as it ever was; so are hours taken together.
 pub async fn hours_keep_their_worst(store: Arc<dyn Store>) {
-    let hour = |at, active, worst| HealthHour { hour: t(at), active, healthy: active, worst };
-    for one in [hour(0, 5, 0), hour(3_600, 7, 2), hour(3_600, 8, 0), hour(3_600, 9, 1)] {
+    let from = Ts::from_secs(2_000_000 * 3_600);
+    let at = |n| from.plus(SignedDuration::from_hours(n));
+    let hour = |n, active, worst| HealthHour { hour: at(n), active, healthy: active, worst };
+    for one in [hour(0, 5, 0), hour(1, 7, 2), hour(1, 8, 0), hour(1, 9, 1)] {
         store.put_health_hour(&one).await.unwrap();
     }
-    assert_eq!(store.health_hours(t(0)).await.unwrap(), [hour(0, 5, 0), hour(3_600, 9, 2)]);
-    assert_eq!(store.health_hours(t(1)).await.unwrap(), [hour(3_600, 9, 2)]);
-    assert_eq!(store.prune(Prunable::Figures, t(3_600), 9).await.unwrap(), 1);
-    assert_eq!(store.health_hours(t(0)).await.unwrap(), [hour(3_600, 9, 2)]);
+    let spans =
+        async |since, hours| store.health_spans(at(since), SignedDuration::from_hours(hours)).await.unwrap();
+    assert_eq!(spans(0, 1).await, [hour(0, 5, 0), hour(1, 9, 2)]);
+    assert_eq!(spans(1, 1).await, [hour(1, 9, 2)]);
+    assert_eq!(spans(1, 8).await, [hour(0, 5, 2)]);
+    assert_eq!(store.prune(Prunable::Figures, at(1), 9).await.unwrap(), 1);
+    assert_eq!(spans(0, 1).await, [hour(1, 9, 2)]);
 }

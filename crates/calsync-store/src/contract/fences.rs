@@ -19,7 +19,8 @@ async fn tries(w: &World, lease: &Lease) -> Vec<(&'static str, Result<(), StoreE
     let pulled = PullApply { events: vec![event("e", 5)], targets: vec![w.b], ..pull(w.a, 30) };
     let enqueued = plan(w.b, vec![ledger_row(1, w.b, Some("x"))], vec![create(1, w.b, Some("x"))]);
     let outcome = Outcome::Removed { id: "x".into() };
-    let settled = [Settlement { target: w.b, correlation: create(1, w.b, None).correlation, outcome }];
+    let settled =
+        [Settlement { target: w.b, correlation: create(1, w.b, None).correlation, outcome, entry: None }];
     let next =
         [NextDue { calendar: w.a, seen_generation: w.get(w.a).await.dirty_generation, due_at: Some(t(9)) }];
     vec![

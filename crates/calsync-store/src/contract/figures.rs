@@ -13,6 +13,8 @@ use calsync_core::ports::{
 use calsync_core::run::{CallStats, RunKind, RunStatus};
 use calsync_core::subscription::{FAILING_FROM, NEGLECTED_AFTER, Subscription, SubscriptionStatus};
 
+use jiff::SignedDuration;
+
 use super::world::*;
 
 /// goals.md §4 row 6: a quiet day has figures too, and nothing is divided by zero.
@@ -142,13 +144,23 @@ pub async fn hours_add_up(store: Arc<dyn Store>) {
     let done = NotificationsEnd::Completed(served);
     w.store.end_run(&lease, &end(&begun, 52 * HOUR + 6, RunStatus::Succeeded, done)).await.unwrap();
     w.store.record_notification(delivery(33, &s, 52 * HOUR + 7)).await.unwrap();
-    let hours = w.store.notification_hours(since).await.unwrap();
+    let spans = async |hours: i64| {
+        let width = SignedDuration::from_hours(hours);
+        w.store.notification_spans(since, width).await.unwrap()
+    };
+    let hours = spans(1).await;
     let told: Vec<_> =
         hours.iter().map(|h| (h.metrics.total, h.metrics.completed, h.metrics.pending)).collect();
     assert_eq!(told, [(2, 2, 0), (2, 1, 1)]);
-    let [first, last] = [hours[0].hour.micros(), hours[1].hour.micros()];
+    let [first, last] = [hours[0].from.micros(), hours[1].from.micros()];
     assert_eq!((last - first, first % 3_600_000_000), (2 * 3_600_000_000, 0));
     assert!((0..3_600_000_000).contains(&(since.micros() - first)));
+    // Wider ones hold the same.
+    for wide in [4, 24] {
+        let spans = spans(wide).await;
+        assert_eq!(spans.iter().map(|s| s.metrics.total - s.metrics.pending).sum::<u64>(), 3);
+        assert!(spans.iter().all(|s| s.from.micros() % (wide * 3_600_000_000) == 0), "{spans:?}");
+    }
     let recent = w.store.recent(t(50 * HOUR + 1), 2).await.unwrap();
     let told: Vec<_> = recent.iter().map(|r| (r.id.0, r.calendar, r.status)).collect();
     let (pending, completed) = (ProcessingStatus::Pending, ProcessingStatus::Completed);

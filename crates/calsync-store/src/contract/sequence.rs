@@ -1,32 +1,41 @@
 //! Random operations, drawn from a seed, applied to two stores at once; and the picture of a whole store, by nothing
 //! but its port.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use calsync_core::alert::{Alert, AlertLevel, Telling, Told};
+use calsync_core::block::BlockContent;
 use calsync_core::calendar::{AccountStatus, Cursor, Leaving, ProviderKind};
 use calsync_core::cursor_loss::{CursorLosses, CursorSeen};
+use calsync_core::event::TextPolicy;
 use calsync_core::hold::Hold;
-use calsync_core::ids::{AccountId, CalendarId, CorrelationId, NotificationId, RuleId, UserId};
-use calsync_core::ledger::{LedgerRow, LedgerState, Outcome, Settlement, Write};
+use calsync_core::ids::{AccountId, CalendarId, CorrelationId, NotificationId, RuleId, RunId, UserId};
+use calsync_core::journal::{After, Cause, Deed, Entry, Filter, Idle, JournalRow, Shown};
+use calsync_core::ledger::{LedgerRow, LedgerState, Outcome, Settlement, Write, WriteOp};
 use calsync_core::notification::{AfterFailure, ProcessingStatus, Served, Wants};
+use calsync_core::plan::Reason;
 use calsync_core::ports::{
-    Blame, CalendarChange, Enqueue, FullListing, Lease, NewNotification, NextDue, NotificationsEnd,
-    PullApply, RunEnd, Store, StoreError, Switch, Wish,
+    Blame, CalendarChange, Enqueue, FullListing, Lease, NewNotification, NextDue, NotificationQuery,
+    NotificationsEnd, PullApply, RulesOf, RunEnd, Store, StoreError, SubscriptionQuery, SubscriptionsOf,
+    Switch, Wish,
 };
 use calsync_core::rule::RuleOptions;
 use calsync_core::run::{CallStats, Run, RunKind, RunStatus};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::{Ts, Window};
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::world::*;
 
 mod ops;
+mod steps;
 
 /// Calendars that each of them may have; user n's are 100 + 3n and the following.
 const EACH: u64 = 3;
+/// Runs that writes may name as theirs, begun or not.
+const CAUSES: [u64; 4] = [1_010, 1_020, 1_030, 1_040];
 /// Users that may exist: 1, 2, ….
 const USERS: u64 = 3;
 
@@ -75,8 +84,17 @@ pub(super) async fn observe(store: &Arc<dyn Store>) -> Vec<String> {
     see!(store.tellings());
     see!(store.deliveries(100));
     see!(store.census());
-    see!(store.notification_hours(t(0)));
+    see!(store.notification_spans(t(0), SignedDuration::from_mins(10)));
     see!(store.recent(t(0), 100));
+    let subscriptions = |of| SubscriptionQuery { of, provider: None, person: None, after: None, limit: 100 };
+    see!(store.subscription_page(&subscriptions(SubscriptionsOf::Everything)));
+    see!(store.subscription_page(&subscriptions(SubscriptionsOf::Status(SubscriptionStatus::Expired))));
+    see!(store.subscription_page(&subscriptions(SubscriptionsOf::Failing)));
+    see!(store.subscription_page(&subscriptions(SubscriptionsOf::EndingBy(Ts::MAX))));
+    see!(store.subscription_page(&subscriptions(SubscriptionsOf::SilentSince(t(300)))));
+    see!(store.notification_page(&NotificationQuery { limit: 100, ..NotificationQuery::default() }));
+    see!(store.rule_page(RulesOf::Promised, t(-9_000), None, 100));
+    see!(store.rule_page(RulesOf::Unpromised, t(-9_000), None, 100));
     see!(store.overdue(t(1_000), Ts::MAX, 100));
     for user in (1..=USERS).map(|n| UserId(id(n))) {
         see!(store.freshness(user));
@@ -85,6 +103,32 @@ pub(super) async fn observe(store: &Arc<dyn Store>) -> Vec<String> {
     see!(store.rules_behind(t(500), 100));
     see!(store.count_behind(t(500)));
     see!(store.delays(t(-9_000)));
+    // Those that were begun, and those that a plan or an entry of the journal may name.
+    let mut journal = Vec::new();
+    let runs = store.runs(None, 1_000).await.unwrap().into_iter().map(|run| run.id);
+    for run in runs.chain(CAUSES.map(|n| RunId(id(n)))).collect::<BTreeSet<_>>() {
+        // Numbers grow, and that is all that is promised of them; what is settled at once has no order.
+        let rows = store.journal(run, 1_000).await.unwrap();
+        assert!(rows.is_sorted_by_key(|row| row.seq));
+        let mut rows: Vec<_> = rows.into_iter().map(|row| JournalRow { seq: 0, ..row }).collect();
+        rows.sort_by_cached_key(|row| format!("{row:?}"));
+        let mut later = store.overwritten(run, 1_000).await.unwrap();
+        later.sort_unstable();
+        journal.push((run, store.run(run).await.unwrap(), rows, later));
+    }
+    seen.push(format!("journal = {journal:#?}"));
+    for user in (1..=USERS).map(|n| UserId(id(n))) {
+        for idle in [Idle::Hidden, Idle::Shown] {
+            let number = u64::try_from(user.0.as_u128()).unwrap();
+            let calendar = CalendarId(id(100 + EACH * number));
+            for (calendar, since) in [(None, None), (Some(calendar), Some(t(150)))] {
+                let filter = Filter { user, calendar, since, idle };
+                see!(store.activity(&filter, None, 100));
+                let after = After { started_at: t(200), run: RunId(id(2_000)) };
+                see!(store.activity(&filter, Some(after), 3));
+            }
+        }
+    }
     see!(store.setting("name"));
     see!(store.runs(None, 20));
     seen
@@ -209,6 +253,7 @@ impl Sequence {
             events_gone: (0..self.draw(3)).map(|_| self.name().as_str().into()).collect(),
             blocks: (0..self.draw(3)).map(|_| block(&self.name(), at)).collect(),
             blocks_gone: (0..self.draw(3)).map(|_| self.name().as_str().into()).collect(),
+            shown: (0..self.draw(5)).map(|_| self.shown(at)).collect(),
             cursor: self.often().then(|| Cursor { token, params: "p".to_owned(), covers: Window::ALL }),
             full: (!self.often()).then_some(FullListing { began_at: t(at) }),
             cursor_losses: (!self.often())
@@ -219,13 +264,54 @@ impl Sequence {
         }
     }
 
+    fn shown(&mut self, at: i64) -> Shown {
+        let name = self.name();
+        let fingerprint =
+            self.often().then(|| block(&name, at - 20 + i64::try_from(self.draw(40)).unwrap()).fingerprint);
+        Shown { block: name.as_str().into(), fingerprint }
+    }
+
     fn write(&mut self, target: CalendarId) -> Write {
         let name = self.name();
         let n = 700 + self.draw(6);
-        match self.draw(3) {
+        let write = match self.draw(3) {
             0 => create(n, target, Some(&name)),
             1 => create(n, target, None),
             _ => delete(n, target, &name),
+        };
+        Write { cause: self.often().then(|| self.cause()), ..write }
+    }
+
+    fn cause(&mut self) -> Cause {
+        let last = self.runs.last().map(|run| run.id);
+        let run = match last {
+            Some(run) if self.often() => run,
+            _ => RunId(id(self.one_of(&CAUSES))),
+        };
+        Cause {
+            run,
+            rule: RuleId(id(600 + self.draw(4))),
+            reason: self.one_of(&[Reason::NewOccurrence, Reason::RuleGone]),
+            copies: TextPolicy { title: self.often(), description: !self.often(), location: false },
+            fetched_at: self.often().then(|| t(self.now)),
+        }
+    }
+
+    /// What the journal may say of a settlement.
+    fn entry(&mut self) -> Entry {
+        let content = match create(1, CalendarId(id(1)), None).op {
+            WriteOp::Create { content, .. } => content,
+            other => panic!("{other:?}"),
+        };
+        let text = self.name();
+        let content = BlockContent { title: format!("Dinner {text}"), description: Some(text), ..content };
+        let deed = self.one_of(&[Deed::Created, Deed::Changed, Deed::Removed]);
+        Entry {
+            cause: self.cause(),
+            deed,
+            content: Some(content).filter(|_| deed != Deed::Removed),
+            changed_at: self.often().then(|| t(self.now - 5)),
+            written_at: t(self.at()),
         }
     }
 
@@ -239,6 +325,11 @@ impl Sequence {
         Enqueue {
             ledger: ledger.collect(),
             writes: (0..self.draw(4)).map(|_| self.write(target)).collect(),
+            found: (0..self.draw(2)).map(|_| self.settlement(target)).collect(),
+            run: (!self.often()).then(|| Run {
+                kind: RunKind::Write,
+                ..run(self.one_of(&CAUSES), target, RunKind::Full, self.now)
+            }),
             hold: (!self.often()).then(|| Hold { digest: self.draw(2), ..hold(target) }),
             ..plan(target, Vec::new(), Vec::new())
         }
@@ -261,6 +352,11 @@ impl Sequence {
                 at: t(at),
             },
         };
-        Settlement { target, correlation: CorrelationId(id(700 + self.draw(6))), outcome }
+        Settlement {
+            target,
+            correlation: CorrelationId(id(700 + self.draw(6))),
+            outcome,
+            entry: self.often().then(|| self.entry()),
+        }
     }
 }

@@ -10,7 +10,7 @@ use calsync_core::ports::{Lease, Store, StoreError};
 use super::world::*;
 
 fn settled(n: u64, target: CalendarId, outcome: Outcome) -> Settlement {
-    Settlement { target, correlation: CorrelationId(id(n)), outcome }
+    Settlement { target, correlation: CorrelationId(id(n)), outcome, entry: None }
 }
 
 fn stored(name: &str, at: i64) -> Outcome {

@@ -93,8 +93,12 @@ pub async fn a_plan_replaces_the_outbox_and_keeps_tries(store: Arc<dyn Store>) {
     assert!(!w.get(w.b).await.plan_due);
     assert_eq!(*w.store.ledger(w.b).await.unwrap(), rows);
     let tried = Outcome::Postponed { attempts: 3, not_before: t(99), error: "slow down".to_owned() };
-    let postpone =
-        |w: &Write| Settlement { target: w.target, correlation: w.correlation, outcome: tried.clone() };
+    let postpone = |w: &Write| Settlement {
+        target: w.target,
+        correlation: w.correlation,
+        outcome: tried.clone(),
+        entry: None,
+    };
     w.store.settle(&lease, &[postpone(&w1), postpone(&w2)]).await.unwrap();
     let changed = delete(2, w.b, "x2");
     let now = vec![create(4, w.b, None), changed.clone(), w1.clone()];

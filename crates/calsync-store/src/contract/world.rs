@@ -196,6 +196,7 @@ pub fn create(n: u64, target: CalendarId, name: Option<&str>) -> Write {
         not_before: None,
         error: None,
         changed_at: None,
+        cause: None,
     }
 }
 
@@ -210,12 +211,13 @@ pub fn delete(n: u64, target: CalendarId, name: &str) -> Write {
         not_before: None,
         error: None,
         changed_at: None,
+        cause: None,
     }
 }
 
 /// A plan for one target, made before anything was asked of it: it answers no wish to plan.
 pub fn plan(target: CalendarId, ledger: Vec<LedgerRow>, writes: Vec<Write>) -> Enqueue {
-    Enqueue { target, seen_generation: 0, ledger, writes, hold: None }
+    Enqueue { target, seen_generation: 0, ledger, writes, hold: None, run: None, found: Vec::new() }
 }
 
 /// A hold.
@@ -229,6 +231,7 @@ pub fn hold(target: CalendarId) -> Hold {
         last_agreed_at: t(5),
         agreed: 1,
         approved: false,
+        undone: None,
     }
 }
 
@@ -240,6 +243,7 @@ pub fn pull(calendar: CalendarId, at: i64) -> PullApply {
         events_gone: Vec::new(),
         blocks: Vec::new(),
         blocks_gone: Vec::new(),
+        shown: Vec::new(),
         cursor: None,
         full: None,
         cursor_losses: None,

@@ -7,15 +7,16 @@ use calsync_core::calendar::Calendar;
 use calsync_core::ids::CalendarId;
 use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
-    AuditLine, HealthHour, NotificationHour, NotificationMetrics, Recent, StoreError, SubscriptionCensus,
+    AuditLine, HealthHour, NotificationMetrics, NotificationSpan, Recent, StoreError, SubscriptionCensus,
     SubscriptionMetrics,
 };
 use calsync_core::run::{CallStats, Run};
 use calsync_core::subscription::{FAILING_FROM, NEGLECTED_AFTER, RENEWAL_BUFFER, SubscriptionStatus};
 use calsync_core::time::Ts;
+use jiff::SignedDuration;
 
 use super::State;
-use crate::tally::{Tally, hour, minute};
+use crate::tally::{Tally, begins, micros, minute};
 
 impl State {
     pub(super) fn notifications(
@@ -72,12 +73,17 @@ impl State {
         Ok(counts.into_iter().map(one).collect())
     }
 
-    pub(super) fn notification_hours(&self, since: Ts) -> Result<Vec<NotificationHour>, StoreError> {
-        let mut hours: BTreeMap<Ts, Tally> = BTreeMap::new();
-        for (minute, tally) in self.tallies.range(hour(since)..) {
-            hours.entry(hour(*minute)).or_default().add(tally);
+    pub(super) fn notification_spans(
+        &self,
+        since: Ts,
+        width: SignedDuration,
+    ) -> Result<Vec<NotificationSpan>, StoreError> {
+        let width = micros(width);
+        let mut spans: BTreeMap<Ts, Tally> = BTreeMap::new();
+        for (minute, tally) in self.tallies.range(begins(since, width)..) {
+            spans.entry(begins(*minute, width)).or_default().add(tally);
         }
-        Ok(hours.into_iter().map(|(hour, tally)| tally.of_hour(hour)).collect())
+        Ok(spans.into_iter().map(|(from, tally)| tally.of_span(from)).collect())
     }
 
     pub(super) fn recent(&self, since: Ts, limit: u32) -> Result<Vec<Recent>, StoreError> {
@@ -104,8 +110,21 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn health_hours(&self, since: Ts) -> Result<Vec<HealthHour>, StoreError> {
-        Ok(self.health_hours.range(since..).map(|(_, hour)| *hour).collect())
+    pub(super) fn health_spans(
+        &self,
+        since: Ts,
+        width: SignedDuration,
+    ) -> Result<Vec<HealthHour>, StoreError> {
+        let width = micros(width);
+        let mut spans: BTreeMap<Ts, HealthHour> = BTreeMap::new();
+        for hour in self.health_hours.range(begins(since, width)..).map(|(_, hour)| hour) {
+            let from = begins(hour.hour, width);
+            let span = spans.entry(from).or_insert(HealthHour { hour: from, ..*hour });
+            span.active = span.active.min(hour.active);
+            span.healthy = span.healthy.min(hour.healthy);
+            span.worst = span.worst.max(hour.worst);
+        }
+        Ok(spans.into_values().collect())
     }
 
     pub(super) fn runs(&self, calendar: Option<CalendarId>, limit: u32) -> Result<Vec<Run>, StoreError> {

@@ -41,6 +41,7 @@ impl State {
         calendar.full_due = true;
         raise(calendar, now);
         retire(&mut self.subscriptions, id, now);
+        self.forget_copied(|source, target| source == id || target == id);
         self.forget_events(id)?;
         self.fence_off(&user_resource(user));
         self.plan_all(user, now);
@@ -126,6 +127,13 @@ impl State {
         for rows in self.ledger.values_mut().filter(|rows| rows.iter().any(over)) {
             Arc::make_mut(rows).retain(|row| !over(row));
         }
+        let ledger = &self.ledger;
+        self.contents.retain(|(target, correlation), _| {
+            ledger.get(target).is_some_and(|rows| rows.iter().any(|row| row.correlation == *correlation))
+        });
+        self.journal.retain(|_, noted| {
+            noted.row().target != id && !(noted.row().source == id && theirs.contains(&noted.row().target))
+        });
         self.runs.retain(|_, run| run.calendar != id);
         let channels: BTreeSet<SubscriptionId> =
             self.subscriptions.values().filter(|s| s.calendar == id).map(|s| s.id).collect();

@@ -1,20 +1,17 @@
-//! Users, accounts, credentials, calendars, rules and settings in memory.
+//! Users, accounts, credentials, calendars and settings in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use calsync_core::block::CalendarRef;
 use calsync_core::calendar::{Account, AccountStatus, Calendar, Leaving, ListedCalendar, User};
-use calsync_core::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
-use calsync_core::ports::{
-    CalendarChange, ConnectAccount, SealedCredentials, StoreError, Switch, UserState, Wish,
-};
-use calsync_core::rule::Rule;
+use calsync_core::ids::{AccountId, CalendarId, SubscriptionId, UserId};
+use calsync_core::ports::{CalendarChange, ConnectAccount, SealedCredentials, StoreError, Switch, UserState};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 use serde_json::Value;
 
 use super::{State, conflict, raise};
-use crate::rows::{AT_ONCE, missing, texts_of, user_resource};
+use crate::rows::{AT_ONCE, missing, user_resource};
 
 impl State {
     pub(super) fn add_user(&mut self, user: &User) -> Result<(), StoreError> {
@@ -28,6 +25,15 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn add_first_user(&mut self, user: &User, password: &str) -> Result<bool, StoreError> {
+        if !self.users.is_empty() {
+            return Ok(false);
+        }
+        self.add_user(user)?;
+        self.passwords.insert(user.id, password.to_owned());
+        Ok(true)
+    }
+
     pub(super) fn users(&self) -> Result<Vec<User>, StoreError> {
         let mut users: Vec<User> = self.users.values().cloned().collect();
         users.sort_by(|a, b| a.email.cmp(&b.email));
@@ -39,6 +45,11 @@ impl State {
             self.accounts.values().filter(|a| a.user == user).map(|a| a.id).collect();
         accounts.into_iter().for_each(|account| self.drop_account(account));
         self.users.remove(&user);
+        self.passwords.remove(&user);
+        self.rule_defaults.remove(&user);
+        self.end_sessions(user, None)?;
+        self.access_tokens.retain(|_, token| token.user != user);
+        self.identities.retain(|_, identity| identity.user != user);
         self.leases.remove(&user_resource(user));
         Ok(())
     }
@@ -63,6 +74,7 @@ impl State {
         Ok(Some(UserState {
             user: person.clone(),
             accounts: self.accounts.values().filter(|a| a.user == user).cloned().collect(),
+            rule_defaults: self.rule_defaults.get(&user).cloned().unwrap_or_default(),
             rules: self.rules.values().filter(|r| r.user == user).cloned().collect(),
             holds: self.holds.values().filter(|h| theirs.contains(&h.target)).cloned().collect(),
             calendars,
@@ -172,6 +184,9 @@ impl State {
         let kept = &self.subscriptions;
         self.notifications.retain(|_, n| kept.contains_key(&n.subscription));
         self.deliveries.retain(|(subscription, _), _| kept.contains_key(subscription));
+        self.forget_copied(|source, target| gone.contains(&source) || gone.contains(&target));
+        self.journal.retain(|_, noted| !gone.contains(&noted.row().target));
+        self.contents.retain(|(target, _), _| !gone.contains(target));
         self.mirrors.retain(|id, _| !gone.contains(id));
         self.ledger.retain(|target, _| !gone.contains(target));
         self.outbox.retain(|target, _| !gone.contains(target));
@@ -254,49 +269,6 @@ impl State {
             calendar.plan_due = true;
             raise(calendar, now);
         }
-    }
-
-    pub(super) fn put_rule(&mut self, rule: &Rule, now: Ts) -> Result<(), StoreError> {
-        let owner = |id| self.calendars.get(&id).map(|c| c.user);
-        if rule.source == rule.target {
-            return Err(conflict("a calendar cannot block itself"));
-        }
-        if owner(rule.source) != Some(rule.user) || owner(rule.target) != Some(rule.user) {
-            return Err(conflict("both calendars of a rule must exist and belong to its user"));
-        }
-        let ends = |r: &Rule| (r.source, r.target);
-        let known = self.rules.values().find(|r| ends(r) == ends(rule)).map(|r| r.id);
-        if known.is_none() && self.rules.contains_key(&rule.id) {
-            return Err(conflict("another rule has this id already"));
-        }
-        let first = !self.rules.values().any(|r| r.user == rule.user);
-        let texts = texts_of(self.rules.values(), rule.source);
-        let id = known.unwrap_or(rule.id);
-        self.rules.insert(id, Rule { id, ..rule.clone() });
-        self.rules_changed(rule, first, texts != texts_of(self.rules.values(), rule.source), now)
-    }
-
-    pub(super) fn remove_rule(&mut self, rule: RuleId, now: Ts) -> Result<(), StoreError> {
-        let Some(rule) = self.rules.get(&rule).cloned() else { return Ok(()) };
-        let texts = texts_of(self.rules.values(), rule.source);
-        self.rules.remove(&rule.id);
-        let last = !self.rules.values().any(|r| r.user == rule.user);
-        self.rules_changed(&rule, last, texts != texts_of(self.rules.values(), rule.source), now)
-    }
-
-    /// `mesh`: the first rule of a user ends the mesh of all calendars, and the last one's end restores it.
-    fn rules_changed(&mut self, rule: &Rule, mesh: bool, texts: bool, now: Ts) -> Result<(), StoreError> {
-        self.calendar_mut(rule.source)?.full_due |= texts;
-        self.calendar_mut(rule.target)?.plan_due = true;
-        let mut raised: BTreeSet<CalendarId> = [rule.source, rule.target].into();
-        if mesh {
-            for calendar in self.calendars.values_mut().filter(|c| c.user == rule.user && c.sync_enabled) {
-                calendar.plan_due = true;
-                raised.insert(calendar.id);
-            }
-        }
-        let raised: Vec<CalendarId> = raised.into_iter().collect();
-        self.raise(&raised, Wish::Changes, now)
     }
 
     pub(super) fn setting(&self, name: &str) -> Result<Option<Value>, StoreError> {

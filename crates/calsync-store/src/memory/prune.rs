@@ -19,7 +19,14 @@ impl State {
             Prunable::Runs => {
                 let old = self.runs.values().filter(|r| r.started_at < before && r.finished_at.is_some());
                 let gone = oldest(old.map(|r| (r.started_at, r.id)), limit);
+                self.wrote.retain(|id| !gone.contains(id));
                 gone.iter().filter(|id| self.runs.remove(id).is_some()).count()
+            }
+            Prunable::Journal => {
+                let rows = self.journal.values().map(|noted| noted.row());
+                let old = rows.filter(|row| row.receipt.written_at < before);
+                let gone = oldest(old.map(|row| (row.receipt.written_at, row.seq)), limit);
+                gone.iter().filter(|seq| self.journal.remove(seq).is_some()).count()
             }
             Prunable::Ledger => {
                 let rows = self.ledger.values().flat_map(|rows| rows.iter());
@@ -32,6 +39,7 @@ impl State {
                 for rows in self.ledger.values_mut().filter(|rows| rows.iter().any(over)) {
                     Arc::make_mut(rows).retain(|row| !over(row));
                 }
+                self.contents.retain(|key, _| !gone.contains(key));
                 gone.len()
             }
             Prunable::Figures => {

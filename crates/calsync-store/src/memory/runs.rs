@@ -23,6 +23,7 @@ impl State {
         if self.runs.contains_key(&run.id) {
             return Err(conflict("another run has this id already"));
         }
+        self.wrote.remove(&run.id);
         self.runs.insert(run.id, run.clone());
         let ours: BTreeSet<SubscriptionId> =
             self.subscriptions.values().filter(|s| s.calendar == run.calendar).map(|s| s.id).collect();

@@ -43,6 +43,7 @@ impl State {
             mirror.events.extend(pull.events.iter().map(|e| (e.id.clone(), e.clone())));
             mirror.blocks.extend(pull.blocks.iter().map(|b| (b.id.clone(), b.clone())));
         }
+        self.verify(pull);
         for target in &pull.targets {
             if let Some(calendar) = self.calendars.get_mut(target) {
                 calendar.plan_due = true;
@@ -52,12 +53,24 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn enqueue_all(&mut self, lease: &Lease, plans: &[Enqueue]) -> Result<(), StoreError> {
+        let mut after = self.clone();
+        for plan in plans {
+            after.enqueue(lease, plan)?;
+        }
+        *self = after;
+        Ok(())
+    }
+
     pub(super) fn enqueue(&mut self, lease: &Lease, enqueue: &Enqueue) -> Result<(), StoreError> {
         self.fence(lease)?;
         let target = enqueue.target;
         let correlations: BTreeSet<_> = enqueue.writes.iter().map(|w| w.correlation).collect();
         if correlations.len() < enqueue.writes.len() {
             return Err(conflict("a block can have only one write at a time"));
+        }
+        if enqueue.run.as_ref().is_some_and(|run| self.runs.contains_key(&run.id)) {
+            return Err(conflict("another run has this id already"));
         }
         let calendar = self.calendar_mut(target)?;
         // What a person changed after the plan's state was read is not in the plan.
@@ -71,12 +84,22 @@ impl State {
             Write { target, changed_at: earliest(known, new), ..new.clone() }
         });
         let new: Vec<Write> = new.collect();
+        let forms =
+            |writes: &[Write]| writes.iter().map(|w| (w.correlation, w.op.clone())).collect::<Vec<_>>();
+        let same = forms(&old) == forms(&new);
         self.outbox.insert(target, new);
+        if !same {
+            self.begin_writing(enqueue);
+        }
         if !enqueue.ledger.is_empty() {
             let rows = Arc::make_mut(self.ledger.entry(target).or_default());
             for row in &enqueue.ledger {
                 put_row(rows, LedgerRow { target, ..row.clone() });
             }
+        }
+        for found in &enqueue.found {
+            self.note(found);
+            self.note_standing(found);
         }
         match &enqueue.hold {
             Some(hold) => {
@@ -110,13 +133,15 @@ impl State {
             return Err(missing("calendar"));
         }
         for settlement in settlements {
+            self.note(settlement);
             self.settle_one(settlement, claimed_at);
+            self.note_standing(settlement);
         }
         Ok(())
     }
 
     fn settle_one(&mut self, settlement: &Settlement, claimed_at: Ts) {
-        let Settlement { target, correlation, outcome } = settlement;
+        let Settlement { target, correlation, outcome, .. } = settlement;
         let outbox = self.outbox.entry(*target).or_default();
         if let Outcome::Postponed { attempts, not_before, error } = outcome {
             if let Some(write) = outbox.iter_mut().find(|w| w.correlation == *correlation) {

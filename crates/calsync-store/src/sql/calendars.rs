@@ -78,9 +78,7 @@ impl SqlStore {
         let mut raised = BTreeSet::from([calendar]);
         match change {
             CalendarChange::SyncEnabled(Switch::On) => {
-                join(&mut tx, calendar).await?;
-                tx.exec(WATCHABLE, vals![calendar]).await?;
-                raised.extend(plan_all(&mut tx, user).await?);
+                raised.extend(enable(&mut tx, calendar, user).await?);
             }
             CalendarChange::SyncEnabled(Switch::Off) => {
                 leave(&mut tx, calendar, Leaving::Disabled, now).await?;
@@ -183,8 +181,19 @@ pub(super) const RETIRE: &str = "UPDATE webhook_subscriptions SET status = 'susp
     WHERE calendar_id = $1 AND status = 'active'";
 
 /// The holder's writes are refused from now on, as if another had taken over. Before the calendars, as everywhere.
-const FENCE_OFF: &str =
+pub(super) const FENCE_OFF: &str =
     "UPDATE leases SET owner = NULL, token = token + 1 WHERE user_id = $1 AND owner IS NOT NULL";
+
+/// It takes part from now on; which calendars are planned again.
+pub(super) async fn enable(
+    tx: &mut Tx,
+    calendar: CalendarId,
+    user: UserId,
+) -> Result<Vec<CalendarId>, StoreError> {
+    join(tx, calendar).await?;
+    tx.exec(WATCHABLE, vals![calendar]).await?;
+    plan_all(tx, user).await
+}
 
 /// All calendars of a user that take part are planned again; which.
 pub(super) async fn plan_all(tx: &mut Tx, user: UserId) -> Result<Vec<CalendarId>, StoreError> {

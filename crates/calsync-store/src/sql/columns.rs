@@ -1,11 +1,12 @@
 //! Columns and how a row of them becomes a noun: each list stands beside the function that reads it in that order.
 
 use calsync_core::alert::Alert;
-use calsync_core::block::{CalendarRef, Fingerprint};
+use calsync_core::block::{BlockContent, CalendarRef, Fingerprint};
 use calsync_core::calendar::{Account, Calendar, Cursor, User};
 use calsync_core::delivery::{Delivery, Unannounced};
 use calsync_core::hold::Hold;
 use calsync_core::ids::{CalendarId, EventId};
+use calsync_core::journal::{Copied, JournalRow, Receipt};
 use calsync_core::ledger::{LedgerRow, Write};
 use calsync_core::notification::{Notification, Served};
 use calsync_core::ports::StoreError;
@@ -31,7 +32,7 @@ macro_rules! user_columns {
 }
 pub(super) use user_columns;
 
-pub(super) fn user(mut r: Row) -> Result<User, StoreError> {
+pub(super) fn user(r: &mut Row) -> Result<User, StoreError> {
     Ok(User { id: r.id()?, email: r.text()?, is_staff: r.flag()?, created_at: r.ts()? })
 }
 
@@ -175,6 +176,11 @@ macro_rules! notification_columns {
          processing_started_at, processing_completed_at, processing_time_ms, error_message, retry_count, \
          next_retry_at, run_id, calendars_synced, events_processed, busy_blocks_updated"
     };
+    (of n) => {
+        "n.id, n.subscription_id, n.notification_id, n.received_at, n.headers, n.payload, n.processing_status, \
+         n.processing_started_at, n.processing_completed_at, n.processing_time_ms, n.error_message, n.retry_count, \
+         n.next_retry_at, n.run_id, n.calendars_synced, n.events_processed, n.busy_blocks_updated"
+    };
 }
 pub(super) use notification_columns;
 
@@ -270,7 +276,7 @@ pub(super) fn ledger_row(mut r: Row) -> Result<LedgerRow, StoreError> {
 
 macro_rules! write_columns {
     () => {
-        "correlation, op, attempts, not_before, error, changed_at"
+        "correlation, op, attempts, not_before, error, changed_at, cause"
     };
 }
 pub(super) use write_columns;
@@ -284,12 +290,53 @@ pub(super) fn write(target: CalendarId, mut r: Row) -> Result<Write, StoreError>
         not_before: r.opt_ts()?,
         error: r.opt_text()?,
         changed_at: r.opt_ts()?,
+        cause: r.opt_json()?,
     })
+}
+
+macro_rules! journal_columns {
+    () => {
+        "seq, run_id, target, correlation, source, rule_id, deed, reason, block, content_old, texts_old, content_new, \
+         texts_new, echo, seen_at, fetched_at, written_at, verified_at"
+    };
+}
+pub(super) use journal_columns;
+
+pub(super) fn journal_row(mut r: Row) -> Result<JournalRow, StoreError> {
+    Ok(JournalRow {
+        seq: r.int()?,
+        run: r.id()?,
+        target: r.id()?,
+        correlation: r.id()?,
+        source: r.id()?,
+        rule: r.id()?,
+        deed: r.word()?,
+        reason: r.word()?,
+        block: EventId(r.text()?),
+        before: content(&mut r)?,
+        after: content(&mut r)?,
+        echo: r.opt_bits()?.map(Fingerprint),
+        receipt: Receipt {
+            seen_at: r.opt_ts()?,
+            fetched_at: r.opt_ts()?,
+            written_at: r.ts()?,
+            verified_at: r.opt_ts()?,
+        },
+    })
+}
+
+/// A content, and beside it what was copied.
+fn content(r: &mut Row) -> Result<Option<BlockContent>, StoreError> {
+    let (content, copied) = (r.opt_json::<BlockContent>()?, r.opt_json::<Copied>()?);
+    Ok(content.map(|content| match copied {
+        Some(copied) => copied.put_back(content),
+        None => content,
+    }))
 }
 
 macro_rules! hold_columns {
     () => {
-        "target, reason, deletions, digest, since, last_agreed_at, agreed, approved"
+        "target, reason, deletions, digest, since, last_agreed_at, agreed, approved, undone"
     };
 }
 pub(super) use hold_columns;
@@ -304,6 +351,7 @@ pub(super) fn hold(mut r: Row) -> Result<Hold, StoreError> {
         last_agreed_at: r.ts()?,
         agreed: r.num()?,
         approved: r.flag()?,
+        undone: r.opt_id()?,
     })
 }
 

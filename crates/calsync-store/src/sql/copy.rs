@@ -11,7 +11,9 @@ use super::connect;
 use super::db::Db;
 use super::lite::Missing;
 use super::migrate;
+use view::View;
 
+mod backup;
 mod carry;
 mod compare;
 mod digest;
@@ -21,12 +23,15 @@ mod rows;
 mod tables;
 #[cfg(all(test, feature = "contract"))]
 mod tests;
+mod view;
 
+pub use backup::{Damaged, Sealed, backup, check};
 pub use compare::{Compared, Report};
 pub use digest::{Content, Digest};
 pub(super) use marker::refuse_unfinished;
 pub(super) use tables::COUNTERS;
 
+const SETTING: &str = "SELECT value FROM settings WHERE name = $1";
 /// Connections to a server that a copy needs at most.
 const CONNECTIONS: u32 = 2;
 
@@ -186,10 +191,30 @@ impl Place {
         Ok(Place(db))
     }
 
+    /// A file that is only read: a backup.
+    pub async fn backup(url: &str) -> Result<Place, CopyError> {
+        let fail = |error| CopyError::store(End::Source, error);
+        let db = connect(url, Missing::OnlyRead, CONNECTIONS).await.map_err(fail)?;
+        migrate::check(&db).await.map_err(fail)?;
+        Ok(Place(db))
+    }
+
+    /// A setting that is kept in it.
+    pub async fn setting(&self, name: &str) -> Result<Option<serde_json::Value>, CopyError> {
+        let fail = |error| CopyError::store(End::Source, error);
+        let row = self.0.one(SETTING, super::value::vals![name]).await.map_err(fail)?;
+        row.map(|mut row| row.json()).transpose().map_err(fail)
+    }
+
     /// A target, which a copy brings up to date; a file is made if there is none.
     pub async fn target(url: &str) -> Result<Place, CopyError> {
         let db = connect(url, Missing::Create, CONNECTIONS).await;
         db.map(Place).map_err(|error| CopyError::store(End::Target, error))
+    }
+
+    /// Lets go of it. What stood beside its file is in the file then.
+    pub async fn close_as_one_file(&self) -> Result<(), CopyError> {
+        self.0.close_as_one_file().await.map_err(|error| CopyError::store(End::Target, error))
     }
 
     /// Lets go of it.
@@ -203,41 +228,60 @@ pub async fn look(from: &Place, to: Option<&Place>, now: Ts) -> Result<Prospect,
     let fail = |error| CopyError::store(End::Source, error);
     guard::version(End::Source, &from.0).await?;
     guard::at_rest(End::Source, &from.0, now).await?;
-    let source = guard::source_of(&from.0).await.map_err(fail)?;
+    let view = View::Live(&from.0);
+    let source = guard::source_of(&view).await.map_err(fail)?;
     let target = match to {
         Some(to) => guard::standing(&to.0, &source).await?.0,
         None => Standing::New,
     };
-    Ok(Prospect { tables: rows::counts(&from.0).await.map_err(fail)?, target })
+    Ok(Prospect { tables: rows::counts(&view).await.map_err(fail)?, target })
 }
 
 /// Copies everything, or what an earlier try left, and compares both sides. Needs the source to be at rest: what is
 /// written there meanwhile is found out in the end, and makes the copy worthless.
 pub async fn copy(from: &Place, to: &Place, now: Ts, watch: &mut Watch<'_>) -> Result<Outcome, CopyError> {
-    let (from, to) = (&from.0, &to.0);
-    let source_failed = |error| CopyError::store(End::Source, error);
-    guard::version(End::Source, from).await?;
-    let source = guard::source_of(from).await.map_err(source_failed)?;
+    guard::version(End::Source, &from.0).await?;
+    let source = View::Live(&from.0);
     // Before anything is changed there, its schema included.
-    let (standing, found) = guard::standing(to, &source).await?;
+    let (name, standing, found) = look_at(&source, &to.0).await?;
     if let Standing::Finished { at } = standing {
         return Ok(Outcome::Already(at));
     }
-    guard::at_rest(End::Source, from, now).await?;
+    guard::at_rest(End::Source, &from.0, now).await?;
+    let (report, marker) = carry_over(&source, &to.0, (name, found), now, watch).await?;
+    guard::at_rest(End::Source, &from.0, now).await?;
+    if report.agrees() {
+        compare::finish(&to.0, &marker, now, None).await?;
+    }
+    Ok(Outcome::Copied(report))
+}
+
+/// Which installation is copied, and what of it is there.
+async fn look_at(from: &View<'_>, to: &Db) -> Result<(String, Standing, Option<marker::Marker>), CopyError> {
+    let name = guard::source_of(from).await.map_err(|error| CopyError::store(End::Source, error))?;
+    let (standing, found) = guard::standing(to, &name).await?;
+    Ok((name, standing, found))
+}
+
+/// Brings the target up to date, copies what it lacks, and compares.
+async fn carry_over(
+    from: &View<'_>,
+    to: &Db,
+    (source, found): (String, Option<marker::Marker>),
+    now: Ts,
+    watch: &mut Watch<'_>,
+) -> Result<(Report, marker::Marker), CopyError> {
     migrate::run(to).await.map_err(|error| CopyError::store(End::Target, error))?;
     guard::version(End::Target, to).await?;
     guard::at_rest(End::Target, to, now).await?;
-    let new = marker::Marker { source, began_at: now.micros(), rows: 0, at: marker::At::Begun };
+    let new = marker::Marker { source, began_at: now.micros(), rows: 0, at: marker::At::Begun, holds: None };
     let marker = carry::begin(from, to, found, new).await?;
     let before = marker.rows;
-    let of = rows::counts(from).await.map_err(source_failed)?.iter().map(|(_, rows)| rows).sum();
+    let counts = rows::counts(from).await.map_err(|error| CopyError::store(End::Source, error))?;
+    let of = counts.iter().map(|(_, rows)| rows).sum();
     let marker = carry::all(from, to, marker, of, watch).await?;
     let mut report = compare::sides(from, to, of, watch).await?;
     report.copied = marker.rows - before;
     report.before = before;
-    guard::at_rest(End::Source, from, now).await?;
-    if report.agrees() {
-        compare::finish(to, &marker, now).await?;
-    }
-    Ok(Outcome::Copied(report))
+    Ok((report, marker))
 }

@@ -163,6 +163,17 @@ impl Db {
         }
     }
 
+    /// Closes it; a file of SQLite holds everything from then on, and there is none beside it.
+    pub(super) async fn close_as_one_file(&self) -> Result<(), StoreError> {
+        match self {
+            Db::Lite(lite) => lite.close_as_one_file().await,
+            Db::Pg(pg) => {
+                pg.close().await;
+                Ok(())
+            }
+        }
+    }
+
     pub(super) async fn close(&self) {
         match self {
             Db::Lite(lite) => lite.close().await,

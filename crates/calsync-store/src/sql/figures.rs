@@ -6,10 +6,12 @@ use calsync_core::calendar::ProviderKind;
 use calsync_core::ports::{AuditLine, HealthHour, StoreError};
 use calsync_core::run::CallStats;
 use calsync_core::time::Ts;
+use jiff::SignedDuration;
 
 use super::SqlStore;
 use super::db::Tx;
 use super::value::{Row, Val, vals};
+use crate::tally::{begins, micros};
 
 const ADD_STATS: &str = "INSERT INTO provider_call_stats AS s \
     (provider, minute, calls, latency_sum_us, latency_max_us, quota_used) VALUES ($1, $2, $3, $4, $5, $6) \
@@ -22,6 +24,12 @@ const ADD_ERRORS: &str = "INSERT INTO provider_call_errors AS e (provider, minut
 const PUT_HOUR: &str = "INSERT INTO health_hours AS h (hour, active, healthy, worst) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (hour) DO UPDATE SET active = excluded.active, healthy = excluded.healthy, \
     worst = CASE WHEN h.worst > excluded.worst THEN h.worst ELSE excluded.worst END";
+
+/// When, who, what.
+pub(super) const AUDIT: &str = "INSERT INTO audit_log (at, who, what) VALUES ($1, $2, $3)";
+/// Hours by the stretch that they are in.
+pub(super) const SPANS: &str = "SELECT hour / $2 AS span, min(active), min(healthy), max(worst) FROM health_hours \
+    WHERE hour >= $1 GROUP BY 1 ORDER BY 1";
 
 impl SqlStore {
     pub(super) async fn add_call_stats(&self, stats: &[CallStats]) -> Result<(), StoreError> {
@@ -66,12 +74,17 @@ impl SqlStore {
         self.db.exec(PUT_HOUR, row).await.map(drop)
     }
 
-    pub(super) async fn health_hours(&self, since: Ts) -> Result<Vec<HealthHour>, StoreError> {
-        let sql = "SELECT hour, active, healthy, worst FROM health_hours WHERE hour >= $1 ORDER BY hour";
-        let hour = |mut row: Row| {
-            Ok(HealthHour { hour: row.ts()?, active: row.num()?, healthy: row.num()?, worst: row.num()? })
+    pub(super) async fn health_spans(
+        &self,
+        since: Ts,
+        width: SignedDuration,
+    ) -> Result<Vec<HealthHour>, StoreError> {
+        let width = micros(width);
+        let span = |mut row: Row| {
+            let hour = Ts::from_micros(row.int()?.saturating_mul(width));
+            Ok(HealthHour { hour, active: row.num()?, healthy: row.num()?, worst: row.num()? })
         };
-        self.db.all(sql, vals![since]).await?.into_iter().map(hour).collect()
+        self.db.all(SPANS, vals![begins(since, width), width]).await?.into_iter().map(span).collect()
     }
 
     pub(super) async fn audited(&self, about: &str, limit: u32) -> Result<Vec<AuditLine>, StoreError> {
@@ -83,10 +96,7 @@ impl SqlStore {
     }
 
     pub(super) async fn audit(&self, who: &str, what: &str, at: Ts) -> Result<(), StoreError> {
-        self.db
-            .exec("INSERT INTO audit_log (at, who, what) VALUES ($1, $2, $3)", vals![at, who, what])
-            .await
-            .map(drop)
+        self.db.exec(AUDIT, vals![at, who, what]).await.map(drop)
     }
 }
 

@@ -128,7 +128,7 @@ fn values(of: &Freshness) -> Vec<Val> {
     vals![rule, source, target, standing.as_str(), since, right_at, promised_until]
 }
 
-fn freshness(mut row: Row) -> Result<Freshness, StoreError> {
+pub(super) fn freshness(mut row: Row) -> Result<Freshness, StoreError> {
     Ok(Freshness {
         rule: row.id()?,
         source: row.id()?,

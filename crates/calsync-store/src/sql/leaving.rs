@@ -8,6 +8,7 @@ use calsync_core::time::Ts;
 use super::SqlStore;
 use super::calendars::RETIRE;
 use super::db::Tx;
+use super::journal::forget_all_copied;
 use super::leases::fence;
 use super::value::{Val, vals};
 
@@ -30,6 +31,7 @@ pub(super) async fn leave(
     let sql = "UPDATE calendars SET sync_enabled = 0, leaving = $2, plan_due = 1, full_due = 1 WHERE id = $1";
     tx.exec(sql, vals![calendar, Val::word(&why)?]).await?;
     tx.exec(RETIRE, vals![calendar, now]).await?;
+    forget_all_copied(tx, calendar).await?;
     forget_events(tx, calendar).await
 }
 
@@ -56,7 +58,11 @@ pub(super) const FORGET: [&str; 6] = [
 ];
 
 /// Of these there can be very many: they go in portions, before the rest.
-pub(super) const FORGET_LOGS: [&str; 2] = [
+pub(super) const FORGET_LOGS: [&str; 4] = [
+    "DELETE FROM journal WHERE seq IN (SELECT j.seq FROM journal j JOIN calendars c ON c.id = j.target \
+     WHERE j.target = $1 AND c.leaving = 'reset' LIMIT 500)",
+    "DELETE FROM journal WHERE seq IN (SELECT j.seq FROM calendars c JOIN calendars t ON t.user_id = c.user_id \
+     JOIN journal j ON j.target = t.id WHERE c.id = $1 AND c.leaving = 'reset' AND j.source = c.id LIMIT 500)",
     "DELETE FROM sync_runs WHERE id IN (SELECT r.id FROM sync_runs r JOIN calendars c ON c.id = r.calendar_id \
      WHERE r.calendar_id = $1 AND c.leaving = 'reset' LIMIT 500)",
     "DELETE FROM webhook_notifications WHERE id IN (SELECT n.id FROM webhook_notifications n \

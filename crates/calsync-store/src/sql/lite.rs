@@ -103,6 +103,8 @@ impl DerefMut for Tx {
 pub(super) enum Missing {
     Create,
     Refuse,
+    /// It must be there, nobody writes to it, and neither do we: no file appears beside it.
+    OnlyRead,
 }
 
 impl Lite {
@@ -119,12 +121,19 @@ impl Lite {
             .statement_cache_capacity(STATEMENTS)
             .pragma("mmap_size", "0")
             .pragma("journal_size_limit", WAL_BYTES.to_string());
-        let writing = options
-            .clone()
-            .create_if_missing(missing == Missing::Create)
-            .journal_mode(SqliteJournalMode::Wal)
-            .pragma("cache_size", (-WRITER_KIB).to_string())
-            .pragma("wal_autocheckpoint", WAL_PAGES.to_string());
+        let options = match missing {
+            Missing::OnlyRead => options.read_only(true).immutable(true),
+            Missing::Create | Missing::Refuse => options,
+        };
+        let writing = match missing {
+            Missing::OnlyRead => options.clone(),
+            Missing::Create | Missing::Refuse => options
+                .clone()
+                .create_if_missing(missing == Missing::Create)
+                .journal_mode(SqliteJournalMode::Wal)
+                .pragma("wal_autocheckpoint", WAL_PAGES.to_string()),
+        };
+        let writing = writing.pragma("cache_size", (-WRITER_KIB).to_string());
         let reading = options.pragma("cache_size", (-READER_KIB).to_string()).pragma("query_only", "1");
         let pool =
             SqlitePoolOptions::new().acquire_timeout(TURN).test_before_acquire(false).max_lifetime(None);
@@ -184,6 +193,16 @@ impl Lite {
         let mut connection = self.writer.acquire().await.map_err(error)?;
         let rows = all(&mut connection, "PRAGMA data_version", Vec::new()).await?;
         rows.into_iter().next().map_or(Ok(0), |mut row| row.int())
+    }
+
+    /// Closes it, and leaves one file that holds everything.
+    pub(super) async fn close_as_one_file(&self) -> Result<(), StoreError> {
+        self.readers.close().await;
+        let mut connection = self.writer.acquire().await.map_err(error)?;
+        all(&mut connection, "PRAGMA journal_mode = DELETE", Vec::new()).await?;
+        drop(connection);
+        self.writer.close().await;
+        Ok(())
     }
 
     pub(super) async fn close(&self) {

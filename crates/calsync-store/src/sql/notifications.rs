@@ -2,14 +2,16 @@
 
 use calsync_core::ids::NotificationId;
 use calsync_core::notification::{Notification, ProcessingStatus};
-use calsync_core::ports::{NotificationHour, NotificationMetrics, Recent, StoreError};
+use calsync_core::ports::{NotificationMetrics, NotificationSpan, Recent, StoreError};
 use calsync_core::time::Ts;
+use jiff::SignedDuration;
 
 use super::SqlStore;
 use super::columns::{self, select};
 use super::db::{Bulk, Tx};
+use super::listings;
 use super::value::{Row, Val, vals};
-use crate::tally::{HOUR, Tallies, Tally, hour, minute};
+use crate::tally::{Tallies, Tally, begins, micros, minute};
 
 const BY_STATUS: &str = select!(
     notification_columns,
@@ -31,12 +33,12 @@ pub(super) const METRICS: &str = "SELECT CAST(coalesce(sum(received), 0) AS BIGI
     CAST(coalesce(sum(events_processed), 0) AS BIGINT), CAST(coalesce(sum(busy_blocks_updated), 0) AS BIGINT) \
     FROM notification_figures WHERE minute >= $1";
 
-/// Minutes by their hour; what is open of an hour is what nobody has finished of it.
-pub(super) const HOURS: &str = "SELECT minute / 3600000000 AS hour, CAST(sum(received) AS BIGINT), \
+/// Minutes by the stretch that they are in; what is open of one is what nobody has finished of it.
+pub(super) const SPANS: &str = "SELECT minute / $2 AS span, CAST(sum(received) AS BIGINT), \
     CAST(sum(completed) AS BIGINT), CAST(sum(failed) AS BIGINT), CAST(sum(time_ms) AS BIGINT), \
     CAST(sum(calendars_synced) AS BIGINT), CAST(sum(events_processed) AS BIGINT), \
     CAST(sum(busy_blocks_updated) AS BIGINT) FROM notification_figures WHERE minute >= $1 \
-    GROUP BY minute / 3600000000 ORDER BY 1";
+    GROUP BY 1 ORDER BY 1";
 pub(super) const RECENT: &str = "SELECT n.id, s.calendar_id, s.provider, n.received_at, n.processing_status, \
     n.processing_time_ms, n.error_message FROM webhook_notifications n \
     JOIN webhook_subscriptions s ON s.id = n.subscription_id WHERE n.received_at >= $1 \
@@ -110,8 +112,13 @@ impl SqlStore {
         Ok(tally.metrics(pending))
     }
 
-    pub(super) async fn notification_hours(&self, since: Ts) -> Result<Vec<NotificationHour>, StoreError> {
-        let of_hour = |mut row: Row| {
+    pub(super) async fn notification_spans(
+        &self,
+        since: Ts,
+        width: SignedDuration,
+    ) -> Result<Vec<NotificationSpan>, StoreError> {
+        let width = micros(width);
+        let of_span = |mut row: Row| {
             let number: i64 = row.int()?;
             let tally = Tally {
                 received: row.num()?,
@@ -122,23 +129,12 @@ impl SqlStore {
                 events_processed: row.num()?,
                 busy_blocks_updated: row.num()?,
             };
-            Ok(tally.of_hour(Ts::from_micros(number.saturating_mul(HOUR))))
+            Ok(tally.of_span(Ts::from_micros(number.saturating_mul(width))))
         };
-        self.db.all(HOURS, vals![hour(since)]).await?.into_iter().map(of_hour).collect()
+        self.db.all(SPANS, vals![begins(since, width), width]).await?.into_iter().map(of_span).collect()
     }
 
     pub(super) async fn recent(&self, since: Ts, limit: u32) -> Result<Vec<Recent>, StoreError> {
-        let recent = |mut row: Row| {
-            Ok(Recent {
-                id: row.id()?,
-                calendar: row.id()?,
-                provider: row.word()?,
-                received_at: row.ts()?,
-                status: row.word()?,
-                took_ms: row.opt_int()?,
-                error: row.opt_text()?,
-            })
-        };
-        self.db.all(RECENT, vals![since, limit]).await?.into_iter().map(recent).collect()
+        self.db.all(RECENT, vals![since, limit]).await?.into_iter().map(listings::recent).collect()
     }
 }

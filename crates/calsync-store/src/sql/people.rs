@@ -9,7 +9,9 @@ use serde_json::Value;
 use super::SqlStore;
 use super::columns::{self, select};
 use super::db::Tx;
+use super::journal::forget_all_copied;
 use super::leases::OPEN;
+use super::rules::defaults;
 use super::value::{Row, Val, vals};
 use crate::rows::{AT_ONCE, missing, user_resource};
 
@@ -24,9 +26,26 @@ impl SqlStore {
         tx.commit().await
     }
 
+    pub(super) async fn add_first_user(&self, user: &User, password: &str) -> Result<bool, StoreError> {
+        // Of two that come at the same moment the second waits here, and then finds the user of the first.
+        let turn = "INSERT INTO settings (name, value) VALUES ('first_user', 'true') \
+                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        let mut tx = self.db.begin().await?;
+        tx.exec(turn, vals![]).await?;
+        if tx.one("SELECT 1 FROM users LIMIT 1", vals![]).await?.is_some() {
+            return Ok(false);
+        }
+        let sql = "INSERT INTO users (id, email, is_staff, password, created_at) VALUES ($1, $2, $3, $4, $5)";
+        let vals = vals![user.id, user.email.as_str(), user.is_staff, password, user.created_at];
+        tx.exec(sql, vals).await.map_err(|e| say(e, "the address is not in lower case"))?;
+        tx.exec(OPEN, vals![user_resource(user.id).as_str(), user.id, user.created_at]).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
     pub(super) async fn users(&self) -> Result<Vec<User>, StoreError> {
         let rows = self.db.all(select!(user_columns, "FROM users ORDER BY email"), vals![]).await?;
-        rows.into_iter().map(columns::user).collect()
+        rows.into_iter().map(|mut row| columns::user(&mut row)).collect()
     }
 
     pub(super) async fn remove_user(&self, user: UserId) -> Result<(), StoreError> {
@@ -38,10 +57,11 @@ impl SqlStore {
 
     pub(super) async fn user_state(&self, user: UserId) -> Result<Option<UserState>, StoreError> {
         let mut tx = self.db.snapshot().await?;
-        let person = tx.one(select!(user_columns, "FROM users WHERE id = $1"), vals![user]).await?;
-        let Some(person) = person else { return Ok(None) };
+        let person = tx.one(PERSON, vals![user]).await?;
+        let Some(mut person) = person else { return Ok(None) };
         Ok(Some(UserState {
-            user: columns::user(person)?,
+            user: columns::user(&mut person)?,
+            rule_defaults: defaults(&mut person)?,
             accounts: read(&mut tx, ACCOUNTS, user, columns::account).await?,
             calendars: read(&mut tx, CALENDARS, user, columns::calendar).await?,
             rules: read(&mut tx, RULES, user, columns::rule).await?,
@@ -126,6 +146,10 @@ impl SqlStore {
             vals![account, AT_ONCE],
         )
         .await?;
+        let calendars = tx.all("SELECT id FROM calendars WHERE account_id = $1", vals![account]).await?;
+        for mut calendar in calendars {
+            forget_all_copied(&mut tx, calendar.id()?).await?;
+        }
         tx.exec("DELETE FROM accounts WHERE id = $1", vals![account]).await?;
         tx.commit().await?;
         self.ring();
@@ -173,6 +197,7 @@ impl SqlStore {
     }
 }
 
+const PERSON: &str = select!(user_columns, ", rule_defaults FROM users WHERE id = $1");
 const ACCOUNTS: &str = select!(account_columns, "FROM accounts WHERE user_id = $1 ORDER BY id");
 const CALENDARS: &str = select!(
     calendar_columns,

@@ -23,6 +23,10 @@ pub(super) const fn statements(what: Prunable) -> &'static [&'static str] {
         }
         Prunable::Runs => &["DELETE FROM sync_runs WHERE id IN (SELECT id FROM sync_runs \
              WHERE started_at < $1 AND finished_at IS NOT NULL ORDER BY started_at, id LIMIT $2)"],
+        Prunable::Journal => {
+            &["DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE written_at < $1 \
+             ORDER BY written_at, seq LIMIT $2)"]
+        }
         Prunable::Ledger => {
             &["DELETE FROM ledger WHERE (target, correlation) IN (SELECT target, correlation FROM ledger \
              WHERE state = 'gone' AND written_at < $1 ORDER BY written_at, target, correlation LIMIT $2)"]
@@ -64,6 +68,7 @@ const fn counts(what: Prunable) -> &'static [&'static str] {
         Prunable::Runs => {
             &["SELECT count(*) FROM sync_runs WHERE started_at < $1 AND finished_at IS NOT NULL"]
         }
+        Prunable::Journal => &["SELECT count(*) FROM journal WHERE written_at < $1"],
         Prunable::Ledger => &["SELECT count(*) FROM ledger WHERE state = 'gone' AND written_at < $1"],
         Prunable::Figures => &[
             "SELECT count(*) FROM notification_figures WHERE minute < $1",

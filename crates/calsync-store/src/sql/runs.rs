@@ -148,13 +148,14 @@ fn error_of(status: &RunStatus) -> Option<&str> {
     }
 }
 
-async fn insert_run(tx: &mut Tx, run: &Run) -> Result<(), StoreError> {
+pub(super) async fn insert_run(tx: &mut Tx, run: &Run) -> Result<(), StoreError> {
     let (status, error) = status_values(&run.status);
     let c = run.counts;
     tx.exec(
-        "INSERT INTO sync_runs (id, calendar_id, kind, trigger_text, started_at, finished_at, status, error, \
+        "INSERT INTO sync_runs (id, calendar_id, user_id, kind, trigger_text, started_at, finished_at, status, error, \
          events_seen, events_created, events_updated, events_deleted, blocks_created, blocks_updated, blocks_deleted, \
-         provider_calls) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+         provider_calls) SELECT $1, $2, c.user_id, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 \
+         FROM calendars c WHERE c.id = $2",
         vec![
             run.id.into(),
             run.calendar.into(),

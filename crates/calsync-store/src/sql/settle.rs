@@ -13,6 +13,7 @@ use calsync_core::time::Ts;
 use super::SqlStore;
 use super::calendars::owner;
 use super::db::{Bulk, Tx};
+use super::journal::{self, Notes};
 use super::leases::fence;
 use super::value::{Val, vals};
 use super::walk::{BLOCKS, BLOCKS_GONE, PLAN_DUE};
@@ -28,10 +29,11 @@ impl SqlStore {
         for target in targets {
             owner(&mut tx, target).await?.ok_or_else(|| missing("calendar"))?;
         }
+        let notes = journal::Notes::of(&mut tx, settlements).await?;
         let mut rest = settlements;
         while !rest.is_empty() {
             let (alike, others) = rest.split_at(alike(rest));
-            settle_alike(&mut tx, alike, claimed_at).await?;
+            settle_alike(&mut tx, alike, &notes, claimed_at).await?;
             rest = others;
         }
         tx.commit().await
@@ -60,12 +62,13 @@ fn alike(settlements: &[Settlement]) -> usize {
 
 pub(super) const STORED: Bulk = Bulk {
     before: "UPDATE ledger SET state = 'live', block = v.column3, echo = v.column4, wrote = v.column5, \
-             span = v.column6, repairs = v.column7, written_at = v.column8 FROM (",
+             span = v.column6, repairs = v.column7, written_at = v.column8, \
+             content = v.column9, texts = v.column10 FROM (",
     after: ") AS v WHERE ledger.target = v.column1 AND ledger.correlation = v.column2",
 };
 /// Only the row that names this very block: a second block of a correlation may go while the row's own one stands.
 pub(super) const REMOVED: Bulk = Bulk {
-    before: "UPDATE ledger SET state = 'gone' FROM (",
+    before: "UPDATE ledger SET state = 'gone', content = NULL, texts = NULL FROM (",
     after: ") AS v WHERE ledger.target = v.column1 AND ledger.correlation = v.column2 AND ledger.block = v.column3",
 };
 pub(super) const POSTPONED: Bulk = Bulk {
@@ -75,16 +78,27 @@ pub(super) const POSTPONED: Bulk = Bulk {
 pub(super) const DONE: Bulk =
     Bulk { before: "DELETE FROM outbox WHERE (target, correlation) IN (", after: ")" };
 
-async fn settle_alike(tx: &mut Tx, settlements: &[Settlement], claimed_at: Ts) -> Result<(), StoreError> {
+async fn settle_alike(
+    tx: &mut Tx,
+    settlements: &[Settlement],
+    notes: &Notes,
+    claimed_at: Ts,
+) -> Result<(), StoreError> {
     let (mut stored, mut blocks, mut removed, mut gone, mut postponed) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut done = Vec::new();
-    for Settlement { target, correlation, outcome } in settlements {
+    // Before what stood there is overwritten.
+    notes.write(tx, settlements).await?;
+    for settlement in settlements {
+        let Settlement { target, correlation, outcome, .. } = settlement;
         match outcome {
             Outcome::Stored { block, wrote, span, repairs, at } => {
                 let (echo, wrote) = (Val::bits(block.fingerprint.0), Val::bits(wrote.0));
                 let (span, repairs) = (Val::json(span)?, u32::from(*repairs));
-                stored.push(vals![*target, *correlation, &block.id, echo, wrote, span, repairs, *at]);
+                let (content, texts) = notes.content(settlement)?;
+                let row =
+                    vals![*target, *correlation, &block.id, echo, wrote, span, repairs, *at, content, texts];
+                stored.push(row);
                 blocks.push(block_values(*target, block)?);
             }
             Outcome::Removed { id } => {
@@ -97,6 +111,10 @@ async fn settle_alike(tx: &mut Tx, settlements: &[Settlement], claimed_at: Ts) -
             }
             Outcome::Replan { observed, generation } => {
                 replan(tx, *target, *correlation, observed.as_ref(), *generation).await?;
+                if observed.is_some() && settlement.entry.is_some() {
+                    let (content, texts) = notes.content(settlement)?;
+                    tx.bulk(&journal::STANDS, vec![vals![*target, *correlation, content, texts]]).await?;
+                }
                 tx.bulk(&PLAN_DUE, vec![vals![*target, claimed_at]]).await?;
             }
         }

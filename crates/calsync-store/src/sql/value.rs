@@ -6,10 +6,11 @@
 //! integer, because text forms of instants sort wrongly in SQLite. Documents are text.
 
 use calsync_core::ids::{
-    AccountId, CalendarId, CorrelationId, DeliveryId, EventId, NotificationId, RuleId, RunId, SubscriptionId,
-    UserId,
+    AccessTokenId, AccountId, CalendarId, CorrelationId, DeliveryId, EventId, NotificationId, RuleId, RunId,
+    SubscriptionId, UserId,
 };
 use calsync_core::ports::StoreError;
+use calsync_core::sign_in::TokenHash;
 use calsync_core::time::Ts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -78,6 +79,11 @@ impl Val {
         serde_json::to_string(value).map(Val::from).map_err(|e| StoreError::Corrupt(e.to_string()))
     }
 
+    /// As a document, if there is one.
+    pub(crate) fn opt_json(value: Option<&impl Serialize>) -> Result<Val, StoreError> {
+        value.map_or(Ok(Val::Text(None)), Val::json)
+    }
+
     /// The name of one of an enum's variants, as serde spells it.
     pub(crate) fn word(value: &impl Serialize) -> Result<Val, StoreError> {
         match serde_json::to_value(value) {
@@ -122,6 +128,11 @@ impl From<&EventId> for Val {
         Val::from(v.as_str())
     }
 }
+impl From<TokenHash> for Val {
+    fn from(v: TokenHash) -> Val {
+        Val::Bytes(Some(v.0.to_vec()))
+    }
+}
 impl From<Vec<u8>> for Val {
     fn from(v: Vec<u8>) -> Val {
         Val::Bytes(Some(v))
@@ -153,7 +164,18 @@ pub(crate) trait FromUuid {
     fn from_uuid(uuid: Uuid) -> Self;
 }
 
-ids!(AccountId, CalendarId, CorrelationId, DeliveryId, NotificationId, RuleId, RunId, SubscriptionId, UserId);
+ids!(
+    AccessTokenId,
+    AccountId,
+    CalendarId,
+    CorrelationId,
+    DeliveryId,
+    NotificationId,
+    RuleId,
+    RunId,
+    SubscriptionId,
+    UserId
+);
 
 /// One row, read from left to right.
 pub(crate) struct Row {
@@ -231,6 +253,11 @@ impl Row {
         self.opt_bytes()?.ok_or_else(absent)
     }
 
+    pub(crate) fn token_hash(&mut self) -> Result<TokenHash, StoreError> {
+        let bytes: Result<[u8; 32], _> = self.bytes()?.try_into();
+        bytes.map(TokenHash).map_err(|b| StoreError::Corrupt(format!("a hash of {} bytes", b.len())))
+    }
+
     pub(crate) fn opt_id<T: FromUuid>(&mut self) -> Result<Option<T>, StoreError> {
         let uuid = match self.next()? {
             Cell::Null => return Ok(None),
@@ -248,6 +275,12 @@ impl Row {
     /// A document.
     pub(crate) fn json<T: DeserializeOwned>(&mut self) -> Result<T, StoreError> {
         serde_json::from_str(&self.text()?).map_err(|e| StoreError::Corrupt(e.to_string()))
+    }
+
+    pub(crate) fn opt_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, StoreError> {
+        let text = self.opt_text()?;
+        let value = text.map(|text| serde_json::from_str(&text)).transpose();
+        value.map_err(|e| StoreError::Corrupt(e.to_string()))
     }
 
     /// The name of one of an enum's variants.

@@ -15,6 +15,7 @@ use super::SqlStore;
 use super::calendars::raise;
 use super::columns::{self, select};
 use super::db::{Bulk, Tx};
+use super::journal;
 use super::leases::fence;
 use super::people::say;
 use super::value::{Val, vals};
@@ -51,23 +52,22 @@ impl SqlStore {
         tx.bulk(&BLOCKS_GONE, gone(calendar, &pull.blocks_gone)).await?;
         tx.bulk(&EVENTS, present(calendar, pull.events.iter().map(|e| (&e.id, e)))?).await?;
         tx.bulk(&BLOCKS, present(calendar, pull.blocks.iter().map(|b| (&b.id, b)))?).await?;
+        journal::verify(&mut tx, pull).await?;
         tx.bulk(&PLAN_DUE, pull.targets.iter().map(|target| vals![*target, pull.at]).collect()).await?;
         tx.commit().await
     }
 
     pub(super) async fn enqueue(&self, lease: &Lease, enqueue: &Enqueue) -> Result<(), StoreError> {
+        self.enqueue_all(lease, std::slice::from_ref(enqueue)).await
+    }
+
+    pub(super) async fn enqueue_all(&self, lease: &Lease, plans: &[Enqueue]) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         fence(&mut tx, lease).await?;
-        let target = enqueue.target;
-        if tx.exec(PLANNED, vals![target, enqueue.seen_generation]).await? == 0 {
-            return Err(missing("calendar"));
+        tx.hold(&plans.iter().map(|plan| plan.target).collect()).await?;
+        for plan in plans {
+            enqueue_one(&mut tx, plan).await?;
         }
-        replace_outbox(&mut tx, target, &enqueue.writes).await?;
-        // One row per block: the last word counts.
-        let rows: BTreeMap<_, _> = enqueue.ledger.iter().map(|row| (row.correlation, row)).collect();
-        let rows = rows.into_values().map(|row| ledger_values(target, row));
-        tx.bulk(&LEDGER, rows.collect::<Result<_, _>>()?).await?;
-        put_hold(&mut tx, target, enqueue.hold.as_ref()).await?;
         tx.commit().await
     }
 
@@ -98,6 +98,24 @@ impl SqlStore {
         self.ring();
         Ok(true)
     }
+}
+
+/// One target's plan.
+async fn enqueue_one(tx: &mut Tx, enqueue: &Enqueue) -> Result<(), StoreError> {
+    let target = enqueue.target;
+    if tx.exec(PLANNED, vals![target, enqueue.seen_generation]).await? == 0 {
+        return Err(missing("calendar"));
+    }
+    if replace_outbox(tx, target, &enqueue.writes).await? == Outbox::Changed {
+        journal::begin(tx, enqueue).await?;
+    }
+    // One row per block: the last word counts.
+    let rows: BTreeMap<_, _> = enqueue.ledger.iter().map(|row| (row.correlation, row)).collect();
+    let rows = rows.into_values().map(|row| ledger_values(target, row));
+    tx.bulk(&LEDGER, rows.collect::<Result<_, _>>()?).await?;
+    journal::note_found(tx, &enqueue.found).await?;
+    put_hold(tx, target, enqueue.hold.as_ref()).await?;
+    Ok(())
 }
 
 pub(super) const DUE_WRITES: &str = select!(
@@ -135,9 +153,16 @@ const LEDGER: Bulk = Bulk {
             repairs = excluded.repairs, written_at = excluded.written_at",
 };
 const OUTBOX: Bulk = Bulk {
-    before: "INSERT INTO outbox (target, correlation, seq, op, attempts, not_before, error, changed_at)",
+    before: "INSERT INTO outbox (target, correlation, seq, op, attempts, not_before, error, changed_at, cause)",
     after: "",
 };
+
+/// Whether other writes wait than before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outbox {
+    Same,
+    Changed,
+}
 
 pub(super) fn gone(calendar: CalendarId, ids: &[EventId]) -> Vec<Vec<Val>> {
     ids.iter().map(|id| vals![calendar, id]).collect()
@@ -173,7 +198,7 @@ async fn put_cursor(tx: &mut Tx, pull: &PullApply) -> Result<(), StoreError> {
 }
 
 /// What waits already in the same form keeps its tries; the order is the plan's.
-async fn replace_outbox(tx: &mut Tx, target: CalendarId, writes: &[Write]) -> Result<(), StoreError> {
+async fn replace_outbox(tx: &mut Tx, target: CalendarId, writes: &[Write]) -> Result<Outbox, StoreError> {
     let rows =
         tx.all(select!(write_columns, "FROM outbox WHERE target = $1 ORDER BY seq"), vals![target]).await?;
     let old = rows.into_iter().map(|row| columns::write(target, row)).collect::<Result<Vec<_>, _>>()?;
@@ -181,20 +206,21 @@ async fn replace_outbox(tx: &mut Tx, target: CalendarId, writes: &[Write]) -> Re
         writes.iter().map(|w| (w.correlation, w.op.clone())).collect::<Vec<(_, WriteOp)>>()
     };
     if forms(&old) == forms(writes) {
-        return Ok(());
+        return Ok(Outbox::Same);
     }
     let known: BTreeMap<_, _> = old.iter().map(|w| (w.correlation, w)).collect();
     let rows = writes.iter().zip(0_i64..).map(|(write, seq)| {
         let known = known.get(&write.correlation).copied();
         let new = known.filter(|known| known.op == write.op).unwrap_or(write);
         let changed_at = earliest(known, new);
-        let Write { correlation, op, attempts, not_before, error, .. } = new;
-        Ok(vals![target, *correlation, seq, Val::json(op)?, *attempts, *not_before, error, changed_at])
+        let Write { correlation, op, attempts, not_before, error, cause, .. } = new;
+        let (op, cause) = (Val::json(op)?, Val::opt_json(cause.as_ref())?);
+        Ok(vals![target, *correlation, seq, op, *attempts, *not_before, error, changed_at, cause])
     });
     let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
     tx.exec("DELETE FROM outbox WHERE target = $1", vals![target]).await?;
     tx.bulk(&OUTBOX, rows).await.map_err(|e| say(e, "a block can have only one write at a time"))?;
-    Ok(())
+    Ok(Outbox::Changed)
 }
 
 fn ledger_values(target: CalendarId, row: &LedgerRow) -> Result<Vec<Val>, StoreError> {
@@ -221,10 +247,10 @@ async fn put_hold(tx: &mut Tx, target: CalendarId, hold: Option<&Hold>) -> Resul
     };
     // A yes that was said while the plan was made is kept, if it was said to the same removals.
     tx.exec(
-        "INSERT INTO holds (target, reason, deletions, digest, since, last_agreed_at, agreed, approved) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (target) DO UPDATE SET reason = excluded.reason, \
+        "INSERT INTO holds (target, reason, deletions, digest, since, last_agreed_at, agreed, approved, undone) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (target) DO UPDATE SET reason = excluded.reason, \
          deletions = excluded.deletions, digest = excluded.digest, since = excluded.since, \
-         last_agreed_at = excluded.last_agreed_at, agreed = excluded.agreed, approved = \
+         last_agreed_at = excluded.last_agreed_at, agreed = excluded.agreed, undone = excluded.undone, approved = \
          CASE WHEN holds.digest = excluded.digest AND holds.approved = 1 THEN 1 ELSE excluded.approved END",
         vals![
             target,
@@ -235,6 +261,7 @@ async fn put_hold(tx: &mut Tx, target: CalendarId, hold: Option<&Hold>) -> Resul
             hold.last_agreed_at,
             hold.agreed,
             hold.approved,
+            hold.undone,
         ],
     )
     .await

@@ -123,7 +123,7 @@ impl World {
 
     pub(crate) fn rules(&self) -> Vec<Rule> {
         let calendars: Vec<Calendar> = self.places.iter().map(|p| p.calendar.clone()).collect();
-        rule::effective(&self.stored, &calendars)
+        rule::effective(&self.stored, &calendars, &rule::RuleDefaults::default())
     }
 
     pub(crate) fn window(&self) -> Window {

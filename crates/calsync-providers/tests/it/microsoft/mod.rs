@@ -4,6 +4,7 @@ mod accounts;
 mod bridge;
 mod listing;
 mod rig;
+mod titles;
 mod traps;
 mod watching;
 mod writing;

@@ -20,6 +20,31 @@ pub enum AccountsCommand {
     /// List the accounts and what their owners must do, if anything
     #[command(after_help = "Example:\n  calendar-sync accounts list --user ada@example.com")]
     List(OfUser),
+    /// Remove an account: its calendars leave, their blocks go, and then it is forgotten
+    ///
+    /// Shows first what would go, and asks. While blocks still stand, it stays: the running service removes them, and the
+    /// same command, repeated, finishes it. The grant at the provider is yours to withdraw there.
+    #[command(after_help = "Example:\n  calendar-sync accounts remove ada@example.com --dry-run")]
+    Remove(RemoveArgs),
+}
+
+/// `accounts remove`
+#[derive(Args, Debug)]
+pub struct RemoveArgs {
+    /// The account's id, or its address if only one has it
+    pub account: String,
+    /// Look only among this user's accounts (e-mail address or id)
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Really do it, without being asked
+    #[arg(long)]
+    pub yes: bool,
+    /// Only show what would go
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Forget it at once, and leave the blocks in its calendars where they stand: nobody can find them afterwards
+    #[arg(long)]
+    pub leave_blocks: bool,
 }
 
 /// Port that sign-ins come back to, unless another one is named.

@@ -138,7 +138,7 @@ impl Report {
 
 fn timed(source: &(Calendar, Mirror), target: &Target, now: Ts) -> (Plan, f64) {
     let calendars = [source.0.clone(), target.calendar.clone()];
-    let rules = rule::effective(&[], &calendars);
+    let rules = rule::effective(&[], &calendars, &rule::RuleDefaults::default());
     let into = |rule: &&Rule| rule.target == target.calendar.id;
     let inputs =
         rules.iter().filter(into).map(|rule| RuleInput { rule, source: &source.0, mirror: &source.1 });

@@ -13,24 +13,24 @@ use crate::out;
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 /// Tells how far it is.
-pub(super) struct Watcher {
+pub(in crate::cli) struct Watcher {
     out: Out,
     bar: Option<out::Progress>,
     last: Option<(Phase, &'static str, Instant)>,
 }
 
 impl Watcher {
-    pub(super) fn new(out: Out) -> Watcher {
+    pub(in crate::cli) fn new(out: Out) -> Watcher {
         let bar = out.is_watched().then(|| out::Progress::start(out, "", 0));
         Watcher { out, bar, last: None }
     }
 
     /// Whether anything has been copied or compared.
-    pub(super) const fn has_seen(&self) -> bool {
+    pub(in crate::cli) const fn has_seen(&self) -> bool {
         self.last.is_some()
     }
 
-    pub(super) fn show(&mut self, progress: Progress) {
+    pub(in crate::cli) fn show(&mut self, progress: Progress) {
         let Progress { phase, table, done, of } = progress;
         let words = match phase {
             Phase::Copying => format!("copying {table}"),
@@ -60,7 +60,7 @@ impl Watcher {
         }
     }
 
-    pub(super) fn finish(&mut self) {
+    pub(in crate::cli) fn finish(&mut self) {
         self.bar = None;
     }
 }

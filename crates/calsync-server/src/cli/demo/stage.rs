@@ -152,7 +152,7 @@ impl Stage {
         let code = back.query_pairs().find(|(k, _)| k == "code").ok_or("no code came back")?.1.into_owned();
         let code = Secret::new(code);
         let callback = Callback { code: &code, verifier: &begun.verifier, redirect_uri: REDIRECT };
-        self.service.connect(provider, user, &callback).await?;
+        self.service.connect(provider, user, None, &callback).await?;
         Ok(())
     }
 

@@ -14,13 +14,13 @@ pub enum RulesCommand {
     List(OfUser),
     /// Add a rule, or change the one between these calendars
     ///
-    /// What is not named stays as it is, or as the default is. A user's first rule ends the blocking of all calendars by
-    /// all others: from then on only rules count.
+    /// What is not named stays as it is, or as the user's defaults say. Whoever has no rules yet has implied ones between
+    /// all enabled calendars: they are stored as they are before the first change, unless --only is given.
     #[command(
         after_help = "Example:\n  calendar-sync rules set Work Private --copy-title on --title \"Work: {title}\" --working-hours \"Europe/Vienna mon-fri 08:00-18:00\""
     )]
     Set(Box<SetRule>),
-    /// Remove a rule
+    /// Remove a rule, stored or implied
     #[command(after_help = "Example:\n  calendar-sync rules remove 01920000-0000-7000-8000-000000000000")]
     Remove {
         /// The rule's id
@@ -29,6 +29,49 @@ pub enum RulesCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// What new rules and newly enabled calendars begin with
+    #[command(after_help = "Example:\n  calendar-sync rules defaults show")]
+    Defaults {
+        /// What to do.
+        #[command(subcommand)]
+        command: DefaultsCommand,
+    },
+}
+
+/// `rules defaults …`
+#[derive(Subcommand, Debug)]
+pub enum DefaultsCommand {
+    /// Show them
+    #[command(after_help = "Example:\n  calendar-sync rules defaults show --user ada@example.com")]
+    Show(OfUser),
+    /// Change them; rules that are in force stay as they are
+    #[command(
+        after_help = "Example:\n  calendar-sync rules defaults set --user ada@example.com --new-calendars none --skip-all-day on"
+    )]
+    Set(Box<SetDefaults>),
+}
+
+/// `rules defaults set`
+#[derive(Args, Debug)]
+pub struct SetDefaults {
+    /// Whose (e-mail address or id); needed where there are several users
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// What a newly enabled calendar is linked with
+    #[arg(long, value_name = "WHICH")]
+    pub new_calendars: Option<LinkArg>,
+    /// How.
+    #[command(flatten)]
+    pub options: OptionArgs,
+}
+
+/// What a newly enabled calendar is linked with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LinkArg {
+    /// All other enabled calendars, in both directions
+    All,
+    /// None
+    None,
 }
 
 /// `rules set`
@@ -41,6 +84,20 @@ pub struct SetRule {
     /// Look only among this user's calendars (e-mail address or id)
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+    /// End the implied rules instead of storing them: from then on only stored rules count
+    #[arg(long)]
+    pub only: bool,
+    /// Only show what it would do to which blocks
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How.
+    #[command(flatten)]
+    pub options: OptionArgs,
+}
+
+/// The options of a rule. What is not named stays as it is.
+#[derive(Args, Debug)]
+pub struct OptionArgs {
     /// Off: its blocks are removed, the rule stays
     #[arg(long, value_name = "ON|OFF")]
     pub enabled: Option<Toggle>,

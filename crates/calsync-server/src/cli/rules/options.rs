@@ -3,11 +3,11 @@
 use calsync_core::block::Visibility;
 use calsync_core::rule::{RuleOptions, Tampered, Tentative};
 
-use super::args::{SetRule, TamperedArg, TentativeArg, VisibilityArg};
+use super::args::{OptionArgs, TamperedArg, TentativeArg, VisibilityArg};
 use crate::cli::args::Toggle;
 
 /// Takes over what was named.
-pub(super) fn apply(options: &mut RuleOptions, set: &SetRule) {
+pub(super) fn apply(options: &mut RuleOptions, set: &OptionArgs) {
     let toggle = |slot: &mut bool, to: Option<Toggle>| {
         if let Some(to) = to {
             *slot = to.is_on();

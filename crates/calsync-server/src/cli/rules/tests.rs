@@ -75,9 +75,6 @@ async fn the_mesh_is_listed_until_there_is_a_rule() {
     let before = rows(&state(&context, user).await);
     assert_eq!(before.len(), 2, "both ways");
     assert!(before.iter().all(|row| !row.stored && row.in_force));
-    let implied = before[0].id;
-    let refused = rules(&context, &format!("remove|{implied}")).await.unwrap_err();
-    assert!(refused.exit == Exit::NotFound && refused.message.contains("implied"), "{refused:?}");
 
     rules(
         &context,
@@ -86,8 +83,9 @@ async fn the_mesh_is_listed_until_there_is_a_rule() {
     .await
     .unwrap();
     let after = rows(&state(&context, user).await);
-    assert_eq!(after.len(), 1);
-    let row = &after[0];
+    let ids = |rows: &[Row]| rows.iter().map(|r| r.id).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(ids(&after), ids(&before), "the other one stays, and both keep their ids");
+    let row = after.iter().find(|r| r.source.name == "Work").unwrap();
     assert!(row.stored && row.in_force && row.options.skip_all_day);
     assert_eq!(
         (row.source.name.as_str(), row.target.name.as_str(), row.options.title.as_str()),
@@ -96,8 +94,7 @@ async fn the_mesh_is_listed_until_there_is_a_rule() {
 
     rules(&context, "set|Work|Private|--skip-all-day|off|--working-hours|off|--colour|7").await.unwrap();
     let changed = rows(&state(&context, user).await);
-    assert_eq!((changed.len(), changed[0].id), (1, row.id), "the same rule");
-    let options = &changed[0].options;
+    let options = &changed.iter().find(|r| r.id == row.id).expect("the same rule").options;
     assert_eq!(
         (options.title.as_str(), options.skip_all_day, options.working_hours.is_none()),
         ("Away", false, true)
@@ -123,15 +120,46 @@ async fn all_problems_of_a_rule_are_told_at_once() {
 #[tokio::test]
 async fn the_last_rule_goes_only_when_that_is_meant() {
     let (context, user) = world().await;
-    rules(&context, "set|Work|Private").await.unwrap();
+    rules(&context, "set|Work|Private|--only|--title|Away").await.unwrap();
+    assert_eq!(state(&context, user).await.rules.len(), 1, "only this one");
     let id = state(&context, user).await.rules[0].id;
     let refused = rules(&context, &format!("remove|{id}")).await.unwrap_err();
-    assert!(refused.message.contains("all 2 enabled calendars block each other"), "{refused:?}");
+    assert!(refused.message.contains("all enabled calendars block each other again"), "{refused:?}");
     assert_eq!(state(&context, user).await.rules.len(), 1);
     rules(&context, &format!("remove|{id}|--yes")).await.unwrap();
     assert!(state(&context, user).await.rules.is_empty());
-    let again = rules(&context, &format!("remove|{id}|--yes")).await.unwrap_err();
-    assert_eq!(again.exit, Exit::NotFound);
+    let implied = rows(&state(&context, user).await);
+    assert!(implied.iter().all(|row| !row.stored), "all block each other again");
+    let unknown = rules(&context, &format!("remove|{}|--yes", uuid::Uuid::nil())).await.unwrap_err();
+    assert_eq!(unknown.exit, Exit::NotFound);
+}
+
+#[tokio::test]
+async fn an_implied_rule_can_be_removed_alone() {
+    let (context, user) = world().await;
+    let before = rows(&state(&context, user).await);
+    rules(&context, &format!("remove|{}", before[0].id)).await.unwrap();
+    let after = rows(&state(&context, user).await);
+    assert_eq!((after.len(), after[0].id, after[0].stored), (1, before[1].id, true));
+}
+
+#[tokio::test]
+async fn defaults_are_for_what_is_new() {
+    let (context, user) = world().await;
+    let before = rows(&state(&context, user).await);
+    rules(&context, "defaults|set|--new-calendars|none|--title|Taken").await.unwrap();
+    rules(&context, "defaults|show").await.unwrap();
+    let after = rows(&state(&context, user).await);
+    assert!(after.iter().all(|r| r.stored && r.in_force && r.options == before[0].options), "as they were");
+    rules(&context, "set|Feed|Work|--skip-all-day|on").await.unwrap();
+    let new = rows(&state(&context, user).await);
+    let new = new.iter().find(|r| r.source.name == "Feed").unwrap();
+    assert_eq!((new.options.title.as_str(), new.options.skip_all_day), ("Taken", true));
+    let feed = new.source.id;
+    let done = context.engine().enable_calendar((user, feed), WHO).await.unwrap();
+    assert_eq!((done.linked.len(), done.in_force), (0, 1));
+    let bad = rules(&context, "defaults|set|--title|{title}").await.unwrap_err();
+    assert!(bad.message.contains("copy_title is off"), "{bad:?}");
 }
 
 #[tokio::test]

@@ -157,6 +157,7 @@ fn row(state: &UserState, calendar: &Calendar, what: &ByHand, would: &'static st
     let (outcome, why) = match what {
         ByHand::Opened => ("opened", None),
         ByHand::Renewed => ("renewed", None),
+        ByHand::Suspended => ("suspended", None),
         ByHand::Would => (would, None),
         ByHand::WatchedAlready => ("watched already", None),
         ByHand::NotWatched => {

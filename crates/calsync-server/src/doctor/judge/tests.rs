@@ -143,6 +143,19 @@ fn a_provider_is_named_with_the_address_to_come_back_to() {
 }
 
 #[test]
+fn the_organisations_sign_in_is_named_with_the_address_to_come_back_to() {
+    let redirect = "https://sync.example.com/oauth/sign-in/callback";
+    let judged =
+        |found: Result<(), oidc::Trouble>| sign_in("Example", "https://login.example.com", redirect, &found);
+    is(&judged(Ok(())), OK, redirect);
+    is(
+        &judged(Err(oidc::Trouble::Away("nothing listens there".to_owned()))),
+        FAILED,
+        "nothing listens there",
+    );
+}
+
+#[test]
 fn a_handshake_that_is_altered_is_told() {
     is(&handshake(ProviderKind::Microsoft, &Ok(())), OK, "microsoft's");
     is(&handshake(ProviderKind::Microsoft, &Err(Unreached::Altered)), FAILED, "rewrites");

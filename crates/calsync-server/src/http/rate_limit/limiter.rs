@@ -8,9 +8,8 @@ use ::redis::Cmd;
 use calsync_core::time::Ts;
 
 use super::shared::{self, SharedWindow};
-use super::{RateLimiter, Verdict, subject};
+use super::{RateLimiter, Subject, Verdict};
 use crate::config::RateLimitSettings;
-use crate::http::ClientAddr;
 use crate::redis::{Gone, Link};
 
 /// The limit.
@@ -30,22 +29,28 @@ impl Limiter {
         }
     }
 
-    /// A request of this client failed authentication at `now`. Redis goes by its own clock.
-    pub async fn failed(&self, client: ClientAddr, now: Ts) -> Verdict {
-        let Some(shared) = &self.shared else { return self.local().failed(client.0, now) };
+    /// A request of this subject failed authentication at `now`. Redis goes by its own clock.
+    pub async fn failed(&self, client: impl Into<Subject>, now: Ts) -> Verdict {
+        let client = client.into();
+        let Some(shared) = &self.shared else { return self.local().failed(client, now) };
         // Whoever used all of it up here needs no second opinion, and a flood of them does not reach Redis.
-        let verdict = self.local().verdict(client.0, now);
+        let verdict = self.local().verdict(client, now);
         if verdict != Verdict::Pass {
             return verdict;
         }
-        match shared.failed(subject(client.0)).await {
+        match shared.failed(client).await {
             Ok(Verdict::Pass) => {
-                self.local().count(client.0, now);
+                self.local().count(client, now);
                 Verdict::Pass
             }
             Ok(refused) => refused,
-            Err(Gone) => self.local().failed(client.0, now),
+            Err(Gone) => self.local().failed(client, now),
         }
+    }
+
+    /// Whether one more would be let through, as far as this process knows; nothing is counted.
+    pub fn verdict(&self, client: impl Into<Subject>, now: Ts) -> Verdict {
+        self.local().verdict(client.into(), now)
     }
 
     fn local(&self) -> MutexGuard<'_, RateLimiter> {

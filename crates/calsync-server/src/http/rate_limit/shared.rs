@@ -1,13 +1,12 @@
 //! The same limit over a window that several instances share: its counts stand in Redis, and Redis decides in one step
 //! by its own clock, so that neither two instances at once nor their clocks can let more through. It keeps nothing here.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use ::redis::Cmd;
 use jiff::SignedDuration;
 
-use super::{SLOTS, Verdict, slot_micros, whole_seconds};
+use super::{SLOTS, Subject, Verdict, slot_micros, whole_seconds};
 use crate::redis::{Gone, Link, PREFIX};
 
 /// Redis's clock, in microseconds: the instances' own may differ.
@@ -29,8 +28,8 @@ impl SharedWindow {
         SharedWindow { link, max_requests, slot_micros: slot_micros(window) }
     }
 
-    /// A request of this client, as `subject` has it, failed authentication.
-    pub(super) async fn failed(&self, client: IpAddr) -> Result<Verdict, Gone> {
+    /// A request of this subject failed authentication.
+    pub(super) async fn failed(&self, client: Subject) -> Result<Verdict, Gone> {
         let command = step(CLOCK, &client.to_string(), self.max_requests, self.slot_micros);
         let micros: u64 = self.link.ask(&command).await?;
         Ok(match micros {

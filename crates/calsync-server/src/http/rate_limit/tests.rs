@@ -81,10 +81,10 @@ fn memory_is_bounded_and_the_longest_silent_is_forgotten() {
 #[test]
 fn one_ipv6_network_is_one_client() {
     let mut limiter = limiter(1, 60);
-    assert_eq!(limiter.failed("2001:db8::1".parse().unwrap(), at(0)), Verdict::Pass);
-    assert_ne!(limiter.failed("2001:db8::2".parse().unwrap(), at(0)), Verdict::Pass);
-    assert_eq!(limiter.failed("2001:db8:0:1::2".parse().unwrap(), at(0)), Verdict::Pass);
-    assert_eq!(limiter.failed("::ffff:192.0.2.1".parse().unwrap(), at(0)), Verdict::Pass);
+    assert_eq!(limiter.failed("2001:db8::1".parse::<IpAddr>().unwrap(), at(0)), Verdict::Pass);
+    assert_ne!(limiter.failed("2001:db8::2".parse::<IpAddr>().unwrap(), at(0)), Verdict::Pass);
+    assert_eq!(limiter.failed("2001:db8:0:1::2".parse::<IpAddr>().unwrap(), at(0)), Verdict::Pass);
+    assert_eq!(limiter.failed("::ffff:192.0.2.1".parse::<IpAddr>().unwrap(), at(0)), Verdict::Pass);
     assert_ne!(limiter.failed(A, at(0)), Verdict::Pass, "mapped and plain are the same client");
 }
 

@@ -4,6 +4,7 @@ use calsync_core::calendar::AccountStatus;
 use calsync_core::health::Response;
 use calsync_core::ports::StoreError;
 use calsync_core::retention::RETENTION_DAYS;
+use calsync_core::sign_in::{CONSENT_LIFE, SESSION_IDLE, SESSION_LIFE};
 use calsync_engine::{EngineError, Maintenance};
 
 use crate::service::Service;
@@ -53,7 +54,11 @@ pub(super) async fn discover(service: &Service) -> Result<Discovery, EngineError
 
 /// Forgets what is over.
 pub(super) async fn clean_up(service: &Service) -> Result<Cleanup, EngineError> {
-    Ok(cleanup::clean(service.store.as_ref(), RETENTION_DAYS, service.clock.now(), |_| ()).await?)
+    let now = service.clock.now();
+    // What is over opens nothing any more; how much of it there was interests nobody.
+    let (seen, created, begun) = (now.minus(SESSION_IDLE), now.minus(SESSION_LIFE), now.minus(CONSENT_LIFE));
+    service.store.forget_sign_ins(seen, created, begun).await?;
+    Ok(cleanup::clean(service.store.as_ref(), RETENTION_DAYS, now, |_| ()).await?)
 }
 
 /// The process stops: the next one goes on.

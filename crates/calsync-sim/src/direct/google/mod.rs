@@ -2,6 +2,7 @@
 //! are replaced.
 
 mod convert;
+mod titles;
 
 use async_trait::async_trait;
 use calsync_core::block::ObservedBlock;
@@ -10,7 +11,7 @@ use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, ErrorClass, Ids as WhoNames, ListFrom, ListRequest, Listing,
     NextPage, ProviderAccount, ProviderError, Push, PutDone, PutMode, Renewal, Standing, Tells,
-    Tentativeness, WatchRequest, Watching,
+    Tentativeness, Titles, TitlesRequest, WatchRequest, Watching,
 };
 use calsync_core::time::Window;
 use jiff::SignedDuration;
@@ -189,6 +190,10 @@ impl ProviderAccount for GoogleDirect {
                 ))),
             })
         })
+    }
+
+    async fn list_titles(&self, request: TitlesRequest<'_>) -> Result<Titles, ProviderError> {
+        self.caller.call(Call::Read, || self.titles(&request))
     }
 
     async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError> {

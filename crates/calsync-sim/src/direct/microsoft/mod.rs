@@ -4,6 +4,7 @@
 
 mod channels;
 mod convert;
+mod titles;
 mod walk;
 mod write;
 
@@ -14,13 +15,13 @@ use calsync_core::calendar::{Access, ListedCalendar};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, Ids as WhoNames, ListRequest, Listing, ProviderAccount,
-    ProviderError, Push, PutDone, PutMode, RenewRequest, Renewal, Standing, Tells, Tentativeness,
-    WatchRequest, Watching,
+    ProviderError, Push, PutDone, PutMode, RenewRequest, Renewal, Standing, Tells, Tentativeness, Titles,
+    TitlesRequest, WatchRequest, Watching,
 };
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
 
-use super::Caller;
+use super::{Call, Caller};
 use crate::cloud::calendar::{AccessRole, Calendar, Origin};
 use crate::cloud::content::Content;
 use crate::cloud::names::{CalendarId, EventId as RemoteId};
@@ -133,6 +134,10 @@ impl ProviderAccount for MicrosoftDirect {
 
     async fn get_block(&self, _calendar: &str, id: &EventId) -> Result<Standing, ProviderError> {
         self.get(id)
+    }
+
+    async fn list_titles(&self, request: TitlesRequest<'_>) -> Result<Titles, ProviderError> {
+        self.caller.call(Call::Read, || self.titles(&request))
     }
 
     async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError> {

@@ -6,7 +6,7 @@ use calsync_sim::microsoft::{MicrosoftConfig, Vanished};
 use serde_json::{Value, json};
 
 use super::stage::{Microsoft, NOVEMBER, hour, id, kind};
-use crate::stage::{content, ts};
+use crate::stage::{content, fields, ts};
 
 fn daily(count: u8) -> Content {
     content("s", 2).repeating(&format!("RRULE:FREQ=DAILY;COUNT={count}"))
@@ -30,7 +30,7 @@ fn row_masters_singles_exceptions_are_whole_and_occurrences_are_stubs() {
     kinds.sort_unstable();
     assert_eq!(kinds, ["exception", "occurrence", "occurrence", "seriesMaster", "singleInstance"]);
     let stub = round.items.iter().find(|e| kind(e) == "occurrence").unwrap();
-    let keys: Vec<_> = stub.as_object().unwrap().keys().map(String::as_str).collect();
+    let keys = fields(stub);
     assert_eq!(
         keys,
         ["@odata.etag", "@odata.type", "end", "id", "seriesMasterId", "start", "type"],

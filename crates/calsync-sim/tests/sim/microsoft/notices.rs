@@ -19,7 +19,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::stage::BOB_TOKEN;
-use crate::stage::{TEAM, TOKEN, content, now, stage, ts};
+use crate::stage::{TEAM, TOKEN, content, fields, now, stage, ts};
 
 /// A webhook that answers handshakes, and notices with the given codes in turn, then 202.
 #[derive(Clone, Default)]
@@ -248,7 +248,7 @@ async fn row_lifecycle_items_have_no_resource_and_personal_accounts_get_none() {
     events.sort_unstable();
     assert_eq!(events, ["missed", "reauthorizationRequired", "subscriptionRemoved"]);
     for item in &items {
-        let keys: Vec<_> = item.as_object().unwrap().keys().map(String::as_str).collect();
+        let keys = fields(item);
         assert_eq!(
             keys,
             ["clientState", "lifecycleEvent", "subscriptionExpirationDateTime", "subscriptionId", "tenantId"]

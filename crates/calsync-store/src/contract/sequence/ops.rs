@@ -121,6 +121,11 @@ impl Sequence {
                 let _ = both!(self, m, r, put_rule(&rule, now));
                 "put_rule"
             }
+            6 if self.often() => {
+                let Some(step) = self.rule_step(m).await else { return "change_rules" };
+                let _ = both!(self, m, r, change_rules(&step, now));
+                "change_rules"
+            }
             6 => {
                 let rule = RuleId(id(600 + self.draw(4)));
                 let _ = both!(self, m, r, remove_rule(rule, now));

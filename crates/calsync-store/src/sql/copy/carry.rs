@@ -8,6 +8,7 @@ use super::super::value::{Val, vals};
 use super::marker::{self, At, Marker};
 use super::rows::{Line, PAGE, key_from_json, key_of, key_to_json, page};
 use super::tables::{TABLES, Table};
+use super::view::View;
 use super::{CopyError, End, Phase, Progress, Watch};
 
 fn on_target(error: StoreError) -> CopyError {
@@ -21,7 +22,7 @@ fn on_source(error: StoreError) -> CopyError {
 /// Makes the target ours: writes the mark, makes sure that the source does not show it, and clears what a service
 /// without users leaves behind by itself.
 pub(super) async fn begin(
-    from: &Db,
+    from: &View<'_>,
     to: &Db,
     found: Option<Marker>,
     new: Marker,
@@ -58,7 +59,7 @@ pub(super) async fn begin(
 
 /// Copies what is left.
 pub(super) async fn all(
-    from: &Db,
+    from: &View<'_>,
     to: &Db,
     mut marker: Marker,
     of: u64,

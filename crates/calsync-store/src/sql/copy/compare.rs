@@ -10,6 +10,7 @@ use super::super::db::Db;
 use super::digest::{Content, Zero, content, figures};
 use super::marker::{self, At, Marker};
 use super::tables::{FIGURES_TABLE, TABLES};
+use super::view::View;
 use super::{CopyError, End, Phase, Progress, Watch};
 
 /// A table on both sides.
@@ -51,12 +52,18 @@ impl Report {
 }
 
 /// Reads both sides.
-pub(super) async fn sides(from: &Db, to: &Db, of: u64, watch: &mut Watch<'_>) -> Result<Report, CopyError> {
+pub(super) async fn sides(
+    from: &View<'_>,
+    to: &Db,
+    of: u64,
+    watch: &mut Watch<'_>,
+) -> Result<Report, CopyError> {
     let zero = if matches!(to, Db::Pg(_)) { Zero::Replaced } else { Zero::Kept };
+    let to = &View::Live(to);
     let mut report = Report::default();
     let mut done = 0;
     for table in TABLES {
-        let mut read = async |end, db| -> Result<_, CopyError> {
+        let mut read = async |end, side: &View<'_>| -> Result<_, CopyError> {
             let seen = |rows| -> ControlFlow<()> {
                 done += rows;
                 if rows == 0 {
@@ -64,7 +71,7 @@ pub(super) async fn sides(from: &Db, to: &Db, of: u64, watch: &mut Watch<'_>) ->
                 }
                 watch(Progress { phase: Phase::Comparing, table: table.name, done, of: 2 * of })
             };
-            let read = content(db, table, zero, seen).await.map_err(|e| CopyError::store(end, e))?;
+            let read = content(side, table, zero, seen).await.map_err(|e| CopyError::store(end, e))?;
             read.ok_or(CopyError::Stopped)
         };
         let source = read(End::Source, from).await?;
@@ -81,10 +88,15 @@ pub(super) async fn sides(from: &Db, to: &Db, of: u64, watch: &mut Watch<'_>) ->
     Ok(report)
 }
 
-/// Writes down that all agrees: from now on the target is a database like any other.
-pub(super) async fn finish(to: &Db, marker: &Marker, now: Ts) -> Result<(), CopyError> {
+/// Writes down that all agrees: from now on the target is a database like any other. `holds`: what a backup says of itself.
+pub(super) async fn finish(
+    to: &Db,
+    marker: &Marker,
+    now: Ts,
+    holds: Option<Vec<(String, u64, String)>>,
+) -> Result<(), CopyError> {
     let fail = |error| CopyError::store(End::Target, error);
-    let finished = Marker { at: At::Finished { at: now.micros() }, ..marker.clone() };
+    let finished = Marker { at: At::Finished { at: now.micros() }, holds, ..marker.clone() };
     let mut tx = to.begin().await.map_err(fail)?;
     marker::replace(&mut tx, Some(marker), &finished).await.map_err(fail)?;
     tx.commit().await.map_err(fail)

@@ -8,10 +8,10 @@ use std::ops::ControlFlow;
 use calsync_core::ports::StoreError;
 use sha2::{Digest as _, Sha256};
 
-use super::super::db::Db;
 use super::super::value::Val;
 use super::rows::{PAGE, key_of, line, page};
 use super::tables::{FIGURES, FIGURES_COLUMNS, Table};
+use super::view::View;
 
 /// What a table holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -25,6 +25,17 @@ pub struct Content {
 /// The digests of rows, added up in four parts.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Digest([u64; 4]);
+
+impl Digest {
+    /// As it was told.
+    pub(super) fn parse(text: &str) -> Option<Digest> {
+        let mut parts = [0; 4];
+        for (part, at) in parts.iter_mut().zip((0..).step_by(16)) {
+            *part = u64::from_str_radix(text.get(at..at + 16)?, 16).ok()?;
+        }
+        (text.len() == 64).then_some(Digest(parts))
+    }
+}
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,7 +60,7 @@ pub(super) enum Zero {
 
 /// What a table holds, read page by page. `seen` is told of every page.
 pub(super) async fn content(
-    db: &Db,
+    from: &View<'_>,
     table: &Table,
     zero: Zero,
     mut seen: impl FnMut(u64) -> ControlFlow<()>,
@@ -57,7 +68,7 @@ pub(super) async fn content(
     let mut read = Read::default();
     let mut key: Option<Vec<Val>> = None;
     loop {
-        let lines = page(db, table, key.as_deref()).await?;
+        let lines = page(from, table, key.as_deref()).await?;
         lines.iter().for_each(|line| read.add(line, zero));
         if seen(lines.len() as u64).is_break() {
             return Ok(None);
@@ -70,9 +81,9 @@ pub(super) async fn content(
 }
 
 /// The figures that triggers keep.
-pub(super) async fn figures(db: &Db) -> Result<Content, StoreError> {
+pub(super) async fn figures(from: &View<'_>) -> Result<Content, StoreError> {
     let mut read = Read::default();
-    for row in db.all(FIGURES, Vec::new()).await? {
+    for row in from.all(FIGURES, Vec::new()).await? {
         read.add(&line(row, FIGURES_COLUMNS.into_iter())?, Zero::Kept);
     }
     Ok(read.content)

@@ -11,6 +11,7 @@ use super::digest::{Content, Read};
 use super::marker::{self, At, Marker};
 use super::rows::line;
 use super::tables::Kind;
+use super::view::View;
 use super::{CopyError, End, Standing};
 
 const VERSION: &str = "SELECT coalesce(max(version), 0) FROM schema_version";
@@ -38,12 +39,12 @@ pub(super) async fn at_rest(end: End, db: &Db, now: Ts) -> Result<(), CopyError>
 }
 
 /// Names the installation that a database belongs to, by nothing that could be turned back into a secret.
-pub(super) async fn source_of(db: &Db) -> Result<String, StoreError> {
+pub(super) async fn source_of(from: &View<'_>) -> Result<String, StoreError> {
     let mut read = Read::default();
-    if let Some(row) = db.one(IDENTITY, vals![]).await? {
+    if let Some(row) = from.one(IDENTITY, vals![]).await? {
         read.add(&line(row, [Kind::Text].into_iter())?, super::digest::Zero::Kept);
     }
-    if let Some(row) = db.one(FIRST_USER, vals![]).await? {
+    if let Some(row) = from.one(FIRST_USER, vals![]).await? {
         let kinds = [Kind::Id, Kind::Text, Kind::Int];
         read.add(&line(row, kinds.into_iter())?, super::digest::Zero::Kept);
     }
@@ -67,7 +68,7 @@ pub(super) async fn standing(db: &Db, source: &str) -> Result<(Standing, Option<
     if found > migrate::known() {
         return Err(CopyError::Version { end: End::Target, found, known: migrate::known() });
     }
-    match marker::find(db).await.map_err(fail)? {
+    match marker::find(&View::Live(db)).await.map_err(fail)? {
         Some(marker) if marker.source != source => Err(CopyError::InUse(match marker.at {
             At::Finished { .. } => "it holds another installation, which was copied there".to_owned(),
             _ => "it holds an unfinished copy of another installation".to_owned(),

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::db::{Db, Tx};
 use super::super::value::{Val, vals};
+use super::view::View;
 
 /// The mark as it is kept.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub(super) struct Marker {
     pub(super) rows: u64,
     /// How far it got.
     pub(super) at: At,
+    /// What each table must hold, where this is a backup: its rows, and their digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) holds: Option<Vec<(String, u64, String)>>,
 }
 
 /// How far a copy got.
@@ -42,8 +46,8 @@ const PUT: &str = "INSERT INTO settings (name, value) VALUES ('copy', $1) \
 const REMOVE: &str = "DELETE FROM settings WHERE name = 'copy'";
 
 /// The mark on a database, if there is one.
-pub(super) async fn find(db: &Db) -> Result<Option<Marker>, StoreError> {
-    db.one(FIND, vals![]).await?.map(|mut row| row.json()).transpose()
+pub(super) async fn find(of: &View<'_>) -> Result<Option<Marker>, StoreError> {
+    of.one(FIND, vals![]).await?.map(|mut row| row.json()).transpose()
 }
 
 /// Changes the mark from what we know to what is to be. Somebody else who copies to the same place changes it too, and one of us
@@ -65,7 +69,7 @@ pub(super) async fn remove(db: &Db) -> Result<(), StoreError> {
 
 /// Refuses a database that a copy was broken off on: half an installation must neither be served nor changed.
 pub(crate) async fn refuse_unfinished(db: &Db) -> Result<(), StoreError> {
-    match find(db).await? {
+    match find(&View::Live(db)).await? {
         Some(marker) if !matches!(marker.at, At::Finished { .. }) => Err(StoreError::Unavailable(
             "a copy into it is not finished: run the same `calendar-sync db copy` again, which goes on where it was".to_owned(),
         )),

@@ -5,9 +5,9 @@ use calsync_core::ids::UserId;
 use calsync_core::ports::StoreError;
 use serde_json::Value;
 
-use super::super::db::Db;
 use super::super::value::{Row, Val};
 use super::tables::{Kind, Table};
+use super::view::View;
 
 /// Rows per page, and per transaction on the target. What one row can hold is bounded where it comes in: a page takes
 /// a few megabytes at most.
@@ -17,11 +17,15 @@ pub(super) const PAGE: usize = 500;
 pub(super) type Line = Vec<Val>;
 
 /// The rows after `key`, or the first ones. The last page is short.
-pub(super) async fn page(db: &Db, table: &Table, key: Option<&[Val]>) -> Result<Vec<Line>, StoreError> {
+pub(super) async fn page(
+    from: &View<'_>,
+    table: &Table,
+    key: Option<&[Val]>,
+) -> Result<Vec<Line>, StoreError> {
     let mut vals = vec![Val::count(PAGE as u64)];
     vals.extend(key.into_iter().flatten().cloned());
     let sql = if key.is_some() { table.after } else { table.first };
-    db.all(sql, vals).await?.into_iter().map(|row| line(row, table.read())).collect()
+    from.all(sql, vals).await?.into_iter().map(|row| line(row, table.read())).collect()
 }
 
 /// The values of a row whose columns are known.
@@ -71,10 +75,10 @@ pub(super) fn key_from_json(table: &Table, kept: &[Value]) -> Option<Vec<Val>> {
 }
 
 /// How many rows each table has.
-pub(super) async fn counts(db: &Db) -> Result<Vec<(&'static str, u64)>, StoreError> {
+pub(super) async fn counts(from: &View<'_>) -> Result<Vec<(&'static str, u64)>, StoreError> {
     let mut counts = Vec::with_capacity(super::tables::TABLES.len());
     for table in super::tables::TABLES {
-        let rows: u64 = db.figure(table.count, Vec::new()).await?.num()?;
+        let rows: u64 = from.figure(table.count, Vec::new()).await?.num()?;
         counts.push((table.name, rows));
     }
     Ok(counts)

@@ -44,9 +44,11 @@ pub(super) struct Table {
     pub(super) empty: &'static str,
 }
 
-/// Tables that no copy carries: the target has its own version, and triggers count subscriptions as they arrive.
+/// Tables that no copy carries: the target has its own version, triggers count subscriptions as they arrive, and people sign
+/// in anew.
 #[cfg(test)]
-pub(super) const NOT_CARRIED: [&str; 2] = ["schema_version", "subscription_figures"];
+pub(super) const NOT_CARRIED: [&str; 5] =
+    ["schema_version", "subscription_figures", "sessions", "consents", "spent_sign_ins"];
 
 /// The figures that triggers keep, without the parts that they are split into, which each dialect chooses by itself.
 pub(super) const FIGURES: &str = "SELECT provider, status, CAST(sum(subscriptions) AS BIGINT) \
@@ -114,7 +116,11 @@ macro_rules! tables {
 }
 
 tables! {
-    users where "TRUE" key (id Id) copied (email Text, is_staff Int, created_at Int) arises () cleared ();
+    users where "TRUE" key (id Id) copied (email Text, is_staff Int, password Text, rule_defaults Text, created_at Int)
+        arises () cleared ();
+    access_tokens where "TRUE" key (id Id) copied (user_id Id, name Text, token_hash Bytes, created_at Int, used_at Int)
+        arises () cleared ();
+    identities where "TRUE" key (issuer Text, subject Text) copied (user_id Id, since Int) arises () cleared ();
     accounts where "TRUE" key (id Id)
         copied (user_id Id, provider Text, remote_id Text, email Text, status Text, status_detail Text,
             created_at Int)
@@ -147,9 +153,9 @@ tables! {
             events_processed Int, busy_blocks_updated Int)
         arises () cleared ();
     sync_runs where "TRUE" key (id Id)
-        copied (calendar_id Id, kind Text, trigger_text Text, started_at Int, finished_at Int, status Text,
+        copied (calendar_id Id, user_id Id, kind Text, trigger_text Text, started_at Int, finished_at Int, status Text,
             error Text, events_seen Int, events_created Int, events_updated Int, events_deleted Int,
-            blocks_created Int, blocks_updated Int, blocks_deleted Int, provider_calls Int)
+            blocks_created Int, blocks_updated Int, blocks_deleted Int, provider_calls Int, wrote Int)
         arises () cleared ();
     provider_call_stats where "TRUE" key (minute Int, provider Text)
         copied (calls Int, latency_sum_us Int, latency_max_us Int, quota_used Int) arises () cleared ();
@@ -172,12 +178,18 @@ tables! {
     mirror_blocks where "TRUE" key (calendar_id Id, event_id Text) copied (block Text) arises () cleared ();
     ledger where "TRUE" key (target Id, correlation Id)
         copied (rule_id Id, source Id, occurrence Text, block Text, generation Int, state Text, wrote Int,
-            echo Int, span Text, repairs Int, written_at Int)
+            echo Int, span Text, repairs Int, written_at Int, content Text, texts Text)
+        arises () cleared ();
+    journal where "TRUE" key (seq Int)
+        copied (run_id Id, target Id, correlation Id, source Id, rule_id Id, deed Text, reason Text, block Text,
+            content_old Text, texts_old Text, content_new Text, texts_new Text, echo Int, seen_at Int, fetched_at Int,
+            written_at Int, verified_at Int)
         arises () cleared ();
     outbox where "TRUE" key (target Id, correlation Id)
-        copied (seq Int, op Text, attempts Int, not_before Int, error Text, changed_at Int) arises () cleared ();
+        copied (seq Int, op Text, attempts Int, not_before Int, error Text, changed_at Int, cause Text) arises () cleared ();
     holds where "TRUE" key (target Id)
-        copied (reason Text, deletions Int, digest Int, since Int, last_agreed_at Int, agreed Int, approved Int)
+        copied (reason Text, deletions Int, digest Int, since Int, last_agreed_at Int, agreed Int, approved Int,
+            undone Id)
         arises () cleared ();
     rule_freshness where "TRUE" key (rule_id Id)
         copied (user_id Id, source Id, target Id, standing Text, since Int, right_at Int, promised_until Int)
@@ -191,7 +203,9 @@ tables! {
 
 /// Sets the counters of keys past the keys that were copied, on PostgreSQL; SQLite looks at the keys themselves. A counter
 /// that has given out its first number stands at it, whatever the key says: it knows no number below one.
-pub(crate) const COUNTERS: [&str; 2] = [
+pub(crate) const COUNTERS: [&str; 3] = [
+    "SELECT setval(pg_get_serial_sequence('journal', 'seq'), greatest(max(seq), 1), coalesce(max(seq), 0) > 0) \
+     FROM journal",
     "SELECT setval(pg_get_serial_sequence('alerts', 'seq'), greatest(max(seq), 1), coalesce(max(seq), 0) > 0) \
      FROM alerts",
     "SELECT setval(pg_get_serial_sequence('audit_log', 'seq'), greatest(max(seq), 1), coalesce(max(seq), 0) > 0) \

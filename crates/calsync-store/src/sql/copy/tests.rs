@@ -108,6 +108,9 @@ async fn the_list_is_complete_for_sqlite_and_in_the_order_of_references() {
     assert!(rows.len() > 10);
     for mut row in rows {
         let (from, to) = (row.text().unwrap(), row.text().unwrap());
+        if NOT_CARRIED.contains(&from.as_str()) {
+            continue;
+        }
         assert!(at(&to) < at(&from), "{from} refers to {to}, which comes later");
     }
 }

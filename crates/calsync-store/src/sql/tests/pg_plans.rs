@@ -15,7 +15,7 @@ const PAGES: u64 = 3_000;
 const ROWS: u32 = 64;
 /// What is planned for its values each time, because that is cheaper, as the server finds out by itself: nothing is known
 /// of how far back a plan for any value would have to read.
-const OF_VALUES: [&str; 2] = ["notification figures", "expiring"];
+const OF_VALUES: [&str; 4] = ["notification figures", "notification spans", "health spans", "expiring"];
 /// Rows that may be put in order.
 const SORTED: f64 = 2_000.0;
 
@@ -26,7 +26,7 @@ const FILL: &str = "
     SET LOCAL session_replication_role = replica;
     CREATE FUNCTION made(kind int, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE
       AS $$ SELECT (kind || '0000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid $$;
-    INSERT INTO users SELECT made(1, n), 'person' || n || '@example.com', 0, 0 FROM generate_series(1, 20000) n;
+    INSERT INTO users (id, email, is_staff, created_at) SELECT made(1, n), 'person' || n || '@example.com', 0, 0 FROM generate_series(1, 20000) n;
     INSERT INTO accounts SELECT made(2, n), made(1, n), 'google', 'remote', 'a@example.org', 'active', NULL, 0
       FROM generate_series(1, 20000) n;
     INSERT INTO leases SELECT 'user:' || n, made(1, n), NULL, 0, 0, 0 FROM generate_series(1, 20000) n;
@@ -41,6 +41,8 @@ const FILL: &str = "
     INSERT INTO alert_deliveries SELECT gen_random_uuid(), 'email', '{}', 'delivered', 1, NULL, NULL, n, n \
      FROM generate_series(1, 20000) n;
     INSERT INTO notification_figures SELECT n * 60000000::bigint, n % 8, 1, 1, 0, 0, 0, 0, 0 FROM generate_series(1, 20000) n;
+    INSERT INTO audit_log (at, who, what) SELECT n, CASE WHEN n % 9 = 0 THEN 'calendar-sync' ELSE 'person' || n % 20 END, 'did it'      FROM generate_series(1, 50000) n;
+    INSERT INTO health_hours SELECT n * 3600000000::bigint, n, n, 0 FROM generate_series(1, 10000) n;
     INSERT INTO webhook_subscriptions (id, calendar_id, provider, subscription_id, webhook_url, resource_id, token_hash,
       created_at, expires_at, renew_at, status, last_notification_at, last_renewal_at, failure_count, provider_metadata)
       SELECT made(4, n), made(3, 1 + n % 50000), 'google', 'channel-' || n,
@@ -60,6 +62,14 @@ const FILL: &str = "
     INSERT INTO rule_freshness SELECT made(7, n), made(1, 1 + n % 20000), made(3, 1 + n % 50000), made(3, 1 + n % 50000),
       'right', 0, n, CASE WHEN n % 1000 = 0 THEN 1000000 WHEN n % 3 > 0 THEN 2000000 + n END FROM generate_series(1, 60000) n;
     INSERT INTO rule_delays SELECT made(7, 1 + n % 60000), n / 60000, 7, 1 FROM generate_series(1, 180000) n;
+    INSERT INTO sync_runs (id, calendar_id, user_id, kind, trigger_text, started_at, finished_at, status, wrote)
+      SELECT made(6, n), made(3, 1 + n % 50000), made(1, 1 + n % 20000), 'webhook', 'notification', n, n, 'succeeded',
+      CASE WHEN n % 3 = 0 THEN 1 ELSE 0 END FROM generate_series(1, 60000) n;
+    INSERT INTO journal (run_id, target, correlation, source, rule_id, deed, reason, block, content_old, texts_old,
+      content_new, echo, written_at, verified_at)
+      SELECT made(6, 1 + n % 60000), made(3, 1 + n % 50000), made(3, n), made(3, 1 + n * 7 % 50000), made(7, n), 'changed',
+      'source_changed', 'x' || n, '{}', CASE WHEN n % 50 = 0 THEN '{}' END, '{}', n, n,
+      CASE WHEN n % 40 > 0 THEN n END FROM generate_series(1, 180000) n;
     INSERT INTO mirror_blocks SELECT made(3, 1 + n % 50000), 'x' || n, '{}' FROM generate_series(1, 60000) n;
     COMMIT;
     VACUUM ANALYZE";

@@ -3,7 +3,8 @@
 
 use super::super::db::Bulk;
 use super::super::{
-    alerts, calendars, freshness, leases, lite, lookups, notifications, pg, receipts, rollout, runs, settle,
+    alerts, calendars, figures, freshness, journal, leases, listings, lite, lookups, notifications, pg,
+    receipts, rollout, runs, settle,
 };
 use super::super::{subscriptions, walk};
 
@@ -39,6 +40,7 @@ const RULE: Value = ("uuid", "('70000000-0000-0000-0000-' || lpad(n::text, 12, '
 const CHANNEL: Value = ("uuid", "('40000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid");
 const NOTIFICATION: Value = ("uuid", "('50000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid");
 const RUN: Value = ("uuid", "('60000000-0000-0000-0000-000000000001')::uuid");
+const RUN_OF_ROW: Value = ("uuid", "('60000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid");
 const CORRELATION: Value = CALENDAR;
 /// After most of what the tables hold, and before what is due.
 const NOW: Value = ("bigint", "1000500");
@@ -124,6 +126,83 @@ pub(super) const OFTEN: &[Often] = &[
         &[("bigint", "19950 * 60000000::bigint")],
         &["notification_figures"],
     ),
+    often(
+        "notification spans",
+        Text::Both(notifications::SPANS),
+        &[("bigint", "19950 * 60000000::bigint"), ("bigint", "3600000000::bigint")],
+        &["notification_figures"],
+    ),
+    often(
+        "health spans",
+        Text::Both(figures::SPANS),
+        &[("bigint", "9900 * 3600000000::bigint"), ("bigint", "14400000000::bigint")],
+        &["health_hours"],
+    ),
+    often("subscriptions", Text::Both(listings::ALL), &[CHANNEL, LIMIT], &[]),
+    often("ended subscriptions", Text::Both(listings::EXPIRED), &[CHANNEL, LIMIT], &[]),
+    often(
+        "refused subscriptions",
+        Text::Both(listings::FAILED),
+        &[CHANNEL, LIMIT],
+        &["webhook_subscriptions_history"],
+    ),
+    often(
+        "suspended subscriptions",
+        Text::Both(listings::SUSPENDED),
+        &[CHANNEL, LIMIT],
+        &["webhook_subscriptions_history"],
+    ),
+    often(
+        "subscriptions of a person",
+        Text::Both(listings::OF_PERSON),
+        &[CHANNEL, LIMIT, USER],
+        &["calendars_account"],
+    ),
+    often(
+        "failing subscriptions",
+        Text::Both(listings::FAILING),
+        &[COUNT, CHANNEL, LIMIT, COUNT],
+        &["webhook_subscriptions_failing"],
+    ),
+    often(
+        "ending subscriptions",
+        Text::Both(listings::ENDING),
+        &[COUNT, CHANNEL, LIMIT, NOW],
+        &["webhook_subscriptions_active_end"],
+    ),
+    often(
+        "silent subscriptions",
+        Text::Both(listings::SILENT),
+        &[COUNT, CHANNEL, LIMIT, NOW],
+        &["webhook_subscriptions_alive_at"],
+    ),
+    often(
+        "notifications",
+        Text::Both(listings::RECEIVED),
+        &[NOW, NOTIFICATION, LIMIT],
+        &["webhook_notifications_received_at"],
+    ),
+    often(
+        "notifications in a state",
+        Text::Both(listings::PENDING),
+        &[NOW, NOTIFICATION, LIMIT],
+        &["webhook_notifications_status_received_at"],
+    ),
+    often(
+        "notifications of a channel",
+        Text::Both(listings::RECEIVED_OF_CHANNEL),
+        &[NOW, NOTIFICATION, LIMIT, CHANNEL],
+        &["webhook_notifications_subscription_received_at"],
+    ),
+    often("rules", Text::Both(listings::PROMISED), &[NOW, RULE, LIMIT], &["rule_freshness_promised"]),
+    often(
+        "rules without a promise",
+        Text::Both(listings::UNPROMISED),
+        &[RULE, LIMIT],
+        &["rule_freshness_unpromised"],
+    ),
+    often("delays of rules", Text::Rows(&listings::DELAYS), &[RULE, COUNT], &[]),
+    often("audit log", Text::Both(listings::AUDIT), &[NOW, LIMIT], &[]),
     often("overdue", Text::Both(leases::OVERDUE), &[NOW, NOW, LIMIT], &["calendars_due"]),
     often("recent", Text::Both(notifications::RECENT), &[NOW, LIMIT], &["webhook_notifications_received_at"]),
     often("claim deliveries", Text::Both(alerts::CLAIM), &[NOW, NOW, LIMIT], &["alert_deliveries_due"]),
@@ -161,9 +240,44 @@ pub(super) const OFTEN: &[Often] = &[
     often(
         "stored",
         Text::Rows(&settle::STORED),
-        &[CALENDAR, CORRELATION, TEXT, COUNT, COUNT, TEXT, COUNT, NOW],
+        &[CALENDAR, CORRELATION, TEXT, COUNT, COUNT, TEXT, COUNT, NOW, TEXT, TEXT],
         &[],
     ),
+    often(
+        "note",
+        Text::Rows(&journal::NOTE),
+        &[
+            CALENDAR,
+            CORRELATION,
+            RUN,
+            RULE,
+            ("text", "'changed'"),
+            TEXT,
+            TEXT,
+            TEXT,
+            TEXT,
+            COUNT,
+            NOW,
+            NOW,
+            NOW,
+        ],
+        &[],
+    ),
+    often("shown", Text::Rows(&journal::SHOWN), &[CALENDAR, TEXT, COUNT, NOW], &["journal_unverified"]),
+    often("shown to be gone", Text::Rows(&journal::GONE), &[CALENDAR, TEXT, NOW], &["journal_unverified"]),
+    often("not shown", Text::Both(journal::ABSENT), &[CALENDAR, NOW, NOW], &["journal_unverified"]),
+    often("rows of a run", Text::Both(journal::ROWS), &[RUN, LIMIT], &["journal_run"]),
+    often("the last of a block", Text::Both(journal::LAST), &[CALENDAR, CALENDAR], &["journal_block"]),
+    often("later rows", Text::Both(journal::LATER), &[RUN, LIMIT], &["journal_run", "journal_block"]),
+    often("rows counted", Text::Rows(&journal::COUNTS), &[RUN_OF_ROW], &["journal_run"]),
+    often(
+        "runs that wrote",
+        Text::Both(journal::WROTE_RUNS),
+        &[USER, COUNT, NOW, RUN, LIMIT, CALENDAR],
+        &["sync_runs_wrote"],
+    ),
+    often("copied", Text::Both(journal::FORGET_COPIED[0]), &[CALENDAR, CALENDAR], &["journal_texts"]),
+    often("copied and standing", Text::Both(journal::FORGET_COPIED[1]), &[CALENDAR, CALENDAR], &[]),
     often("removed", Text::Rows(&settle::REMOVED), &[CALENDAR, CORRELATION, TEXT], &[]),
     often("postponed", Text::Rows(&settle::POSTPONED), &[CALENDAR, CORRELATION, COUNT, NOW, TEXT], &[]),
     often("done", Text::Rows(&settle::DONE), &[CALENDAR, CORRELATION], &[]),

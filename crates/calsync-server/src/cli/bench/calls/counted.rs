@@ -7,8 +7,9 @@ use calsync_core::calendar::{Account, ListedCalendar};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{
     BlockPut, Capabilities, ChangePage, ListRequest, ProviderAccount, ProviderDirectory, ProviderError,
-    PutDone, RenewRequest, Standing, WatchRequest, Watching,
+    PutDone, RenewRequest, Standing, Titles, TitlesRequest, WatchRequest, Watching,
 };
+use calsync_core::preview::Pace;
 use serde::Serialize;
 
 /// Calls, by kind.
@@ -99,6 +100,10 @@ impl ProviderAccount for Counted<Arc<dyn ProviderAccount>> {
         self.inner.capabilities()
     }
 
+    fn pace(&self) -> Pace {
+        self.inner.pace()
+    }
+
     async fn list_calendars(&self) -> Result<Vec<ListedCalendar>, ProviderError> {
         self.count(|c| &mut c.calendar_lists).list_calendars().await
     }
@@ -123,6 +128,10 @@ impl ProviderAccount for Counted<Arc<dyn ProviderAccount>> {
 
     async fn get_block(&self, calendar: &str, id: &EventId) -> Result<Standing, ProviderError> {
         self.count(|c| &mut c.looks).get_block(calendar, id).await
+    }
+
+    async fn list_titles(&self, request: TitlesRequest<'_>) -> Result<Titles, ProviderError> {
+        self.count(|c| &mut c.looks).list_titles(request).await
     }
 
     async fn watch(&self, request: &WatchRequest) -> Result<Watching, ProviderError> {

@@ -107,6 +107,8 @@ impl Watch {
             }
             RunKind::Polling if method == Some(Method::Webhook) => Runs { probes: 1, ..one },
             RunKind::Polling => Runs { polls: 1, ..one },
+            // Nothing is read by it, and no report tells of it.
+            RunKind::Write => one,
         }
     }
 }

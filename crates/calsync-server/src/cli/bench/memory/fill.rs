@@ -159,6 +159,7 @@ impl Filling {
             events_gone: Vec::new(),
             blocks: Vec::new(),
             blocks_gone: Vec::new(),
+            shown: Vec::new(),
             cursor: Some(cursor.clone()),
             full: Some(FullListing { began_at: now }),
             cursor_losses: None,

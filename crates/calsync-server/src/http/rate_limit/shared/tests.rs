@@ -54,7 +54,7 @@ async fn redis_decides_as_the_limiter_in_memory_does() {
             // The one in memory also remembers the time of a request that it refused.
             latest = latest.max(now);
             let asked = if refused > 0 { latest } else { now };
-            let client = IpAddr::from([192, 0, 2, 1]);
+            let client = std::net::IpAddr::from([192, 0, 2, 1]);
             let expected = memory.failed(client, Ts::from_micros(asked));
             let verdict = failed(&mut line, &who, max, seconds, asked).await;
             assert_eq!(verdict, expected, "request {n} of {max} in {seconds} s");

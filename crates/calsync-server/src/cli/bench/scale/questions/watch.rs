@@ -50,9 +50,11 @@ pub(super) async fn ask(
     lines.push(Line::of("open alerts by kind", timing, vec![("alerts", told, p.troubled)]));
 
     let since = now.minus(HOURS);
-    let (timing, hours) = timed(times, async |_| Ok(store.notification_hours(since).await?)).await?;
+    let (timing, hours) =
+        timed(times, async |_| Ok(store.notification_spans(since, SignedDuration::from_hours(1)).await?))
+            .await?;
     let told = hours.iter().map(|hour| hour.metrics.total).sum();
-    let whole = hours.iter().map(|hour| hour.hour).min().unwrap_or(since);
+    let whole = hours.iter().map(|hour| hour.from).min().unwrap_or(since);
     let counted = oracle(Question::Received(whole)).await?;
     lines.push(Line::of("notifications by the hour", timing, vec![("received", told, counted)]));
 

@@ -1,0 +1,174 @@
+//! A person's own settings: password, browsers, access tokens.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Form, Path, Query, State};
+use axum::http::StatusCode;
+use calsync_core::ids::AccessTokenId;
+use calsync_core::ports::IdGen;
+use calsync_core::secret::Secret;
+use calsync_core::sign_in::{AccessToken, TokenHash};
+use calsync_pages::Notice;
+use calsync_pages::settings::{Browser, Settings, Token};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::answer::{self, Answer, Said};
+use super::origin::Origin;
+use super::password::{self, AT_LEAST};
+use super::session::{self, Signed};
+use super::times;
+use crate::api::TOKEN_PREFIX;
+use crate::http::{ApiError, ClientAddr, Subject, Verdict};
+use crate::service::Service;
+use crate::system::SystemRandom;
+
+/// Most access tokens of one person.
+const TOKENS_MAX: usize = 20;
+/// Longest name of one, in characters.
+const NAME_MAX: usize = 100;
+
+/// `GET /settings`.
+pub(super) async fn show(
+    State(service): State<Arc<Service>>,
+    signed: Signed,
+    Query(said): Query<Said>,
+) -> Answer {
+    page(&service, &signed, said.notice(), None).await
+}
+
+async fn page(service: &Service, signed: &Signed, notice: Option<Notice>, fresh: Option<String>) -> Answer {
+    let store = &service.store;
+    let (sessions, tokens, known) = tokio::try_join!(
+        store.sessions(signed.user.id),
+        store.access_tokens(signed.user.id),
+        store.password(&signed.user.email)
+    )
+    .map_err(answer::store)?;
+    let times = times::of(service, signed).await;
+    let browser = |one: calsync_core::sign_in::Session| Browser {
+        this: one.key == signed.session.key,
+        name: one.device,
+        since: times.when(one.created_at),
+        seen: times.when(one.seen_at),
+    };
+    let token = |one: AccessToken| Token {
+        id: one.id.to_string(),
+        name: one.name,
+        since: times.when(one.created_at),
+        used: times.when_or(one.used_at, "never"),
+    };
+    answer::page(&Settings {
+        frame: signed.frame_aside().saying(notice),
+        at_least: AT_LEAST,
+        has_password: known.is_some_and(|(_, hash)| hash.is_some()),
+        sessions: sessions.into_iter().map(browser).collect(),
+        tokens: tokens.into_iter().map(token).collect(),
+        fresh,
+    })
+}
+
+#[derive(Deserialize)]
+pub(super) struct Change {
+    present: Option<Secret>,
+    password: Secret,
+}
+
+/// `POST /settings/password`.
+pub(super) async fn change_password(
+    State(service): State<Arc<Service>>,
+    Extension(client): Extension<ClientAddr>,
+    signed: Signed,
+    Form(change): Form<Change>,
+) -> Answer {
+    let now = service.clock.now();
+    if let Verdict::Refuse { retry_after } = service.sign_ins.verdict(Subject::named(&signed.user.email), now)
+    {
+        return Err(ApiError::rate_limited(retry_after));
+    }
+    let known = service.store.password(&signed.user.email).await.map_err(answer::store)?;
+    if let Some(hash) = known.and_then(|(_, hash)| hash) {
+        let present = change.present.unwrap_or_else(|| Secret::new(""));
+        if !service.passwords.is(present, Some(hash)).await? {
+            for subject in [Subject::from(client), Subject::named(&signed.user.email)] {
+                service.sign_ins.failed(subject, now).await;
+            }
+            return back(&Notice::bad("This is not your present password. Nothing was changed."));
+        }
+    }
+    if let Some(problem) = password::problem(&change.password, &signed.user.email) {
+        return back(&Notice::bad(format!("Nothing was changed: {problem}.")));
+    }
+    let hash = service.passwords.hash(change.password).await?;
+    service
+        .store
+        .set_password(signed.user.id, &hash, Some(&signed.session.key))
+        .await
+        .map_err(answer::store)?;
+    service.store.audit(&signed.user.email, "changed their password", now).await.map_err(answer::store)?;
+    back(&Notice::good("Your password is changed, and your other browsers are signed out."))
+}
+
+/// `POST /settings/sign-out-everywhere`: here too.
+pub(super) async fn sign_out_everywhere(
+    State(service): State<Arc<Service>>,
+    origin: Origin,
+    signed: Signed,
+) -> Answer {
+    service.store.end_sessions(signed.user.id, None).await.map_err(answer::store)?;
+    let said = answer::on_to_saying("/sign-in", &Notice::good("You are signed out everywhere."));
+    Ok(session::forget(said, &origin))
+}
+
+#[derive(Deserialize)]
+pub(super) struct NewToken {
+    name: String,
+}
+
+/// `POST /settings/tokens`: the answer shows the token, once.
+pub(super) async fn make_token(
+    State(service): State<Arc<Service>>,
+    signed: Signed,
+    Form(new): Form<NewToken>,
+) -> Answer {
+    let name: String = new.name.trim().chars().filter(|c| !c.is_control()).take(NAME_MAX).collect();
+    if name.is_empty() {
+        return back(&Notice::bad("Give the token a name by which you know it again."));
+    }
+    let present = service.store.access_tokens(signed.user.id).await.map_err(answer::store)?;
+    if present.len() >= TOKENS_MAX {
+        return back(&Notice::bad(format!("You have {TOKENS_MAX} access tokens already: remove one first.")));
+    }
+    let now = service.clock.now();
+    let shown = Secret::new(format!("{TOKEN_PREFIX}{}", SystemRandom.token().expose()));
+    let token = AccessToken {
+        id: AccessTokenId(SystemRandom.uuid(now)),
+        user: signed.user.id,
+        name,
+        key: TokenHash::of(&shown),
+        created_at: now,
+        used_at: None,
+    };
+    service.store.put_access_token(&token).await.map_err(answer::store)?;
+    service.store.audit(&signed.user.email, "made an access token", now).await.map_err(answer::store)?;
+    page(&service, &signed, None, Some(shown.expose().to_owned())).await
+}
+
+/// `POST /settings/tokens/{id}/remove`.
+pub(super) async fn remove_token(
+    State(service): State<Arc<Service>>,
+    signed: Signed,
+    Path(id): Path<Uuid>,
+) -> Answer {
+    if !service.store.remove_access_token(signed.user.id, AccessTokenId(id)).await.map_err(answer::store)? {
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such token any more"));
+    }
+    let now = service.clock.now();
+    service.store.audit(&signed.user.email, "removed an access token", now).await.map_err(answer::store)?;
+    back(&Notice::good("The token is removed: whoever uses it is let in no more."))
+}
+
+fn back(notice: &Notice) -> Answer {
+    Ok(answer::on_to_saying("/settings", notice))
+}
