@@ -173,8 +173,7 @@ impl Browser {
         until(&what, PATIENCE, async || {
             for one in self.all(css).await {
                 if one.text().await.ok()?.contains(words) {
-                    one.scroll_into_view().await.ok()?;
-                    return one.click().await.ok();
+                    return self.hits(&one).await;
                 }
             }
             None
@@ -191,10 +190,21 @@ impl Browser {
         // A page that goes on by itself may put another in its place meanwhile.
         until(&format!("{label:?} can be pressed"), PATIENCE, async || {
             let target = self.driver.find(By::XPath(&xpath)).await.ok()?;
-            target.scroll_into_view().await.ok()?;
-            target.click().await.ok()
+            self.hits(&target).await
         })
         .await;
+    }
+
+    /// Clicks this, and says whether the click arrived there: a browser clicks where a thing stood when it was asked, and a
+    /// page that goes on by itself may have moved it meanwhile.
+    async fn hits(&self, target: &WebElement) -> Option<()> {
+        const LISTEN: &str = "window.clickOfTheTest = 'missed';
+            arguments[0].addEventListener('click', () => { window.clickOfTheTest = 'hit' }, { once: true })";
+        target.scroll_into_view().await.ok()?;
+        self.driver.execute(LISTEN, vec![target.to_json().ok()?]).await.ok()?;
+        target.click().await.ok()?;
+        // Another page, which knows of no click, is one that this click led to.
+        (self.script("return window.clickOfTheTest").await != "missed").then_some(())
     }
 
     /// Runs a script in the page.
