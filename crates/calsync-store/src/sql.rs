@@ -117,6 +117,22 @@ impl SqlStore {
         Ok(SqlStore { receipts, lookups: Lookups::start(db.clone()), bell, db })
     }
 
+    /// Whether a database that is there can be brought up to date: every step that is missing is done, and taken back. The
+    /// version that it has; 0: it is empty.
+    pub async fn rehearse(url: &str) -> Result<i64, StoreError> {
+        let db = connect(url, Missing::Refuse, 2).await?;
+        let found = async {
+            let version = migrate::rehearse(&db).await?;
+            if version > 0 {
+                copy::refuse_unfinished(&db).await?;
+            }
+            Ok(version)
+        };
+        let found = found.await;
+        db.close().await;
+        found
+    }
+
     /// The schema version that this program makes and understands.
     pub const fn schema_version() -> i64 {
         migrate::known()

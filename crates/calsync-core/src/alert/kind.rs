@@ -36,6 +36,8 @@ pub enum AlertKind {
     RuleBehind,
     /// A job by the clock has not been done.
     JobOverdue,
+    /// A check of the installation fails: a certificate that ends, a sign-in that will, an address that answers no more.
+    CheckFailed,
     /// An account must be connected again.
     AccountNeedsReconnect,
     /// A plan is held by the brake.
@@ -55,7 +57,7 @@ pub enum AlertKind {
 }
 
 use AlertKind::{
-    AccountNeedsReconnect, CacheDown, CalendarUnreadable, ClockJumped, CursorLost, DatabaseDown,
+    AccountNeedsReconnect, CacheDown, CalendarUnreadable, CheckFailed, ClockJumped, CursorLost, DatabaseDown,
     DeletionsHeld, DiskLow, JobOverdue, LowSuccessRate, MemoryLow, PlanRefused, ProcessingBacklog,
     ProviderErrors, ProviderThrottled, RuleBehind, StatusChanged, SubscriptionExpiring, SubscriptionFailing,
     SubscriptionFailures, SubscriptionSuspended, SyncOverdue, WritesRefused,
@@ -63,7 +65,7 @@ use AlertKind::{
 
 impl AlertKind {
     /// All of them.
-    pub const ALL: [AlertKind; 23] = [
+    pub const ALL: [AlertKind; 24] = [
         StatusChanged,
         DatabaseDown,
         CacheDown,
@@ -79,6 +81,7 @@ impl AlertKind {
         SyncOverdue,
         RuleBehind,
         JobOverdue,
+        CheckFailed,
         AccountNeedsReconnect,
         DeletionsHeld,
         WritesRefused,
@@ -107,6 +110,7 @@ impl AlertKind {
             SyncOverdue => "sync_overdue",
             RuleBehind => "rule_behind",
             JobOverdue => "job_overdue",
+            CheckFailed => "check_failed",
             AccountNeedsReconnect => "account_needs_reconnect",
             DeletionsHeld => "deletions_held",
             WritesRefused => "writes_refused",
@@ -141,6 +145,7 @@ impl AlertKind {
             SyncOverdue => "calendars should have been looked at long ago",
             RuleBehind => "rules are behind",
             JobOverdue => "jobs have not been done",
+            CheckFailed => "checks of the installation fail",
             AccountNeedsReconnect => "accounts must be connected again",
             DeletionsHeld => "calendars are held: too much would be removed",
             WritesRefused => "calendars do not take blocks",

@@ -8,9 +8,11 @@ mod health;
 mod maintain;
 mod obstacle;
 mod open;
+mod trial;
 
 pub use by_hand::{Act, Asked, ByHand, Cleaned, Deed};
 pub use due::MaintenanceDue;
 pub use health::{ChannelHealth, Verdict};
 pub use maintain::Maintenance;
 pub use obstacle::Obstacle;
+pub use trial::Trial;

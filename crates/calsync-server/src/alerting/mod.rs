@@ -29,6 +29,9 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub trait Channel: Send + Sync {
     /// Tries once. `Ok` only when the other side has said that it has the message.
     async fn deliver(&self, message: &AlertMessage) -> Result<(), Undelivered>;
+
+    /// Whether the other side is there and lets us in. Says nothing to anybody.
+    async fn answers(&self) -> Result<(), Undelivered>;
 }
 
 /// Why a message did not arrive.

@@ -32,6 +32,10 @@ impl Channel for Slack {
             self.hook.host(),
         )
     }
+
+    async fn answers(&self) -> Result<(), Undelivered> {
+        self.post.knock(&self.hook).await
+    }
 }
 
 /// The colours of the specification.

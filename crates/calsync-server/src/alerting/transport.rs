@@ -79,6 +79,20 @@ impl Post {
         self.clock.now()
     }
 
+    /// Whether somebody answers there who speaks HTTP, whatever they say of a question that is no message.
+    pub(super) async fn knock(&self, at: &Hook) -> Result<(), Undelivered> {
+        self.guard(at)?;
+        let sent = self.client.head(at.url().clone()).send().await;
+        sent.map(drop).map_err(|error| broken(at, &error.without_url()))
+    }
+
+    fn guard(&self, to: &Hook) -> Result<(), Undelivered> {
+        match guard::refused_literal(to.url(), &self.allowed) {
+            Some((address, why)) => Err(forbidden(to, Forbidden { address, why })),
+            None => Ok(()),
+        }
+    }
+
     /// Posts JSON, and gives the answer whatever its status is.
     pub(super) async fn json(
         &self,
@@ -87,9 +101,7 @@ impl Post {
         body: String,
         heed: Heed,
     ) -> Result<Answer, Undelivered> {
-        if let Some((address, why)) = guard::refused_literal(to.url(), &self.allowed) {
-            return Err(forbidden(to, Forbidden { address, why }));
-        }
+        self.guard(to)?;
         let mut all = HeaderMap::new();
         all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, value) in headers {

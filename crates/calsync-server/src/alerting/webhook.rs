@@ -37,6 +37,10 @@ impl Channel for Webhook {
         let told = self.keys.iter().any(|key| key.is_repeated_by(&answer.body));
         judge(&if told { answer.masked() } else { answer }, self.hook.host())
     }
+
+    async fn answers(&self) -> Result<(), Undelivered> {
+        self.post.knock(&self.hook).await
+    }
 }
 
 #[derive(Serialize)]

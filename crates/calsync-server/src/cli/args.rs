@@ -205,9 +205,19 @@ pub enum Command {
     /// Looks at the configuration, the database and its directory, the sealing key, Redis, the providers, the clock, and
     /// at this service through its public address. Changes nothing. A warning is no failure.
     #[command(
-        after_help = "Example:\n  calendar-sync doctor\n\nExit status 0 when nothing failed, 1 when something did."
+        after_help = "Example:\n  calendar-sync doctor\n  calendar-sync doctor --send-alerts\n\nExit status 0 when nothing failed, 1 when something did."
     )]
-    Doctor,
+    Doctor(super::doctor::DoctorArgs),
+    /// Before an upgrade or a first start: may this version be put to work here? And after it: does it work?
+    ///
+    /// Before: configuration, keys, whether the database can be brought up to date (each missing step is tried and taken back), whether
+    /// every alert channel answers, the public address with its certificate, and that what runs now is not critical. After: the level
+    /// once it has settled, the database, and a signed notification of our own, in through the public address and through a worker to
+    /// the end of a run. Nothing is changed in any calendar.
+    #[command(
+        after_help = "Example:\n  calendar-sync validate-deployment --before\n  calendar-sync validate-deployment --after --wait 120\n\nExit status 0 when nothing failed, 1 when something did."
+    )]
+    ValidateDeployment(super::validate::ValidateArgs),
     /// Serve the file by which Google lets you prove that a domain is yours, and test that it can be reached
     ///
     /// Google gives you a file called google….html (Search Console, method "HTML file"). It is checked and stored, and every

@@ -228,7 +228,7 @@ async fn fill(
     }
     let target = Place::target(to.expose()).await?;
     let mut watcher = Watcher::new(out);
-    let done = copy::copy(backup, &target, SystemClock.now(), &mut |progress| {
+    let done = copy::restore(backup, &target, SystemClock.now(), &mut |progress| {
         watcher.show(progress);
         ControlFlow::Continue(())
     })

@@ -34,6 +34,7 @@ pub mod simulate;
 pub mod subscriptions;
 pub mod sync;
 pub mod users;
+pub mod validate;
 pub mod verify_domain;
 
 use std::future::Future;
@@ -148,7 +149,11 @@ fn run(cli: &Cli, out: Out) -> Result<Exit, Failure> {
         }),
         Command::Bench(command) => bench::run(command, out),
         Command::Config { command } => config::run(command, config, out),
-        Command::Doctor => doctor::run(config, out),
+        Command::Doctor(args) => doctor::run(args, config, out),
+        Command::ValidateDeployment(args) if args.before => validate::before(config, out),
+        Command::ValidateDeployment(args) => serve::on_service(config, out, async |context, service| {
+            validate::after(args, &context, &service).await
+        }),
         Command::VerifyGoogleDomain(args) => {
             on_store(config, out, async |context| verify_domain::run(args, &context).await)
         }

@@ -5,9 +5,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use calsync_core::ports::Store;
+use calsync_core::ports::{Clock, Store};
 
-use super::judge;
+use super::{grants, judge};
 use crate::checks::{Check, Findings};
 use crate::config::Settings;
 use crate::http;
@@ -45,7 +45,7 @@ pub(super) fn directory(settings: &Settings) -> Option<Check> {
 }
 
 /// Whether the database answers and is up to date, and whether the key opens what is in it.
-pub(super) async fn database(settings: &mut Settings, findings: &mut Findings) {
+pub(super) async fn database(settings: &mut Settings, clock: &dyn Clock, findings: &mut Findings) {
     let database = &settings.database.clone();
     if !database.url.is_server() && database.file().is_none() {
         findings.add(judge::in_memory());
@@ -78,28 +78,45 @@ pub(super) async fn database(settings: &mut Settings, findings: &mut Findings) {
         Ok(Err(error)) => findings.add(judge::no_store(&database.url, &error.into())),
         Err(_) => findings.add(judge::slow_store(&database.url, PATIENCE)),
     }
-    let looked = tokio::time::timeout(PATIENCE, key(settings, store.as_ref())).await;
-    findings.add(looked.unwrap_or_else(|_| judge::slow_store(&database.url, PATIENCE)));
+    let looked = tokio::time::timeout(PATIENCE, sealed(settings, store.as_ref(), clock)).await;
+    findings.extend(looked.unwrap_or_else(|_| vec![judge::slow_store(&database.url, PATIENCE)]));
     let _ = tokio::time::timeout(PATIENCE, store.close()).await;
 }
 
-/// Never makes a key, and never stores an identity: that is for the first `serve`.
-async fn key(settings: &mut Settings, store: &dyn Store) -> Check {
+/// The key, and what it opens. Never makes one, and never stores an identity: that is for the first `serve`.
+async fn sealed(settings: &mut Settings, store: &dyn Store, clock: &dyn Clock) -> Vec<Check> {
     let is_sealed = match identity::sealed(store).await {
         Ok(sealed) => sealed.is_some(),
-        Err(error) => return judge::no_inventory(&error),
+        Err(error) => return vec![judge::no_inventory(&error)],
     };
     let missing = if is_sealed { Missing::Lost } else { Missing::Refuse };
     let keys = match first_run::keyring(settings, missing, &SystemRandom) {
         Ok(keys) => keys,
-        Err(error) => return judge::no_key(&error),
+        Err(error) => return vec![judge::no_key(&error)],
     };
     // One that does not open is among what the inventory tells.
     let _ = clients::complete(settings, store, &keys.ring).await;
-    match rotate::inventory(store, &keys.ring).await {
+    let key = match rotate::inventory(store, &keys.ring).await {
         Ok(found) => judge::key(&found, &keys),
-        Err(error) => judge::no_inventory(&error),
+        Err(error) => return vec![judge::no_inventory(&error)],
+    };
+    let mut checks = vec![key];
+    match grants::read(store, &keys.ring).await {
+        Ok(grants) if grants.is_empty() => {}
+        Ok(grants) => {
+            let accounts = [judge::accounts(&grants), judge::scopes(&grants)];
+            checks.extend(accounts.into_iter().chain([judge::consents(&grants, clock.now())]));
+        }
+        Err(error) => checks.push(judge::no_inventory(&error.into())),
     }
+    checks
+}
+
+/// The disk that the data is on.
+pub(super) fn disk(settings: &Settings) -> Check {
+    let place = crate::service::data_directory(settings);
+    let free = rustix::fs::statvfs(&place).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    judge::disk(&place.display().to_string(), free)
 }
 
 /// Whether Redis answers and lets us do what we need, where one is configured.

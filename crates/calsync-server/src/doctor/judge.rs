@@ -1,5 +1,7 @@
 //! What each finding means, in words that say what to do. Pure: it looks at nothing and waits for nobody.
 
+mod lapses;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use crate::secrets::first_run::{FoundKeys, NoKey};
 use crate::secrets::identity::NoIdentity;
 use crate::secrets::rotate::Inventory;
 use crate::storage::NoStore;
+
+pub(super) use lapses::{accounts, certificate, consents, disk, scopes, zones};
 
 /// A clock that is further off is told. Tokens and leases bear more, but a clock that nobody sets goes on drifting.
 const CLOCK_MAX: SignedDuration = SignedDuration::from_mins(1);
@@ -181,6 +185,12 @@ pub(super) fn redis(found: Option<(&str, Result<(), Trouble>)>) -> Check {
     }
 }
 
+/// Where this path is opened in the browser: under the public address, or on this machine.
+pub(super) fn in_browser(settings: &Settings, path: &str) -> String {
+    let here = || format!("http://localhost:{}{path}", settings.server.bind.port());
+    settings.server.public(path).unwrap_or_else(here)
+}
+
 /// The providers as they are configured, with the address that each must know us by.
 pub(super) fn providers(settings: &Settings) -> Vec<Check> {
     let one = |name, provider: OauthProvider, id: Option<&str>, section: &str, place: &str| match id {
@@ -188,7 +198,9 @@ pub(super) fn providers(settings: &Settings) -> Vec<Check> {
         Some(id) => Check::ok(
             name,
             format!(
-                "client {id}; {place} must allow the redirect URL http://{}:{CALLBACK_PORT}/callback",
+                "client {id}; {place} must allow, to the letter, the redirect URLs {} (for connecting in the browser) and \
+                 http://{}:{CALLBACK_PORT}/callback (on the command line)",
+                in_browser(settings, &format!("/oauth/{name}/callback")),
                 provider.loopback()
             ),
         ),

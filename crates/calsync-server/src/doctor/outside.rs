@@ -38,18 +38,21 @@ pub(super) async fn sign_in(settings: &Settings) -> Option<Check> {
         Ok(oidc) => oidc.look().await,
         Err(error) => Err(Trouble::SetUp(error.to_string())),
     };
-    let here = || format!("http://localhost:{}{SIGN_IN_CALLBACK}", settings.server.bind.port());
-    let redirect = settings.server.public(SIGN_IN_CALLBACK).unwrap_or_else(here);
+    let redirect = judge::in_browser(settings, SIGN_IN_CALLBACK);
     Some(judge::sign_in(&name, &issuer, &redirect, &found))
 }
 
 /// Whether providers can reach us, and whether they would.
-pub(super) async fn address(looker: &Looker, settings: &Settings) -> Vec<Check> {
+pub(super) async fn address(looker: &Looker, settings: &Settings, clock: &dyn Clock) -> Vec<Check> {
     let mut checks = judge::address(settings);
     let Some(base) = settings.server.public("") else { return checks };
     let health = looker.health(&base).await;
     let is_there = health.is_ok();
     checks.push(health_seen("reachable", &base, &health));
+    if base.starts_with("https:") {
+        let now = clock.now();
+        checks.push(judge::certificate(&looker.certificate(&base, now).await, now));
+    }
     if is_there && settings.microsoft.client.is_some() {
         checks.push(judge::handshake(ProviderKind::Microsoft, &looker.shake_hands(&base).await));
     }

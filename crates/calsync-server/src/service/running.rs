@@ -44,6 +44,7 @@ impl Service {
             self.keep(&tasks, &stopping, "maintenance", jobs::maintain);
             self.keep(&tasks, &stopping, "discovery", jobs::discover);
             self.keep(&tasks, &stopping, "cleanup", jobs::clean_up);
+            self.keep(&tasks, &stopping, "examination", jobs::examine);
             self.keep(&tasks, &stopping, "watch", watch::watch);
             self.keep(&tasks, &stopping, "responses", jobs::respond);
         }

@@ -40,6 +40,16 @@ async fn followed(serving: &Serving) -> (Value, Value) {
     .await
 }
 
+/// Nothing has been worth a line for a while.
+async fn is_at_rest(serving: &Serving) {
+    until("nothing happens", PATIENCE, async || {
+        let before = serving.log().len();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        (serving.log().len() == before).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_notification_can_be_followed_from_its_receipt_to_the_block() {
     let (mut world, main, work) = World::with_ada(43).await;
@@ -47,6 +57,8 @@ async fn a_notification_can_be_followed_from_its_receipt_to_the_block() {
     json(&mut world.place);
     let mut serving = world.place.serve().await;
     world.wait_for_channels(2).await;
+    // What the channels' confirmations led to would find it before its own notification comes.
+    is_at_rest(&serving).await;
     world.make(&main, hour("Dentist", 24));
     world.wait_for_blocks(&work, 1, SOON).await;
     let (receipt, run) = followed(&serving).await;
@@ -61,13 +73,8 @@ async fn a_notification_can_be_followed_from_its_receipt_to_the_block() {
     assert!(run["run"].is_string() && run["user"].is_string(), "{run}");
     // It is alone: its name would only be in the way.
     assert_eq!((&receipt["instance"], &run["instance"]), (&Value::Null, &Value::Null));
-    // From here on nothing happens but polling, every second.
-    until("the echo of the write was looked at", PATIENCE, async || {
-        let before = serving.log().len();
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        (serving.log().len() == before).then_some(())
-    })
-    .await;
+    // The echo of the write is looked at, and from then on nothing happens but polling, every second.
+    is_at_rest(&serving).await;
     serving.ask_to_stop();
     assert_eq!(serving.ended(PATIENCE).await.code(), Some(0));
 }

@@ -35,6 +35,10 @@ const SETTING: &str = "SELECT value FROM settings WHERE name = $1";
 /// Connections to a server that a copy needs at most.
 const CONNECTIONS: u32 = 2;
 
+/// As of calendars that were never read (`calsync_core::plan`).
+const READ_ANEW: [&str; 1] = ["UPDATE calendars SET last_full_sync = NULL, full_due = 1, due_at = $1 \
+    WHERE sync_enabled = 1 OR leaving IS NOT NULL"];
+
 /// Which of the two databases.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
@@ -240,6 +244,22 @@ pub async fn look(from: &Place, to: Option<&Place>, now: Ts) -> Result<Prospect,
 /// Copies everything, or what an earlier try left, and compares both sides. Needs the source to be at rest: what is
 /// written there meanwhile is found out in the end, and makes the copy worthless.
 pub async fn copy(from: &Place, to: &Place, now: Ts, watch: &mut Watch<'_>) -> Result<Outcome, CopyError> {
+    bring(from, to, &[], now, watch).await
+}
+
+/// Copies a backup. It is of an earlier moment: what had been seen until then proves nothing any more, so each calendar is read to
+/// its end before anything is planned from it or for it. Else a block that was made since would be made once more.
+pub async fn restore(from: &Place, to: &Place, now: Ts, watch: &mut Watch<'_>) -> Result<Outcome, CopyError> {
+    bring(from, to, &READ_ANEW, now, watch).await
+}
+
+async fn bring(
+    from: &Place,
+    to: &Place,
+    and_then: &[&'static str],
+    now: Ts,
+    watch: &mut Watch<'_>,
+) -> Result<Outcome, CopyError> {
     guard::version(End::Source, &from.0).await?;
     let source = View::Live(&from.0);
     // Before anything is changed there, its schema included.
@@ -251,7 +271,7 @@ pub async fn copy(from: &Place, to: &Place, now: Ts, watch: &mut Watch<'_>) -> R
     let (report, marker) = carry_over(&source, &to.0, (name, found), now, watch).await?;
     guard::at_rest(End::Source, &from.0, now).await?;
     if report.agrees() {
-        compare::finish(&to.0, &marker, now, None).await?;
+        compare::finish(&to.0, &marker, now, None, and_then).await?;
     }
     Ok(Outcome::Copied(report))
 }

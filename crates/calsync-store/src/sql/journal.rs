@@ -62,8 +62,8 @@ pub(super) const FORGET_COPIED: [&str; 2] = [
 const FORGET_ALL_COPIED: [&str; 4] = [
     "UPDATE journal SET texts_old = NULL, texts_new = NULL WHERE source = $1 \
      AND (texts_old IS NOT NULL OR texts_new IS NOT NULL)",
-    "UPDATE journal SET texts_old = NULL, texts_new = NULL WHERE source IN (SELECT id FROM calendars \
-     WHERE user_id = (SELECT user_id FROM calendars WHERE id = $1)) AND target = $1 \
+    // Also of a source that is no more.
+    "UPDATE journal SET texts_old = NULL, texts_new = NULL WHERE target = $1 \
      AND (texts_old IS NOT NULL OR texts_new IS NOT NULL)",
     "UPDATE ledger SET texts = NULL WHERE target = $1 AND texts IS NOT NULL",
     "UPDATE ledger SET texts = NULL WHERE target IN (SELECT id FROM calendars \

@@ -68,6 +68,19 @@ pub(super) async fn run(db: &Db) -> Result<(), StoreError> {
         Err(StoreError::Unavailable(_)) => {}
         done => return done,
     }
+    let (tx, _) = steps(db).await?;
+    tx.commit().await
+}
+
+/// Does what `run` would do, and takes it back. Which version was found.
+pub(super) async fn rehearse(db: &Db) -> Result<i64, StoreError> {
+    // What is not committed never was.
+    let (_, found) = steps(db).await?;
+    Ok(found.version)
+}
+
+/// All steps that are missing, not yet committed, and what was there before them.
+async fn steps(db: &Db) -> Result<(Tx, Found), StoreError> {
     // The lock comes first: whoever waits for it finds the work done.
     let mut tx = db.begin_schema().await?;
     let found = found(db, &mut tx).await?;
@@ -85,7 +98,7 @@ pub(super) async fn run(db: &Db) -> Result<(), StoreError> {
         let sql = "INSERT INTO schema_version (version, name, oldest) VALUES ($1, $2, $3)";
         tx.exec(sql, vals![step.version, step.name, step.oldest]).await?;
     }
-    tx.commit().await
+    Ok((tx, found))
 }
 
 pub(super) async fn check(db: &Db) -> Result<(), StoreError> {

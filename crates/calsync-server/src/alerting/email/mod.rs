@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use calsync_core::alert::AlertMessage;
 use calsync_core::secret::Secret;
+use lettre::address::Envelope;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::client::{Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
@@ -105,5 +106,11 @@ impl Channel for Email {
         let letter = letter::letter(message, &self.server.from, &self.to)
             .map_err(|error| Undelivered::never(format!("no letter can be made of this: {error}")))?;
         session::send(&self.server, letter.envelope(), &letter.formatted()).await
+    }
+
+    async fn answers(&self) -> Result<(), Undelivered> {
+        let envelope = Envelope::new(Some(self.server.from.email.clone()), vec![self.to.email.clone()])
+            .map_err(|error| Undelivered::never(format!("no letter can be addressed so: {error}")))?;
+        session::would_take(&self.server, &envelope).await
     }
 }

@@ -33,9 +33,26 @@ enum Stage {
 
 /// Hands the letter over. `Ok` once the server has said that it has it.
 pub(super) async fn send(server: &Server, envelope: &Envelope, letter: &[u8]) -> Result<(), Undelivered> {
+    talk(server, envelope, Some(letter)).await
+}
+
+/// Whether the server would take a letter in this envelope. It gets none.
+pub(super) async fn would_take(server: &Server, envelope: &Envelope) -> Result<(), Undelivered> {
+    talk(server, envelope, None).await
+}
+
+async fn talk(server: &Server, envelope: &Envelope, letter: Option<&[u8]>) -> Result<(), Undelivered> {
     let mut stage = Stage::Connect;
-    let told = timeout(server.patience, talk(server, envelope, letter, &mut stage)).await;
-    let mut connection = match told {
+    let told = timeout(server.patience, async {
+        let mut connection = announce(server, envelope, &mut stage).await?;
+        if let Some(letter) = letter {
+            stage = Stage::Letter;
+            connection.command(Data).await.map_err(|error| server.wrong(stage, &error))?;
+            connection.message(letter).await.map_err(|error| server.wrong(stage, &error))?;
+        }
+        Ok(connection)
+    });
+    let mut connection = match told.await {
         Ok(told) => told?,
         Err(_) => return Err(Undelivered::later(format!("{} {}", server.place(), silence(stage)))),
     };
@@ -43,10 +60,10 @@ pub(super) async fn send(server: &Server, envelope: &Envelope, letter: &[u8]) ->
     Ok(())
 }
 
-async fn talk(
+/// Everything up to the letter.
+async fn announce(
     server: &Server,
     envelope: &Envelope,
-    letter: &[u8],
     stage: &mut Stage,
 ) -> Result<AsyncSmtpConnection, Undelivered> {
     let at_once: Option<TlsParameters> = match &server.security {
@@ -93,9 +110,6 @@ async fn talk(
         let taken = connection.command(Rcpt::new(recipient.clone(), vec![])).await;
         taken.map_err(|error| server.wrong(*stage, &error))?;
     }
-    *stage = Stage::Letter;
-    connection.command(Data).await.map_err(|error| server.wrong(*stage, &error))?;
-    connection.message(letter).await.map_err(|error| server.wrong(*stage, &error))?;
     Ok(connection)
 }
 

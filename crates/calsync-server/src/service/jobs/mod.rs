@@ -38,6 +38,12 @@ const DISCOVERY: Job = Job { name: "discovery", every: SignedDuration::from_hour
 const RESPONSES: Job = Job { name: "responses", every: SignedDuration::from_secs(30) };
 /// What is over is forgotten (spec §9).
 const CLEANUP: Job = Job { name: "cleanup", every: SignedDuration::from_hours(7 * 24) };
+/// The installation is looked at as `doctor` does.
+const EXAMINATION: Job = Job { name: "examination", every: SignedDuration::from_hours(24) };
+/// Not before everything has come up with which an instance starts: a proxy, the others of the fleet.
+const EXAMINED_FIRST: Duration = Duration::from_secs(10 * 60);
+/// What was found wrong there is looked at again this soon: whoever mends it wants to hear that it is.
+const EXAMINED_AGAIN: Duration = Duration::from_secs(60 * 60);
 /// The longest wait before it is looked again whether a job is due: clocks are set right, and machines sleep.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
@@ -49,7 +55,7 @@ const LATE_BY: SignedDuration = SignedDuration::from_hours(1);
 pub(super) async fn late(service: &Service) -> Result<Vec<LateJob>, EngineError> {
     let now = service.clock.now();
     let mut late = Vec::new();
-    for job in [MAINTENANCE, DISCOVERY, CLEANUP] {
+    for job in [MAINTENANCE, DISCOVERY, CLEANUP, EXAMINATION] {
         let due = fleet(service).ran_at(&job).await?.map(|at| at.plus(job.every * LATE_AFTER).plus(LATE_BY));
         if let Some(due) = due.filter(|due| *due < now) {
             late.push(LateJob { name: job.name.to_owned(), late_seconds: now.since(due).as_secs() });
@@ -149,6 +155,33 @@ pub(super) async fn clean_up(service: Arc<Service>, stopping: CancellationToken)
         }
     })
     .await;
+}
+
+/// Looks at the installation, by the clock, until told to stop; what is wrong, more often.
+pub(super) async fn examine(service: Arc<Service>, stopping: CancellationToken) {
+    let mut next = Instant::now() + EXAMINED_FIRST;
+    let mut is_amiss = false;
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep_until(next) => {}
+        }
+        let why = if is_amiss { Why::Asked } else { Why::Scheduled };
+        let mut found = 0;
+        let looking = async {
+            found = tokio::select! {
+                () = stopping.cancelled() => return Err(work::broken_off()),
+                found = work::examine(&service) => found?,
+            };
+            Ok(found)
+        };
+        let outcome = Box::pin(fleet(&service).once(&EXAMINATION, why, looking)).await;
+        is_amiss = found > 0;
+        next = Instant::now() + wait(&service, &EXAMINATION, &outcome);
+        if is_amiss {
+            next = next.min(Instant::now() + EXAMINED_AGAIN);
+        }
+    }
 }
 
 /// Does a job whenever its time has come, until told to stop.

@@ -7,6 +7,7 @@ use calsync_core::retention::RETENTION_DAYS;
 use calsync_core::sign_in::{CONSENT_LIFE, SESSION_IDLE, SESSION_LIFE};
 use calsync_engine::{EngineError, Maintenance};
 
+use crate::doctor::daily;
 use crate::service::Service;
 use crate::service::cleanup::{self, Cleanup};
 
@@ -59,6 +60,13 @@ pub(super) async fn clean_up(service: &Service) -> Result<Cleanup, EngineError> 
     let (seen, created, begun) = (now.minus(SESSION_IDLE), now.minus(SESSION_LIFE), now.minus(CONSENT_LIFE));
     service.store.forget_sign_ins(seen, created, begun).await?;
     Ok(cleanup::clean(service.store.as_ref(), RETENTION_DAYS, now, |_| ()).await?)
+}
+
+/// Looks at the installation as `doctor` does, and has people told of what is wrong; how many things are.
+pub(super) async fn examine(service: &Service) -> Result<usize, EngineError> {
+    let found = daily::examine(&service.settings, service.clock.as_ref()).await;
+    service.engine.heed_found(&found).await?;
+    Ok(found.len())
 }
 
 /// The process stops: the next one goes on.

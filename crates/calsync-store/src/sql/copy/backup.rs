@@ -1,5 +1,5 @@
 //! A backup: a copy of one moment, made while services are at work, in one SQLite file that says of itself what it must hold. So
-//! whatever befell the file is found out before anything is restored from it. Restoring it is a copy like any other.
+//! whatever befell the file is found out before anything is restored from it.
 
 use calsync_core::ports::StoreError;
 use calsync_core::time::Ts;
@@ -51,7 +51,7 @@ pub async fn backup(from: &Place, to: &Place, now: Ts, watch: &mut Watch<'_>) ->
     if report.agrees() {
         let holds =
             report.tables.iter().map(|t| (t.table.to_owned(), t.target.rows, t.target.digest.to_string()));
-        compare::finish(&to.0, &marker, now, Some(holds.collect())).await?;
+        compare::finish(&to.0, &marker, now, Some(holds.collect()), &[]).await?;
     }
     Ok(report)
 }

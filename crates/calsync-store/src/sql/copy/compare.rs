@@ -7,6 +7,7 @@ use calsync_core::ports::StoreError;
 use calsync_core::time::Ts;
 
 use super::super::db::Db;
+use super::super::value::vals;
 use super::digest::{Content, Zero, content, figures};
 use super::marker::{self, At, Marker};
 use super::tables::{FIGURES_TABLE, TABLES};
@@ -89,15 +90,20 @@ pub(super) async fn sides(
 }
 
 /// Writes down that all agrees: from now on the target is a database like any other. `holds`: what a backup says of itself.
+/// `and_then`: what is changed in it at the same moment, given the time.
 pub(super) async fn finish(
     to: &Db,
     marker: &Marker,
     now: Ts,
     holds: Option<Vec<(String, u64, String)>>,
+    and_then: &[&'static str],
 ) -> Result<(), CopyError> {
     let fail = |error| CopyError::store(End::Target, error);
     let finished = Marker { at: At::Finished { at: now.micros() }, holds, ..marker.clone() };
     let mut tx = to.begin().await.map_err(fail)?;
     marker::replace(&mut tx, Some(marker), &finished).await.map_err(fail)?;
+    for statement in and_then {
+        tx.exec(statement, vals![now]).await.map_err(fail)?;
+    }
     tx.commit().await.map_err(fail)
 }

@@ -54,7 +54,7 @@ const FILL: &str = "
     INSERT INTO webhook_notifications (id, subscription_id, notification_id, received_at, headers, payload,
       processing_status, processing_completed_at)
       SELECT made(5, n), made(4, 1 + n % 60000), 'number-' || n, n, '{\"a\": \"header\"}', 'null',
-      CASE WHEN n % 30 = 0 THEN 'pending' ELSE 'completed' END, CASE WHEN n % 30 = 0 THEN NULL ELSE n END
+      CASE WHEN n % 300 = 0 THEN 'pending' ELSE 'completed' END, CASE WHEN n % 300 = 0 THEN NULL ELSE n END
       FROM generate_series(1, 180000) n;
     INSERT INTO ledger SELECT made(3, 1 + n % 50000), made(3, n), made(3, n), made(3, n), '{}', 'x' || n, 0, 'live', 0,
       NULL, '{}', 0, NULL FROM generate_series(1, 60000) n;

@@ -38,7 +38,9 @@ impl Pooled {
         let quick = ["fsync", "synchronous_commit", "full_page_writes"];
         let cluster =
             Cluster::start(&quick.into_iter().fold(options, |options, name| options.set(name, "off")));
-        let settings = [("default_pool_size", SESSIONS), ("max_client_conn", "500")];
+        // Each rule leaves its database when it is done: the sessions that the pooler keeps there are needed elsewhere.
+        let settings =
+            [("default_pool_size", SESSIONS), ("max_client_conn", "500"), ("server_idle_timeout", "5")];
         let bouncer = Bouncer::start_with(&cluster, &settings);
         Pooled { cluster, bouncer }
     }

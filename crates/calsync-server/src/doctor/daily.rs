@@ -1,0 +1,81 @@
+//! The same examination every day, by itself, of an installation that nobody looks at: which of its findings people are told of.
+//! Pure, but for the examination.
+
+use std::time::Duration;
+
+use calsync_core::alert::AlertLevel;
+use calsync_core::ports::Clock;
+use calsync_engine::Found;
+
+use crate::checks::{Check, Findings, Outcome};
+use crate::config::Settings;
+use crate::out::{Format, Out};
+
+/// What is found amiss is looked at again after so long: a network that blinks is nobody's business.
+const AGAIN: Duration = Duration::from_secs(30);
+/// What has alerts of its own, which are quicker.
+const TOLD_ELSEWHERE: [&str; 4] = ["database", "redis", "disk", "accounts"];
+/// What comes by itself. Other warnings are of settings that somebody chose.
+const LAPSES: [&str; 5] = ["certificate", "clock", "consents", "scopes", "time zones"];
+
+/// What is wrong, and still is after a while.
+pub(crate) async fn examine(settings: &Settings, clock: &dyn Clock) -> Vec<Found> {
+    let first = told(&once(settings, clock).await);
+    if first.is_empty() {
+        return first;
+    }
+    tokio::time::sleep(AGAIN).await;
+    let mut again = told(&once(settings, clock).await);
+    again.retain(|found| first.iter().any(|before| before.subject == found.subject));
+    again
+}
+
+async fn once(settings: &Settings, clock: &dyn Clock) -> Vec<Check> {
+    let mut findings = Findings::new(Out::new(Format::Json));
+    super::examine(settings, clock, &mut findings).await;
+    findings.into_checks()
+}
+
+/// What people are told of these checks.
+pub(crate) fn told(checks: &[Check]) -> Vec<Found> {
+    let level = |check: &Check| match check.outcome {
+        Outcome::Failed => Some(AlertLevel::Error),
+        Outcome::Warning if LAPSES.contains(&check.name) => Some(AlertLevel::Warning),
+        Outcome::Warning | Outcome::Skipped | Outcome::Ok => None,
+    };
+    let news = checks.iter().filter(|check| !TOLD_ELSEWHERE.contains(&check.name));
+    let found = news.filter_map(|check| {
+        Some(Found {
+            subject: check.name.to_owned(),
+            level: level(check)?,
+            message: format!("{}: {}.", check.name, check.detail),
+            action: format!(
+                "{}. `calendar-sync doctor` looks again.",
+                check.remedy.as_deref().unwrap_or("See docs/operations.md")
+            ),
+        })
+    });
+    found.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_chose_is_no_alert_and_what_lapses_is() {
+        let all = [
+            Check::ok("configuration", "sound"),
+            Check::warning("public address", "it is not set", "set it"),
+            Check::failed("database", "gone", "start it"),
+            Check::warning("certificate", "it ends soon", "renew it"),
+            Check::failed("handshake", "it is altered", "mend the proxy"),
+            Check::skipped("redis", "none"),
+        ];
+        let told: Vec<_> = told(&all).into_iter().map(|found| (found.subject, found.level)).collect();
+        assert_eq!(
+            told,
+            [("certificate".to_owned(), AlertLevel::Warning), ("handshake".to_owned(), AlertLevel::Error)]
+        );
+    }
+}
