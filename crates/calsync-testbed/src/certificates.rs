@@ -12,6 +12,9 @@ pub(crate) const AUTHORITY: &str = "authority.crt";
 /// That of one that did not.
 pub(crate) const STRANGER: &str = "stranger.crt";
 
+/// In days.
+const TEN_YEARS: u16 = 3_650;
+
 /// Not the system's settings, which differ. A client that checks properly takes no authority for a server.
 const OPENSSL_SETTINGS: &str = "\
 [req]
@@ -30,6 +33,12 @@ subjectAltName = DNS:localhost, IP:127.0.0.1
 
 /// Puts `server.key` and `server.crt` of a server into its directory, and the certificates of the authorities.
 pub(crate) fn certify(data: &Path) {
+    certify_for(data, TEN_YEARS);
+}
+
+/// The same, of one that lives so many days from now: none, and it has ended as soon as it is there.
+pub(crate) fn certify_for(data: &Path, days: u16) {
+    let days = days.to_string();
     let workshop = tempfile::tempdir().unwrap();
     let settings = workshop.path().join("openssl.cnf");
     std::fs::write(&settings, OPENSSL_SETTINGS).unwrap();
@@ -50,7 +59,7 @@ pub(crate) fn certify(data: &Path) {
     );
     let sign =
         ["x509", "-req", "-in", "server.csr", "-CA", AUTHORITY, "-CAkey", "authority.key", "-CAcreateserial"];
-    let extend = ["-days", "3650", "-extfile", "openssl.cnf", "-extensions", "server", "-out", "server.crt"];
+    let extend = ["-days", &days, "-extfile", "openssl.cnf", "-extensions", "server", "-out", "server.crt"];
     openssl(&[&sign[..], &extend].concat());
 
     for name in [AUTHORITY, STRANGER, "server.crt", "server.key"] {

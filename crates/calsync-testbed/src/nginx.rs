@@ -45,6 +45,12 @@ impl Nginx {
         Self { process: None, clear: Port::reserve(), secure: Port::reserve(), directory }
     }
 
+    /// Gives it another certificate, by another authority, that lives so many days from now: none, and it has ended already. Before it
+    /// is started.
+    pub fn certify_for(&self, days: u16) {
+        certificates::certify_for(self.directory.path(), days);
+    }
+
     /// Where it is to listen in clear.
     pub fn clear(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.clear.number()))

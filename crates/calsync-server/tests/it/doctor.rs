@@ -11,13 +11,13 @@ use crate::web::get;
 use crate::world::World;
 
 /// The findings of this name.
-fn found<'a>(all: &'a Value, name: &str) -> Vec<&'a Value> {
+pub(crate) fn found<'a>(all: &'a Value, name: &str) -> Vec<&'a Value> {
     all["checks"].as_array().unwrap().iter().filter(|check| check["name"] == name).collect()
 }
 
 /// There is a finding of this name with this outcome, whose words hold these.
 #[track_caller]
-fn has(all: &Value, name: &str, outcome: &str, words: &str) {
+pub(crate) fn has(all: &Value, name: &str, outcome: &str, words: &str) {
     let fits = |check: &&Value| {
         let text = format!("{} {}", check["detail"], check["remedy"]);
         check["outcome"] == outcome && text.contains(words)

@@ -110,6 +110,16 @@ impl Place {
         self.env.insert(format!("CALENDAR_SYNC__{key}"), value.to_string());
     }
 
+    /// The setting has its default again.
+    pub(crate) fn unset(&mut self, key: &str) {
+        self.env.remove(&format!("CALENDAR_SYNC__{key}"));
+    }
+
+    /// Its programs believe this authority alone, as on a machine that knows no other.
+    pub(crate) fn trust(&mut self, authority: &Path) {
+        self.env.insert("SSL_CERT_FILE".to_owned(), authority.display().to_string());
+    }
+
     /// Its settings, by the names of the environment.
     pub(crate) fn values(&self) -> BTreeMap<String, String> {
         self.env.clone()

@@ -55,7 +55,16 @@ impl World {
 
     /// Ada with her main calendar and one called `Work` in a cloud that differs in something; nobody is connected.
     pub(crate) async fn where_google(seed: u64, differs: impl FnOnce(&mut GoogleConfig)) -> World {
-        let world = World::where_both(Place::new(), seed, |google, _| differs(google)).await;
+        World::where_google_on(Place::new(), seed, differs).await
+    }
+
+    /// The same in a place of one's own.
+    pub(crate) async fn where_google_on(
+        place: Place,
+        seed: u64,
+        differs: impl FnOnce(&mut GoogleConfig),
+    ) -> World {
+        let world = World::where_both(place, seed, |google, _| differs(google)).await;
         world.add_ada();
         world
     }

@@ -77,8 +77,8 @@ fn zone_data_ages_and_a_disk_fills_up() {
     let at = |year: i64| Ts::from_secs((year - 1970) * 31_557_600);
     for (release, year, outcome) in [
         (Some("2026e"), 2027, Outcome::Ok),
-        (Some("2026a"), 2028, Outcome::Ok),
-        (Some("2026e"), 2029, Outcome::Warning),
+        (Some("2026a"), 2027, Outcome::Ok),
+        (Some("2026e"), 2028, Outcome::Warning),
         (Some("?"), 2027, Outcome::Warning),
         (None, 2027, Outcome::Warning),
     ] {
