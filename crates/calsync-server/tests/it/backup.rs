@@ -68,7 +68,7 @@ async fn what_was_backed_up_while_it_worked_is_restored_anywhere_and_the_next_pa
     let writes = world.writes();
     // Somebody looks at the source alone: the block that was made since stands in the other calendar, which nobody has read yet.
     let id = world.id_of(&main);
-    world.place.run(&["sync-calendars", "--mode", "webhook-fallback", "--calendar", &id]).expect(0);
+    world.place.run(&["sync-calendars", "--mode", "full", "--calendar", &id]).expect(0);
     let mut serving = world.place.serve().await;
     world.place.run(&["sync-calendars", "--mode", "full"]).expect(0);
     assert_eq!(

@@ -69,15 +69,7 @@ impl State {
         if correlations.len() < enqueue.writes.len() {
             return Err(conflict("a block can have only one write at a time"));
         }
-        if enqueue.run.as_ref().is_some_and(|run| self.runs.contains_key(&run.id)) {
-            return Err(conflict("another run has this id already"));
-        }
-        let calendar = self.calendar_mut(target)?;
-        // What a person changed after the plan's state was read is not in the plan.
-        if calendar.dirty_generation == enqueue.seen_generation {
-            calendar.plan_due = false;
-        }
-        let old = self.outbox.remove(&target).unwrap_or_default();
+        let old = self.outbox.get(&target).cloned().unwrap_or_default();
         let new = enqueue.writes.iter().map(|write| {
             let known = old.iter().find(|o| o.correlation == write.correlation);
             let new = known.filter(|known| known.op == write.op).unwrap_or(write);
@@ -87,6 +79,15 @@ impl State {
         let forms =
             |writes: &[Write]| writes.iter().map(|w| (w.correlation, w.op.clone())).collect::<Vec<_>>();
         let same = forms(&old) == forms(&new);
+        // Of what is planned already no run is told.
+        if !same && enqueue.run.as_ref().is_some_and(|run| self.runs.contains_key(&run.id)) {
+            return Err(conflict("another run has this id already"));
+        }
+        let calendar = self.calendar_mut(target)?;
+        // What a person changed after the plan's state was read is not in the plan.
+        if calendar.dirty_generation == enqueue.seen_generation {
+            calendar.plan_due = false;
+        }
         self.outbox.insert(target, new);
         if !same {
             self.begin_writing(enqueue);

@@ -8,8 +8,8 @@ use calsync_store::{Migrate, SqlStore};
 use crate::lite::url;
 
 /// Seeds and steps of every test run. More: `CALSYNC_MODEL_SEED=… CALSYNC_MODEL_STEPS=…` on the contract's own test.
-const SEEDS: u64 = 10;
-const STEPS: u64 = 200;
+const SEEDS: u64 = 15;
+const STEPS: u64 = 150;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_seeds_agree_and_ask_about_everything() {

@@ -33,14 +33,13 @@ impl Pooled {
     }
 
     fn begin() -> Pooled {
-        let options = ClusterOptions { max_connections: 400, ..ClusterOptions::default() };
+        // Each rule leaves its sessions with the pooler, which keeps them for a while.
+        let options = ClusterOptions { max_connections: 1_000, ..ClusterOptions::default() };
         // Nobody pulls its plug, and each rule has a database of its own.
         let quick = ["fsync", "synchronous_commit", "full_page_writes"];
         let cluster =
             Cluster::start(&quick.into_iter().fold(options, |options, name| options.set(name, "off")));
-        // Each rule leaves its database when it is done: the sessions that the pooler keeps there are needed elsewhere.
-        let settings =
-            [("default_pool_size", SESSIONS), ("max_client_conn", "500"), ("server_idle_timeout", "5")];
+        let settings = [("default_pool_size", SESSIONS), ("max_client_conn", "500")];
         let bouncer = Bouncer::start_with(&cluster, &settings);
         Pooled { cluster, bouncer }
     }
