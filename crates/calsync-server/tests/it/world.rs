@@ -276,6 +276,16 @@ impl World {
             .with(|cloud| cloud.journal().entries().filter(|e| e.client.as_str() == CLIENT).count())
     }
 
+    /// What this program did to the calendars, in words, from this write on.
+    pub(crate) fn written_since(&self, writes: usize) -> Vec<String> {
+        let told =
+            |e: &calsync_sim::cloud::journal::Entry| format!("{:?} {} in {}", e.op, e.event, e.calendar);
+        self.sim.cloud().with(|cloud| {
+            let ours = cloud.journal().entries().filter(|e| e.client.as_str() == CLIENT);
+            ours.skip(writes).map(told).collect()
+        })
+    }
+
     /// Waits until so many blocks stand in a calendar.
     pub(crate) async fn wait_for_blocks(&self, calendar: &CalendarId, count: usize, most: Duration) {
         until(&format!("{count} blocks in {calendar}"), most, async || {
