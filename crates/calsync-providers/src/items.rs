@@ -53,7 +53,12 @@ pub(crate) fn stand_in(id: EventId, why: &str) -> RemoteItem {
 
 /// An id that can be one.
 pub(crate) fn event_id(id: String) -> Option<EventId> {
-    (!id.is_empty() && id.len() <= ID_MAX).then_some(EventId(id))
+    is_id(&id).then_some(EventId(id))
+}
+
+/// Whether an id can be one.
+pub(crate) fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= ID_MAX
 }
 
 /// Texts within their bounds; `None` where there is none at all.
