@@ -45,7 +45,9 @@ pub fn forwarded(data: &[u8]) {
     let text = lines.iter().map(|line| line.as_bytes()).collect::<Vec<_>>().join(&b'\n');
     let text = String::from_utf8_lossy(&text);
     let written = |address: IpAddr| {
-        let parts = text.split([',', '\n', '"', ' ', '\t']).map(|part| part.trim_matches(['[', ']']));
+        let parts = text
+            .split(|c: char| c.is_whitespace() || matches!(c, ',' | '"'))
+            .map(|part| part.trim_matches(['[', ']']));
         let mut parts =
             parts.map(|part| part.rsplit_once(':').map_or((part, part), |(host, _)| (part, host)));
         parts.any(|(whole, host)| {
@@ -70,7 +72,7 @@ pub fn requests(data: &[u8]) {
     let Some(request) = request(data) else { return };
     let secret = !has_canary(data);
     let (status, headers, body) = APP.with(|app| {
-        let answered = app.runtime.block_on(async {
+        app.runtime.block_on(async {
             let answer: Response<Body> =
                 app.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
             let (head, body) = answer.into_parts();
@@ -78,8 +80,7 @@ pub fn requests(data: &[u8]) {
             let open = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
             let body = if open { None } else { to_bytes(body, ANSWER_MAX).await.ok() };
             (head.status, head.headers, body.unwrap_or_default())
-        });
-        answered
+        })
     });
     assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{}", String::from_utf8_lossy(&body));
     for label in LABELS {

@@ -48,7 +48,9 @@ pub(crate) fn plant(value: &mut Value, names: &[&str]) -> bool {
             }
             plant(inner, names) || found
         }),
-        Value::Array(items) => items.iter_mut().fold(false, |found, inner| plant(inner, names) || found),
+        Value::Array(items) => {
+            items.iter_mut().filter_map(|inner| plant(inner, names).then_some(())).count() > 0
+        }
         _ => false,
     }
 }

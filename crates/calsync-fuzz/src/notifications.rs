@@ -49,7 +49,7 @@ pub fn microsoft_notification(data: &[u8]) {
         return;
     }
     let Ok(mut value) = serde_json::from_slice::<Value>(data) else { return };
-    let Some(items) = value["value"].as_array_mut() else { return };
+    let items = value["value"].as_array_mut().expect("what is read is a collection");
     for item in items.iter_mut().filter_map(Value::as_object_mut) {
         item.insert("clientState".to_owned(), Value::from(CANARY));
     }

@@ -21,6 +21,9 @@ const AGE: f64 = 600.0;
 
 /// The header of an ID token in the first line, then its claims; and the whole as a token, as it stands.
 pub fn id_tokens(data: &[u8]) {
+    if has_canary(data) {
+        return;
+    }
     let (header, claims) = first_line(data);
     let token = format!("{}.{}.c2ln", BASE64URL_NOPAD.encode(header), BASE64URL_NOPAD.encode(claims));
     if let Ok(person) = read(&token) {

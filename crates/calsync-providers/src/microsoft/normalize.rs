@@ -29,14 +29,14 @@ const CATEGORY_SEPARATOR: char = ',';
 
 /// One item of a page, read but not yet understood.
 pub(super) fn read(json: &str) -> Result<EventResource, Malformed> {
-    match serde_json::from_str::<EventResource>(json) {
+    match items::object::<EventResource>(json.as_bytes()) {
         // A series whose name can be none is never asked about.
-        Ok(event) if items::is_id(&event.id) => Ok(EventResource {
+        Some(event) if items::is_id(&event.id) => Ok(EventResource {
             series_master_id: event.series_master_id.filter(|id| items::is_id(id)),
             ..event
         }),
-        Ok(_) => Err(Malformed { id: None, why: "no usable id" }),
-        Err(_) => {
+        Some(_) => Err(Malformed { id: None, why: "no usable id" }),
+        None => {
             let id = named(json).and_then(|named| event_id(named.id));
             Err(Malformed { id, why: "a field has a form we do not know" })
         }
@@ -45,7 +45,7 @@ pub(super) fn read(json: &str) -> Result<EventResource, Malformed> {
 
 /// All that an item tells that can't be read otherwise.
 pub(super) fn named(json: &str) -> Option<NamedResource> {
-    let named: NamedResource = serde_json::from_str(json).ok()?;
+    let named: NamedResource = items::object(json.as_bytes())?;
     Some(NamedResource { series_master_id: named.series_master_id.filter(|id| items::is_id(id)), ..named })
 }
 
