@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::CANARY;
 use crate::answers::{Stage, on_stage, parts};
-use crate::material::{cuts, has_canary, is_quiet, keeps_the_secret, plant};
+use crate::material::{cuts, has_canary, is_object, is_quiet, keeps_the_secret, plant};
 
 /// What nobody may see of an answer of the token endpoint.
 const TOKENS: [&str; 3] = ["access_token", "refresh_token", "id_token"];
@@ -81,7 +81,10 @@ fn connected(
 fn calendars(stage: &Stage, account: &dyn ProviderAccount, data: &[u8]) {
     let answers: Vec<Vec<u8>> = parts(data).into_iter().map(|part| stage.here(part)).collect();
     match stage.play(answers.clone(), account.list_calendars()).0 {
-        Ok(listed) => listed.iter().for_each(is_calendar),
+        Ok(listed) => {
+            is_object(&answers[0]);
+            listed.iter().for_each(is_calendar);
+        }
         Err(error) => is_quiet(&error.to_string()),
     }
     for cut in cuts(&answers[0]).take(2) {

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::NOW;
 use crate::answers::{Stage, on_stage, parts};
-use crate::material::{cuts, has_canary, is_quiet, plant};
+use crate::material::{cuts, has_canary, is_object, is_quiet, plant};
 
 /// Longest id of an event that an adapter takes.
 const ID_MAX: usize = 2_048;
@@ -224,6 +224,7 @@ fn microsoft_round_is_right(items: &[RemoteItem], answers: &[Vec<u8>], cursor: &
     // Case and dots are for the URL's own rules to settle.
     let leads = url::Url::parse(&cursor.token).is_ok_and(|link| link.as_str().starts_with(&ours));
     assert!(leads, "the next reading leads elsewhere: {}", cursor.token);
+    is_object(&answers[0]);
     let removed = removed(answers);
     let mut named = BTreeSet::new();
     for item in items {

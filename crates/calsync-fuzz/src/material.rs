@@ -38,6 +38,11 @@ pub(crate) fn cuts(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     places.filter(move |_| whole > 0).map(|at| &data[..at])
 }
 
+/// What is taken for a page, a list or a collection is an object: what is something else must not pass for an empty one.
+pub(crate) fn is_object(body: &[u8]) {
+    assert_eq!(body.trim_ascii_start().first(), Some(&b'{'), "what is no object passes for an answer");
+}
+
 /// Puts the canary in the place of every text under these names, at any depth; whether there was one.
 pub(crate) fn plant(value: &mut Value, names: &[&str]) -> bool {
     match value {

@@ -6,7 +6,7 @@ use calsync_providers::{google, microsoft};
 use serde_json::Value;
 use url::form_urlencoded;
 
-use crate::material::{cuts, has_canary, keeps_the_secret, pairs};
+use crate::material::{cuts, has_canary, is_object, keeps_the_secret, pairs};
 use crate::{CANARY, NOW};
 
 /// The headers of a delivery of Google's, one a line.
@@ -37,6 +37,7 @@ pub fn google_notification(data: &[u8]) {
 /// The body of a delivery of Microsoft's.
 pub fn microsoft_notification(data: &[u8]) {
     let Ok(read) = microsoft::notification::parse(data, NOW) else { return };
+    is_object(data);
     assert!(read.items.len() + read.unreadable <= microsoft::notification::ITEMS_MAX);
     for delivery in &read.items {
         is_bounded(&delivery.claim);
