@@ -61,8 +61,9 @@ pub fn keys(data: &[u8]) {
         }
         Err(_) if has_canary(data) => {}
         Err(_) => {
-            let longer = SealingKey::parse(&format!("{text}{CANARY}"));
-            assert!(longer.is_err_and(|error| !error.to_string().contains(CANARY)), "an error repeats a key");
+            if let Err(error) = SealingKey::parse(&format!("{text}{CANARY}")) {
+                assert!(!error.to_string().contains(CANARY), "an error repeats a key");
+            }
         }
     }
 }
