@@ -49,6 +49,10 @@ LAYERS = {
         for_tests=TESTBED,
         never_names=SQL,
     ),
+    # Judges of what reads bytes from outside; nothing uses it.
+    "calsync-fuzz": Layer(
+        members=frozenset({"calsync-core", "calsync-providers", "calsync-server", "calsync-store"}), never_names=SQL
+    ),
     "calsync-testbed": Layer(never_reaches=RUNTIME + HTTP + SQL),
 }
 

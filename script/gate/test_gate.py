@@ -206,9 +206,10 @@ class Layers(unittest.TestCase):
                 engine={**core, "calsync-store@0.1.0": DEV},
                 sim={**core, **testbed, "calsync-engine@0.1.0": DEV, "axum@1.0.0": NORMAL},
                 server={
-                    **{f"{name}@0.1.0": NORMAL for name in policy.LAYERS if name != "calsync-server"},
+                    **{f"{name}@0.1.0": NORMAL for name in policy.LAYERS if name not in ("calsync-server", "calsync-fuzz")},
                     **testbed,
                 },
+                fuzz={**core, "calsync-server@0.1.0": NORMAL, "tokio@1.0.0": NORMAL},
             ),
             [],
         )
@@ -230,6 +231,8 @@ class Layers(unittest.TestCase):
             ("engine", {"calsync-testbed@0.1.0": DEV}),
             ("providers", {"calsync-testbed@0.1.0": DEV}),
             ("testbed", {"calsync-core@0.1.0": NORMAL}),
+            ("server", {"calsync-fuzz@0.1.0": NORMAL}),
+            ("fuzz", {"calsync-testbed@0.1.0": NORMAL}),
             ("testbed", {"middle@1.0.0": NORMAL}),
         ]
         for name, needs in table:

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 /// Longest zone name that we look up. IANA's longest is about 32 bytes.
 const NAME_MAX: usize = 64;
+/// What is UTC without a look, `Z` among it, which IANA has no zone of.
+const UTC: [&str; 4] = ["UTC", "Z", "Etc/UTC", "GMT"];
 
 fn database() -> &'static TimeZoneDatabase {
     static DB: OnceLock<TimeZoneDatabase> = OnceLock::new();
@@ -17,10 +19,10 @@ pub fn find(name: &str) -> Option<TimeZone> {
     if name.len() > NAME_MAX {
         return None;
     }
-    match name {
-        "UTC" | "Z" | "Etc/UTC" | "GMT" => Some(TimeZone::UTC),
-        _ => database().get(name).ok(),
+    if UTC.iter().any(|utc| utc.eq_ignore_ascii_case(name)) {
+        return Some(TimeZone::UTC);
     }
+    database().get(name).ok()
 }
 
 /// The zone of this name, or UTC if there is none: for places where a wrong hour is better than no block at all.
@@ -39,6 +41,14 @@ mod tests {
         let noon: Ts = "2026-11-22T12:00:00Z".parse().unwrap();
         let there = noon.to_jiff().to_zoned(find("America/Vancouver").unwrap());
         assert_eq!(there.strftime("%H:%M%:z").to_string(), "05:00-07:00");
+    }
+
+    #[test]
+    fn a_name_is_the_same_in_any_case() {
+        for name in ["UTC", "Z", "Etc/UTC", "GMT", "Europe/Vienna"] {
+            assert_eq!(find(&name.to_lowercase()), find(name), "{name}");
+            assert!(find(name).is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -51,9 +51,23 @@ pub(crate) fn stand_in(id: EventId, why: &str) -> RemoteItem {
     }))
 }
 
+/// An object. What stands in brackets is none, though serde would take its parts for fields in their order: `[[]]` must not pass
+/// for a page that holds nothing.
+pub(crate) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        return None;
+    }
+    serde_json::from_slice(json).ok()
+}
+
 /// An id that can be one.
 pub(crate) fn event_id(id: String) -> Option<EventId> {
-    (!id.is_empty() && id.len() <= ID_MAX).then_some(EventId(id))
+    is_id(&id).then_some(EventId(id))
+}
+
+/// Whether an id can be one.
+pub(crate) fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= ID_MAX
 }
 
 /// Texts within their bounds; `None` where there is none at all.

@@ -105,7 +105,7 @@ pub(crate) struct Tokens {
 impl Tokens {
     /// Reads a successful answer.
     pub(crate) fn read(body: &[u8]) -> Result<Tokens, ProviderError> {
-        let tokens: Option<Tokens> = serde_json::from_slice(body).ok();
+        let tokens: Option<Tokens> = crate::items::object(body);
         tokens.filter(|t| !t.access_token.expose().is_empty()).ok_or_else(|| {
             ProviderError::new(ErrorClass::Transient, "token endpoint: an answer without tokens")
         })

@@ -167,6 +167,10 @@ pub fn read_userinfo(body: &[u8], subject: &str) -> Result<Address, Disbelief> {
 
 fn decoded<T: for<'a> Deserialize<'a>>(part: &str) -> Result<T, Disbelief> {
     let bytes = BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| Disbelief::Malformed)?;
+    // serde would also take the parts of a list for fields in their order; RFC 7519 §7.2 wants objects.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Disbelief::Malformed);
+    }
     serde_json::from_slice(&bytes).map_err(|_| Disbelief::Malformed)
 }
 

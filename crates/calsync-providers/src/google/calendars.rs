@@ -8,6 +8,7 @@ use super::GoogleAccount;
 use super::error::Operation;
 use super::normalize;
 use super::resource::{CalendarResource, CalendarsPage};
+use crate::items;
 use crate::transport::Call;
 
 /// Entries asked for per page: Google's cap.
@@ -41,7 +42,7 @@ impl GoogleAccount {
 fn parse(body: &[u8]) -> Result<CalendarsPage, ProviderError> {
     let not_one =
         || ProviderError::new(ErrorClass::Transient, "calendarList.list: the answer is not a calendar list");
-    let page: CalendarsPage = serde_json::from_slice(body).map_err(|_| not_one())?;
+    let page: CalendarsPage = items::object(body).ok_or_else(not_one)?;
     match page.kind.as_deref() {
         Some("calendar#calendarList") => Ok(page),
         None if page.items.is_some() || page.next_page_token.is_some() => Ok(page),
@@ -124,9 +125,15 @@ mod tests {
 
     #[test]
     fn what_is_not_a_list_is_not_an_empty_one() {
-        for body in
-            ["", "{}", "[]", "<html>", r#"{"kind":"calendar#events","items":[]}"#, r#"{"items":[{}]}"#]
-        {
+        for body in [
+            "",
+            "{}",
+            "[]",
+            r#"["calendar#calendarList",[]]"#,
+            "<html>",
+            r#"{"kind":"calendar#events","items":[]}"#,
+            r#"{"items":[{}]}"#,
+        ] {
             assert_eq!(parse(body.as_bytes()).err().map(|e| e.class), Some(ErrorClass::Transient), "{body}");
         }
         assert!(parse(br#"{"items":[]}"#).is_ok());

@@ -91,7 +91,7 @@ fn read_page(
 pub(super) fn parse_page(body: &[u8]) -> Result<EventsPage<'_>, ProviderError> {
     let not_one =
         || ProviderError::new(ErrorClass::Transient, "events.list: the answer is not a list of events");
-    let page: EventsPage<'_> = serde_json::from_slice(body).map_err(|_| not_one())?;
+    let page: EventsPage<'_> = items::object(body).ok_or_else(not_one)?;
     let told = page.items.is_some() || page.next_page_token.is_some() || page.next_sync_token.is_some();
     match page.kind.as_deref() {
         Some("calendar#events") => Ok(page),
@@ -135,6 +135,7 @@ mod tests {
             ),
             ("", start(), Err(ErrorClass::Transient)),
             ("<html>", start(), Err(ErrorClass::Transient)),
+            (r#"["calendar#events",[],null,"t1"]"#, start(), Err(ErrorClass::Transient)),
             (r#"{"items":[{"id":"a"#, start(), Err(ErrorClass::Transient)),
         ];
         for (body, from, expected) in table {

@@ -15,7 +15,7 @@ use calsync_core::zone;
 use jiff::civil::{Date, DateTime};
 
 use super::resource::{AttendeeResource, EventResource, NamedResource, TimeResource};
-use crate::items::{Malformed, bounded, event_id, same_address, text};
+use crate::items::{Malformed, bounded, event_id, object, same_address, text};
 
 /// Longest marker kept: Google cuts property values here (google.md §6).
 const MARKER_MAX: usize = 1_024;
@@ -35,10 +35,10 @@ pub struct Surroundings<'a> {
 
 /// One item of a listing, or the answer to a read or write of one event.
 pub fn item(json: &str, around: &Surroundings<'_>) -> Result<RemoteItem, Malformed> {
-    let resource: EventResource = match serde_json::from_str(json) {
-        Ok(resource) => resource,
-        Err(_) => {
-            let id = serde_json::from_str::<NamedResource>(json).ok().and_then(|named| event_id(named.id));
+    let resource: EventResource = match object(json.as_bytes()) {
+        Some(resource) => resource,
+        None => {
+            let id = object::<NamedResource>(json.as_bytes()).and_then(|named| event_id(named.id));
             return Err(Malformed { id, why: "a field has a form we do not know" });
         }
     };

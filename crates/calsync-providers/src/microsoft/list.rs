@@ -18,6 +18,7 @@ use super::MicrosoftAccount;
 use super::error::Operation;
 use super::resource::Page;
 use super::walk::{Round, Walk};
+use crate::items;
 use crate::transport::Call;
 use crate::wire::Reply;
 
@@ -258,7 +259,7 @@ fn text(reply: &Reply) -> Result<&str, ProviderError> {
 
 /// A page of a collection. What is JSON but no collection must not pass for an empty one.
 pub(super) fn parse(reply: &Reply, operation: Operation) -> Result<Page<'_>, ProviderError> {
-    let page: Page<'_> = serde_json::from_slice(&reply.body).map_err(|_| not_one(operation))?;
+    let page: Page<'_> = items::object(&reply.body).ok_or_else(|| not_one(operation))?;
     if page.value.is_none() { Err(not_one(operation)) } else { Ok(page) }
 }
 

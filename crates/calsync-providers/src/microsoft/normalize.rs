@@ -29,10 +29,14 @@ const CATEGORY_SEPARATOR: char = ',';
 
 /// One item of a page, read but not yet understood.
 pub(super) fn read(json: &str) -> Result<EventResource, Malformed> {
-    match serde_json::from_str::<EventResource>(json) {
-        Ok(event) if !event.id.is_empty() => Ok(event),
-        Ok(_) => Err(Malformed { id: None, why: "no usable id" }),
-        Err(_) => {
+    match items::object::<EventResource>(json.as_bytes()) {
+        // A series whose name can be none is never asked about.
+        Some(event) if items::is_id(&event.id) => Ok(EventResource {
+            series_master_id: event.series_master_id.filter(|id| items::is_id(id)),
+            ..event
+        }),
+        Some(_) => Err(Malformed { id: None, why: "no usable id" }),
+        None => {
             let id = named(json).and_then(|named| event_id(named.id));
             Err(Malformed { id, why: "a field has a form we do not know" })
         }
@@ -41,7 +45,8 @@ pub(super) fn read(json: &str) -> Result<EventResource, Malformed> {
 
 /// All that an item tells that can't be read otherwise.
 pub(super) fn named(json: &str) -> Option<NamedResource> {
-    serde_json::from_str(json).ok()
+    let named: NamedResource = items::object(json.as_bytes())?;
+    Some(NamedResource { series_master_id: named.series_master_id.filter(|id| items::is_id(id)), ..named })
 }
 
 /// Whether an item is the master of a series.

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::items::loose;
+use crate::items::{loose, object};
 
 /// The largest body taken, in bytes (spec §3). An item takes some 800.
 pub const BODY_MAX: usize = 1024 * 1024;
@@ -102,13 +102,13 @@ pub fn parse(body: &[u8], now: Ts) -> Result<Deliveries, Refusal> {
     if body.len() > BODY_MAX {
         return Err(Refusal::BodyTooLarge);
     }
-    let collection: Collection<'_> = serde_json::from_slice(body).map_err(|_| Refusal::NotNotifications)?;
+    let collection: Collection<'_> = object(body).ok_or(Refusal::NotNotifications)?;
     if collection.value.len() > ITEMS_MAX {
         return Err(Refusal::TooManyItems);
     }
     let mut read = Deliveries::default();
     for raw in collection.value {
-        match serde_json::from_str::<Item>(raw.get()).ok().and_then(|item| delivery(item, now)) {
+        match object::<Item>(raw.get().as_bytes()).and_then(|item| delivery(item, now)) {
             Some(item) => read.items.push(item),
             None => read.unreadable += 1,
         }

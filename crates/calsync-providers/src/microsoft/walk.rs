@@ -154,12 +154,17 @@ impl Walk {
         }
     }
 
-    /// The answer to a question of a round of changes: every occurrence of the series, whole. Newer than any page.
+    /// The answer to a question of a round of changes: every occurrence of the series, whole. Newer than any page. One that
+    /// names another series answers another question: taken for this one, it would call off all that it does not show.
     pub(super) fn answer_occurrences(&mut self, id: &str, pages: &[Page<'_>]) -> Result<(), ProviderError> {
         self.drop_occurrences(id, |_| true);
         let mut shown = BTreeSet::new();
         for raw in pages.iter().flat_map(|page| page.value.iter().flatten()) {
             match normalize::read(raw.get()) {
+                Ok(item) if item.series_master_id.as_deref().is_some_and(|other| other != id) => {
+                    let detail = "events.instances: the answer shows another series than the one asked for";
+                    return Err(ProviderError::new(ErrorClass::Transient, detail));
+                }
                 Ok(item) => {
                     shown.insert(EventId(item.id.clone()));
                     self.items.insert(item.id.clone(), Seen::Item(Box::new(item)));

@@ -246,3 +246,13 @@ proptest! {
         prop_assert_eq!(validation_token(&query), Some(Ok(token)));
     }
 }
+
+#[test]
+fn what_stands_in_brackets_is_no_collection_and_no_item() {
+    let now = Ts::from_secs(0);
+    for body in ["[[]]", "[[{\"subscriptionId\":\"s\"}]]", " [[]]"] {
+        assert_eq!(parse(body.as_bytes(), now), Err(Refusal::NotNotifications), "{body}");
+    }
+    let read = parse(br#"{"value":[["s","state"],{"subscriptionId":"s"}]}"#, now).unwrap();
+    assert_eq!((read.items.len(), read.unreadable), (1, 1));
+}

@@ -85,6 +85,37 @@ fn the_series_itself_has_the_last_word_on_its_occurrences() {
 }
 
 #[test]
+fn what_shows_another_series_is_no_answer() {
+    let mut walk = Walk::new(Round::Changes);
+    see(&mut walk, &[item("m", "seriesMaster", None, true)]).unwrap();
+    let others = json!({"value": [item("n-1", "occurrence", Some("n"), true)]}).to_string();
+    let error = walk.answer_occurrences("m", &[serde_json::from_str(&others).unwrap()]).unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient);
+    assert_eq!(walk.open_questions(), ["m"], "nothing is known of it yet");
+}
+
+#[test]
+fn an_id_that_can_be_none_names_neither_an_event_nor_a_series() {
+    for id in [String::new(), "x".repeat(2_049)] {
+        for odd in [json!({"id": id, "@removed": {}}), item(&id, "seriesMaster", None, true)] {
+            let error = see(&mut Walk::new(Round::Changes), &[odd]).unwrap_err();
+            assert_eq!(error.class, ErrorClass::Invalid);
+        }
+        let mut walk = Walk::new(Round::Changes);
+        see(
+            &mut walk,
+            &[
+                item("a", "occurrence", Some(&id), false),
+                json!({"id": "b", "start": 5, "seriesMasterId": id}),
+            ],
+        )
+        .unwrap();
+        assert!(walk.open_questions().is_empty(), "there is nothing to ask about");
+        assert_eq!(shown(&walk.finish(window())), ["?a", "?b"]);
+    }
+}
+
+#[test]
 fn a_round_too_long_is_told() {
     let mut walk = Walk::new(Round::Full);
     let many: Vec<Value> = (0..=ITEMS_MAX).map(|n| json!({"id": n.to_string(), "@removed": {}})).collect();

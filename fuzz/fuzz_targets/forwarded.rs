@@ -1,0 +1,4 @@
+//! libFuzzer's way to `calsync_fuzz::forwarded`, where everything is decided.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| calsync_fuzz::forwarded(data));
