@@ -99,3 +99,34 @@ async fn several_bring_an_empty_database_up_to_date_at_once() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
+
+/// The same on a file: whenever it is cut off, there is the whole schema or none, and the next try makes it.
+#[test]
+fn a_migration_that_is_cut_off_at_any_moment_is_made_by_the_next_try() {
+    let mut seen = std::collections::BTreeSet::new();
+    for after in (0..60).step_by(4) {
+        let place = Place::new();
+        let mut migrating =
+            place.command(&["migrate"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(after));
+        migrating.kill().unwrap();
+        seen.insert(migrating.wait().unwrap().success());
+        // What looks at it finds nothing half-made.
+        let found = place.run(&["doctor", "--json"]).json();
+        let database =
+            found["checks"].as_array().unwrap().iter().find(|check| check["name"] == "database").unwrap();
+        let told = format!("{} {}", database["detail"], database["remedy"]);
+        assert!(
+            told.contains("schema is current") || told.contains("calendar-sync migrate"),
+            "{after} ms: {told}"
+        );
+        place.run(&["migrate"]).expect(0);
+        crate::doctor::has(
+            &place.run(&["doctor", "--json"]).expect(0).json(),
+            "database",
+            "ok",
+            "schema is current",
+        );
+    }
+    assert!(seen.contains(&false), "none was cut off");
+}
