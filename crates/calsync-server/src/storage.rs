@@ -1,6 +1,6 @@
 //! The store that the settings ask for. The only place of this crate that knows which stores there are.
 
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ pub use calsync_store::Migrate;
 use calsync_store::SqlStore;
 
 use crate::config::DatabaseSettings;
+use crate::secrets::first_run::KEY_FILE;
 
 /// Why there is no store.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +17,12 @@ pub enum NoStore {
     /// Nothing there yet.
     #[error("there is no database at {0}: run `calendar-sync migrate` to make it, or set database.url")]
     Missing(String),
+    /// Nothing there any more, by what stands beside its place.
+    #[error(
+        "there is no database at {0}, and the sealing key of one is there: if it was moved or lost, bring it back or restore a \
+        backup (docs/runbook.md, database_down); only if there never was one, `calendar-sync migrate` makes it"
+    )]
+    Gone(String),
     /// The directory has to be there first.
     #[error("the directory {0} does not exist: make it, or set database.url to another place")]
     NoDirectory(String),
@@ -32,7 +39,9 @@ pub async fn open(settings: &DatabaseSettings, migrate: Migrate) -> Result<Arc<d
             return Err(NoStore::NoDirectory(folder.display().to_string()));
         }
         if migrate == Migrate::Check && !file.exists() {
-            return Err(NoStore::Missing(file.display().to_string()));
+            let place = file.display().to_string();
+            let had_one = file.with_file_name(KEY_FILE).exists();
+            return Err(if had_one { NoStore::Gone(place) } else { NoStore::Missing(place) });
         }
         if migrate == Migrate::Run {
             make_private(&file);
@@ -45,5 +54,17 @@ pub async fn open(settings: &DatabaseSettings, migrate: Migrate) -> Result<Arc<d
 /// What people do all day is nobody else's business: a new database is for its owner alone (SQLite gives its journals
 /// the same permissions). A file that is there keeps what it has, and one that can't be made is the store's to report.
 pub(crate) fn make_private(file: &Path) {
-    let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    if std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).is_ok() {
+        hand_over(file);
+    }
+}
+
+/// What root makes in somebody's directory is theirs: a service that cannot read what was restored for it does not start. Anybody
+/// else may not give files away, and has made it for themselves.
+pub(crate) fn hand_over(file: &Path) {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Ok(made), Ok(folder)) = (file.metadata(), folder.metadata()) else { return };
+    if made.uid() != folder.uid() {
+        let _ = std::os::unix::fs::chown(file, Some(folder.uid()), Some(folder.gid()));
+    }
 }

@@ -125,7 +125,7 @@ fn database(figures: &Figures, report: &mut Report) {
             report.tell(
                 AlertKind::DatabaseDown,
                 format!("The database does not answer: {why}. Providers are told to send again later; nothing is synced."),
-                "Start the database, or free its disk. calendar-sync goes on by itself; what was acknowledged is kept.",
+                "Start the database, bring its file back, or free its disk. calendar-sync goes on by itself; what was acknowledged is kept.",
             );
         }
     }

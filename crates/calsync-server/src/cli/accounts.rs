@@ -110,7 +110,9 @@ async fn find(context: &Context, text: &str, of: Option<&str>) -> Result<(UserId
         (Some(only), true) => Ok((only.user, only)),
         (Some(_), false) => Err(Failure::new(
             Exit::Usage,
-            format!("several accounts have the address {text:?}: give the id of one"),
+            format!(
+                "several accounts have the address {text:?}: give the id of one, which `calendar-sync accounts list` shows"
+            ),
         )),
         (None, _) => Err(Failure::not_found(format!(
             "there is no account {text:?}: `calendar-sync accounts list` shows them"

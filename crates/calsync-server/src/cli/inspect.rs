@@ -102,7 +102,12 @@ pub async fn explain(args: &ExplainArgs, context: &Context, service: &Service) -
         vec![row.source.clone(), row.target.clone(), when, row.outcome.to_owned(), row.because.clone()]
     };
     let header = ["SOURCE", "TARGET", "WHEN", "OUTCOME", "BECAUSE"];
-    context.out.rows(&header, &rows, cells, "no event and no time that calendar-sync knows of");
+    context.out.rows(
+        &header,
+        &rows,
+        cells,
+        "no event and no time that calendar-sync knows of (a time is written like 2026-11-24T14:00:00Z)",
+    );
     Ok(if rows.is_empty() { Exit::NotFound } else { Exit::Ok })
 }
 

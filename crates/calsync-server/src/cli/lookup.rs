@@ -12,7 +12,9 @@ pub async fn user(store: &dyn Store, text: &str) -> Result<User, Failure> {
     let id = wanted.parse::<UserId>().ok();
     let found = store.users().await?.into_iter().find(|user| user.email == wanted || Some(user.id) == id);
     found.ok_or_else(|| {
-        Failure::not_found(format!("there is no user {text:?}: `calendar-sync users list` shows them"))
+        Failure::not_found(format!(
+            "there is no user {text:?}: `calendar-sync users list` shows them, `users add` adds one"
+        ))
     })
 }
 

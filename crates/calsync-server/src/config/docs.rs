@@ -27,20 +27,20 @@ each value comes from, without the secrets.
 
 ```toml
 [server]
-bind = \"0.0.0.0:8080\"
+bind = \"127.0.0.1:8080\"
 public_url = \"https://sync.example.com\"
-trusted_proxies = [\"10.0.0.0/8\"]
+trusted_proxies = [\"127.0.0.1\"]
 
 [database]
 url = \"sqlite:///var/lib/calendar-sync/calendar-sync.db\"
 
 [google]
 client_id = \"1234567890-example.apps.googleusercontent.com\"
-client_secret_file = \"/run/secrets/google\"
+client_secret_file = \"/etc/calendar-sync/google-secret\"
 
 [microsoft]
 client_id = \"11111111-2222-3333-4444-555555555555\"
-client_secret_file = \"/run/secrets/microsoft\"
+client_secret_file = \"/etc/calendar-sync/microsoft-secret\"
 ```
 ";
 

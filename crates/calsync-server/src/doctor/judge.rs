@@ -102,6 +102,7 @@ pub(super) fn in_memory() -> Check {
 /// A database that cannot be used. The error says what is wrong and, mostly, what to do.
 pub(super) fn no_store(url: &DatabaseUrl, error: &NoStore) -> Check {
     let remedy = match error {
+        NoStore::Gone(_) => "bring the database back, or restore a backup: docs/runbook.md, database_down",
         NoStore::Missing(_) => "run `calendar-sync migrate`, or correct database.url",
         NoStore::NoDirectory(_) => "make the directory, or correct database.url",
         NoStore::Store(StoreError::NewerSchema { .. }) => "run the newer calendar-sync that made it",

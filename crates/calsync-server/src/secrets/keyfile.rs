@@ -66,6 +66,7 @@ pub fn create(path: &Path, secret: &str, random: &dyn Random) -> io::Result<()> 
     let swept = fs::remove_file(&draft);
     made?;
     swept?;
+    crate::storage::hand_over(path);
     // The name must survive a power loss as well as the content: a lost key means lost credentials.
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()

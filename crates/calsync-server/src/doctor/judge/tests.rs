@@ -85,6 +85,7 @@ fn a_database_says_what_it_lacks() {
     let away = || NoStore::Store(StoreError::Unavailable("it does not answer".to_owned()));
     for (url, error, words) in [
         (&file, NoStore::Missing("/var/lib/x.db".to_owned()), "calendar-sync migrate"),
+        (&file, NoStore::Gone("/var/lib/x.db".to_owned()), "restore a backup"),
         (&file, NoStore::NoDirectory("/var/lib".to_owned()), "make the directory"),
         (&file, NoStore::Store(StoreError::NewerSchema { found: 9, known: 1 }), "newer calendar-sync"),
         (&file, away(), "permissions"),
