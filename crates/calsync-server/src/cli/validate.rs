@@ -21,6 +21,7 @@ use crate::config::{DatabaseSettings, Settings};
 use crate::doctor;
 use crate::out::{Format, Out};
 use crate::reach::{Health, Looker, Unreached};
+use crate::secrets::first_run::KEY_FILE;
 use crate::service::Service;
 use crate::system::SystemClock;
 use crate::telemetry::logging::{self, Console};
@@ -92,10 +93,7 @@ async fn migration(database: &DatabaseSettings) -> (Check, bool) {
     if !database.url.is_server() {
         match database.file() {
             None => return (Check::skipped(MIGRATION, "the database is kept in memory"), true),
-            Some(file) if !file.exists() => {
-                let detail = format!("there is no database at {} yet: it will be made", file.display());
-                return (Check::ok(MIGRATION, detail), false);
-            }
+            Some(file) if !file.exists() => return (no_database(&file), false),
             Some(_) => {}
         }
     }
@@ -105,6 +103,21 @@ async fn migration(database: &DatabaseSettings) -> (Check, bool) {
 }
 
 const MIGRATION: &str = "migration";
+
+/// A first start, or a loss that must not pass for one.
+fn no_database(file: &Path) -> Check {
+    let place = file.display();
+    if file.with_file_name(KEY_FILE).exists() {
+        return Check::warning(
+            MIGRATION,
+            format!(
+                "there is no database at {place}, and a sealing key beside it: an empty one would be made"
+            ),
+            "if there was a database, bring it back or restore a backup first",
+        );
+    }
+    Check::ok(MIGRATION, format!("there is no database at {place} yet: it will be made"))
+}
 
 fn judge_migration(found: &Result<i64, StoreError>) -> Check {
     let known = SqlStore::schema_version();

@@ -342,7 +342,8 @@ fn the_example_of_the_document_is_sound() {
     let wrong = lines(from(example, &[]));
     assert_eq!(wrong.len(), 2, "{wrong:?}");
     for (line, provider) in wrong.iter().zip(["google", "microsoft"]) {
-        let missing = format!("{provider}.client_secret_file: cannot read /run/secrets/{provider}");
+        let missing =
+            format!("{provider}.client_secret_file: cannot read /etc/calendar-sync/{provider}-secret");
         assert!(line.contains(&missing), "{line}");
     }
 }

@@ -7,7 +7,7 @@ use super::judge;
 use crate::checks::Check;
 use crate::config::Settings;
 use crate::oidc::{Oidc, Trouble};
-use crate::reach::Looker;
+use crate::reach::{Looker, Silence, Unreached};
 use crate::verification::steps::health_seen;
 use crate::web::SIGN_IN_CALLBACK;
 
@@ -49,7 +49,12 @@ pub(super) async fn address(looker: &Looker, settings: &Settings, clock: &dyn Cl
     let health = looker.health(&base).await;
     let is_there = health.is_ok();
     checks.push(health_seen("reachable", &base, &health));
-    if base.starts_with("https:") {
+    // Where nobody answers none is shown, and that is told already.
+    let is_shown = match &health {
+        Err(Unreached::Silent { why, .. }) => *why == Silence::Certificate,
+        Ok(_) | Err(_) => true,
+    };
+    if is_shown && base.starts_with("https:") {
         let now = clock.now();
         checks.push(judge::certificate(&looker.certificate(&base, now).await, now));
     }

@@ -43,6 +43,10 @@ async fn an_empty_machine_an_upgrade_and_what_must_not_be_started() {
     has(&empty, "time zones", "ok", "IANA's release");
     has(&empty, "disk", "ok", "MiB are free");
     assert!(!place.database().exists(), "looking makes nothing");
+    std::fs::write(place.path("calendar-sync.key"), "").unwrap();
+    has(&validate(&place, &["--before"], 0), "migration", "warning", "restore a backup first");
+    place.run(&["status"]).expect(4).says(&["bring it back or restore", "calendar-sync migrate"]);
+    std::fs::remove_file(place.path("calendar-sync.key")).unwrap();
     place.run(&["migrate"]).expect(0);
     has(&validate(&place, &["--before"], 0), "migration", "ok", "the schema is current");
     // A server with an empty database, whose steps are tried and taken back.
