@@ -57,6 +57,8 @@ pub fn run(args: &ServeArgs, config: Option<&Path>, out: Out) -> Result<Exit, Fa
         let address = listener.local_addr().map_err(|e| Failure::failed(e.to_string()))?;
         let store = open_patiently(&loaded.settings.database).await?;
         let service = assemble(&loaded.settings, store, Missing::Create, Arc::new(|_| ()), out).await?;
+        // Whoever reads that it serves, or gets an answer, may ask it to stop.
+        let asked_to_stop = stop_signal();
         let public = service.settings.server.public_url.as_ref().map(ToString::to_string);
         let instance = &service.owner;
         tracing::info!(%address, public, %roles, instance, "calendar-sync serves");
@@ -80,7 +82,7 @@ pub fn run(args: &ServeArgs, config: Option<&Path>, out: Out) -> Result<Exit, Fa
         let traces = tokio::spawn(log.send_traces(instance, stopped.clone()));
         systemd::tell(Word::Ready);
         let stop = async {
-            stop_signal().await;
+            asked_to_stop.await;
             systemd::tell(Word::Stopping);
         };
         let served = service.run_as(&roles, listener, stop).await;
@@ -190,19 +192,21 @@ fn on_threads<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
     Ok(runtime.block_on(future))
 }
 
-/// Ctrl-C, or SIGTERM from a service manager.
-pub(super) async fn stop_signal() {
+/// Ctrl-C, or SIGTERM from a service manager: heard from this call on, also before the future is looked at. Until then either ends
+/// the process at once.
+pub(super) fn stop_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+    let heard = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    async move {
+        match heard {
+            [Ok(mut terminate), Ok(mut interrupt)] => tokio::select! {
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+            },
+            [Err(error), _] | [_, Err(error)] => {
+                tracing::warn!(%error, "SIGTERM cannot be heard; Ctrl-C still stops the service");
+                let _ = tokio::signal::ctrl_c().await;
             }
-        }
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be heard; Ctrl-C still stops the service");
-            let _ = tokio::signal::ctrl_c().await;
         }
     }
 }
