@@ -7,8 +7,8 @@ use super::bed::{Bed, DAYS_AHEAD, rest};
 use super::forwarder::Named;
 use super::instance::Instance;
 
-/// How long a fleet that is left alone may take.
-const REST: Duration = Duration::from_secs(40);
+/// How long a fleet that is left alone may take: what failed at its last bad moment is tried again after a minute (spec §2).
+const REST: Duration = Duration::from_secs(90);
 
 /// Judges.
 pub(crate) async fn judge(mut bed: Bed) {
