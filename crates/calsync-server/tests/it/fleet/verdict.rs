@@ -7,7 +7,7 @@ use super::bed::{Bed, DAYS_AHEAD, rest};
 use super::forwarder::Named;
 use super::instance::Instance;
 
-/// How long a fleet that is left alone may take: what failed at its last bad moment is tried again after a minute (spec §2).
+/// How long a fleet that is left alone may take: a write that failed three times by then waits a minute (`WRITE_RETRY_STEPS`).
 const REST: Duration = Duration::from_secs(90);
 
 /// Judges.
