@@ -19,11 +19,13 @@ pub struct Found {
 }
 
 impl Engine {
-    /// Brings the alerts about the installation in line with all that an examination found.
-    pub async fn heed_found(&self, all: &[Found]) -> Result<(), StoreError> {
+    /// Brings the alerts about the installation in line with all that an examination found. Of what it could not judge, what is open
+    /// stays as it is.
+    pub async fn heed_found(&self, all: &[Found], unjudged: &[&str]) -> Result<(), StoreError> {
         let (kind, now) = (AlertKind::CheckFailed, self.clock.now());
         for open in self.store.open_alerts().await?.iter().filter(|alert| alert.kind == kind.as_str()) {
-            if !all.iter().any(|found| found.subject == open.subject) {
+            let is_found = all.iter().any(|found| found.subject == open.subject);
+            if !is_found && !unjudged.contains(&open.subject.as_str()) {
                 self.store.resolve_alert(&open.kind, &open.subject, now).await?;
             }
         }

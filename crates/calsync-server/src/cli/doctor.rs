@@ -42,7 +42,10 @@ pub fn run(args: &DoctorArgs, config: Option<&Path>, out: Out) -> Result<Exit, F
 async fn alert(loaded: Loaded, findings: &Findings, out: Out) -> Result<(), Failure> {
     let store = storage::open(&loaded.settings.database, Migrate::Check).await?;
     let context = Context::new(out, loaded, store.clone());
-    let heeded = context.engine().heed_found(&daily::told(findings.checks())).await;
+    let heeded = context
+        .engine()
+        .heed_found(&daily::told(findings.checks()), &daily::unjudged(findings.checks()))
+        .await;
     store.close().await;
     Ok(heeded?)
 }

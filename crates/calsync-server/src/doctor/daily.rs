@@ -18,16 +18,33 @@ const TOLD_ELSEWHERE: [&str; 4] = ["database", "redis", "disk", "accounts"];
 /// What comes by itself. Other warnings are of settings that somebody chose.
 const LAPSES: [&str; 5] = ["certificate", "clock", "consents", "scopes", "time zones"];
 
-/// What is wrong, and still is after a while.
-pub(crate) async fn examine(settings: &Settings, clock: &dyn Clock) -> Vec<Found> {
-    let first = told(&once(settings, clock).await);
+/// What can't be looked at while something else fails.
+const RESTS_ON: [(&str, &str); 5] = [
+    ("consents", "database"),
+    ("consents", "sealing key"),
+    ("scopes", "database"),
+    ("scopes", "sealing key"),
+    ("certificate", "reachable"),
+];
+
+/// What is wrong, and still is after a while; and what could not be judged.
+pub(crate) async fn examine(settings: &Settings, clock: &dyn Clock) -> (Vec<Found>, Vec<&'static str>) {
+    let checks = once(settings, clock).await;
+    let first = told(&checks);
     if first.is_empty() {
-        return first;
+        return (first, unjudged(&checks));
     }
     tokio::time::sleep(AGAIN).await;
-    let mut again = told(&once(settings, clock).await);
+    let checks = once(settings, clock).await;
+    let mut again = told(&checks);
     again.retain(|found| first.iter().any(|before| before.subject == found.subject));
-    again
+    (again, unjudged(&checks))
+}
+
+/// What nobody can tell by these checks: whether it is over, least of all.
+pub(crate) fn unjudged(checks: &[Check]) -> Vec<&'static str> {
+    let fails = |name| checks.iter().any(|check| check.name == name && check.outcome == Outcome::Failed);
+    RESTS_ON.iter().filter(|(_, on)| fails(*on)).map(|(name, _)| *name).collect()
 }
 
 async fn once(settings: &Settings, clock: &dyn Clock) -> Vec<Check> {
@@ -61,6 +78,14 @@ pub(crate) fn told(checks: &[Check]) -> Vec<Found> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_rests_on_something_that_fails_is_not_over() {
+        let slow = [Check::ok("database", "answers"), Check::failed("database", "slow", "look")];
+        assert_eq!(unjudged(&slow), ["consents", "scopes"]);
+        assert_eq!(unjudged(&[Check::failed("reachable", "silent", "start it")]), ["certificate"]);
+        assert!(unjudged(&[Check::ok("database", ""), Check::warning("sealing key", "", "")]).is_empty());
+    }
 
     #[test]
     fn what_somebody_chose_is_no_alert_and_what_lapses_is() {

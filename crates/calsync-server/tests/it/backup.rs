@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use calsync_core::ports::Store;
 use calsync_testbed::postgres::Database;
 use serde_json::json;
 
@@ -65,6 +66,12 @@ async fn what_was_backed_up_while_it_worked_is_restored_anywhere_and_the_next_pa
     world.place.run(&["restore", text(&one), "--check"]).expect(0);
     let told = world.place.run(&["restore", text(&one), "--json"]).expect(0).json();
     assert_eq!(told["restored"], true, "{told}");
+    let proven = world.place.look(async |store| {
+        let user = store.users().await.unwrap()[0].id;
+        let state = store.user_state(user).await.unwrap().unwrap();
+        state.calendars.iter().filter(|c| c.last_full_sync.is_some() || !c.full_due).count()
+    });
+    assert_eq!(proven.await, 0, "each is read to its end before anything is planned");
     let writes = world.writes();
     // Somebody looks at the source alone: the block that was made since stands in the other calendar, which nobody has read yet.
     let id = world.id_of(&main);

@@ -64,8 +64,8 @@ pub(super) async fn clean_up(service: &Service) -> Result<Cleanup, EngineError> 
 
 /// Looks at the installation as `doctor` does, and has people told of what is wrong; how many things are.
 pub(super) async fn examine(service: &Service) -> Result<usize, EngineError> {
-    let found = daily::examine(&service.settings, service.clock.as_ref()).await;
-    service.engine.heed_found(&found).await?;
+    let (found, unjudged) = daily::examine(&service.settings, service.clock.as_ref()).await;
+    service.engine.heed_found(&found, &unjudged).await?;
     Ok(found.len())
 }
 
