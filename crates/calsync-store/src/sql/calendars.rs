@@ -9,7 +9,7 @@ use calsync_core::time::Ts;
 
 use super::SqlStore;
 use super::columns::{self, select};
-use super::db::{Bulk, Tx};
+use super::db::{Bulk, Held, Tx};
 use super::leaving::{join, leave};
 use super::people::{hold_calendars, lock_user, say};
 use super::value::{Val, vals};
@@ -123,7 +123,7 @@ impl SqlStore {
         let sooner: BTreeMap<CalendarId, Ts> = calendars.iter().copied().collect();
         let mut tx = self.db.begin().await?;
         let rows = sooner.into_iter().map(|(id, at)| vals![id, at]).collect();
-        tx.bulk_in_order(&BRING_FORWARD, "calendars", rows).await?;
+        tx.bulk_in_order(&BRING_FORWARD, Held::Calendars, rows).await?;
         tx.commit().await?;
         self.ring();
         Ok(())
@@ -161,7 +161,7 @@ pub(super) async fn raise(
 ) -> Result<(), StoreError> {
     let full = wish == Wish::Full;
     let rows = calendars.iter().map(|id| vals![*id, now, 1_i64, full]).collect();
-    tx.bulk_in_order(&RAISE, "calendars", rows).await.map(drop)
+    tx.bulk_in_order(&RAISE, Held::Calendars, rows).await.map(drop)
 }
 
 /// Calendar, when, how often, whether in full: each calendar once.

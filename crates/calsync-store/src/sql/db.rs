@@ -28,6 +28,13 @@ pub(super) enum Tx {
     Pg(pg::Tx),
 }
 
+/// A table whose rows are held before they are changed.
+#[derive(Clone, Copy)]
+pub(super) enum Held {
+    Calendars,
+    Subscriptions,
+}
+
 /// A statement over many rows of values, which stand between `before` and `after`, the columns named `column1` and on.
 /// `before` ends where the rows begin.
 pub(super) struct Bulk {
@@ -213,11 +220,15 @@ impl Tx {
     /// Keeps everybody else from changing these calendars until this transaction is over. Who changes several, one after
     /// the other, holds them before: everybody locks them in the order of their ids, so that nobody waits crosswise.
     pub(super) async fn hold(&mut self, calendars: &BTreeSet<CalendarId>) -> Result<(), StoreError> {
+        self.hold_rows(Held::Calendars, calendars.iter().map(|calendar| vals![*calendar]).collect()).await
+    }
+
+    async fn hold_rows(&mut self, table: Held, ids: Vec<Vec<Val>>) -> Result<(), StoreError> {
         match self {
             // Nobody else writes at all.
             Tx::Lite(_) => Ok(()),
-            Tx::Pg(_) if calendars.len() < 2 => Ok(()),
-            Tx::Pg(tx) => tx.hold(calendars.iter().map(|calendar| vals![*calendar]).collect()).await,
+            Tx::Pg(_) if ids.len() < 2 => Ok(()),
+            Tx::Pg(tx) => tx.hold(table, ids).await,
         }
     }
 
@@ -244,22 +255,19 @@ impl Tx {
         Ok(changed)
     }
 
-    /// The same for rows of this table that the first value of each names: they are locked in the order of their ids, as
-    /// everybody does it, and not as the statement happens to come by them.
+    /// The same for rows of this table that the first value of each names: they are held in the order of their ids before,
+    /// as everybody does it, and not as the statement happens to come by them. By a statement of its own: one that locks a
+    /// row and then changes it goes by what it saw when it began, and may wait for an old version of that row on which
+    /// somebody sits who waits for the new one.
     pub(super) async fn bulk_in_order(
         &mut self,
         bulk: &Bulk,
-        table: &'static str,
+        table: Held,
         rows: Vec<Vec<Val>>,
     ) -> Result<u64, StoreError> {
-        match self {
-            // Nobody else writes at all.
-            Tx::Lite(_) => self.bulk(bulk, rows).await,
-            Tx::Pg(tx) => {
-                let Some(columns) = rows.first().map(Vec::len) else { return Ok(0) };
-                Ok(tx.many(bulk.arrays_in_order(columns, table), rows).await?.1)
-            }
-        }
+        let ids = rows.iter().filter_map(|row| Some(vec![row.first()?.clone()])).collect();
+        self.hold_rows(table, ids).await?;
+        self.bulk(bulk, rows).await
     }
 
     /// The same for a statement that answers with rows. On SQLite they cost more than the statement: each crosses to
@@ -333,21 +341,9 @@ impl Bulk {
 
     /// For a dialect in which each column is a parameter: `SELECT * FROM unnest($1, $2) AS …`
     pub(super) fn arrays(&self, columns: usize) -> String {
-        format!("{} SELECT * FROM {} {}", self.before, unnested(columns), self.after)
+        let list =
+            |prefix: &str| (1..=columns).map(|n| format!("{prefix}{n}")).collect::<Vec<String>>().join(", ");
+        let (before, after) = (self.before, self.after);
+        format!("{before} SELECT * FROM unnest({}) AS t ({}) {after}", list("$"), list("column"))
     }
-
-    /// The same, with the rows that the first column names locked before, in the order of their ids.
-    pub(super) fn arrays_in_order(&self, columns: usize, table: &str) -> String {
-        let (before, after, unnested) = (self.before, self.after, unnested(columns));
-        format!(
-            "{before} SELECT t.* FROM {unnested} JOIN {table} held ON held.id = t.column1 \
-             ORDER BY held.id FOR NO KEY UPDATE OF held {after}"
-        )
-    }
-}
-
-fn unnested(columns: usize) -> String {
-    let list =
-        |prefix: &str| (1..=columns).map(|n| format!("{prefix}{n}")).collect::<Vec<String>>().join(", ");
-    format!("unnest({}) AS t ({})", list("$"), list("column"))
 }

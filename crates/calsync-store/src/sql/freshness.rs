@@ -8,7 +8,7 @@ use calsync_core::ports::{Lease, StepEnd, StoreError};
 use calsync_core::time::Ts;
 
 use super::SqlStore;
-use super::db::{Bulk, Tx};
+use super::db::{Bulk, Held, Tx};
 use super::leases::{NEXT, give_back};
 use super::notifications::PARTS;
 use super::value::{Row, Val, vals};
@@ -70,9 +70,9 @@ impl SqlStore {
         give_back(&mut tx, lease).await?;
         // First the calendars, in the order in which everybody locks them: none goes until this is over.
         let rows = end.next.iter().map(|n| vals![n.calendar, n.seen_generation, n.due_at]).collect();
-        tx.bulk_in_order(&NEXT, "calendars", rows).await?;
+        tx.bulk_in_order(&NEXT, Held::Calendars, rows).await?;
         let rows = end.awaited.iter().map(|a| vals![a.subscription, a.since]).collect();
-        tx.bulk_in_order(&AWAIT, "webhook_subscriptions", rows).await?;
+        tx.bulk_in_order(&AWAIT, Held::Subscriptions, rows).await?;
         let rows: BTreeMap<RuleId, Vec<Val>> = end.rules.iter().map(|f| (f.rule, values(f))).collect();
         tx.bulk(&PUT, rows.into_values().collect()).await?;
         tx.bulk(&GONE, end.gone.iter().map(|rule| vals![*rule]).collect()).await?;

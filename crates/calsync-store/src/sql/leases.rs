@@ -5,7 +5,7 @@ use calsync_core::ports::{ClaimedUser, Lease, NextDue, Overdue, StoreError};
 use calsync_core::time::Ts;
 
 use super::SqlStore;
-use super::db::{Bulk, Tx};
+use super::db::{Bulk, Held, Tx};
 use super::value::{Row, vals};
 use crate::rows::{lost, user_of_resource, user_resource};
 
@@ -109,7 +109,7 @@ impl SqlStore {
         let mut tx = self.db.begin().await?;
         give_back(&mut tx, lease).await?;
         let rows = next.iter().map(|n| vals![n.calendar, n.seen_generation, n.due_at]).collect();
-        tx.bulk_in_order(&NEXT, "calendars", rows).await?;
+        tx.bulk_in_order(&NEXT, Held::Calendars, rows).await?;
         tx.commit().await
     }
 

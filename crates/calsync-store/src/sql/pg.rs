@@ -13,6 +13,7 @@ use calsync_core::ports::StoreError;
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, SqlSafeStr, Transaction};
 
+use super::db::Held;
 use super::leases::claim_due;
 use super::value::{Row, Val};
 use home::{ANSWER, Failure, Home, PROMPT};
@@ -28,8 +29,6 @@ use error::{error, silent};
 use place::Place;
 
 pub(super) use listen::Bell;
-#[cfg(all(test, feature = "contract"))]
-pub(super) use receive::RECEIVE;
 pub(super) use receive::Receiver;
 
 /// How long a caller waits for a connection: a provider waits three seconds for its answer. Shorter than `PROMPT`, so that
@@ -69,7 +68,9 @@ pub(super) const TYPES: [(&str, &str); 8] = [
 /// The lease is locked as it is picked, so that of two who ask at once each gets another one.
 pub(super) const CLAIM_DUE: &str = claim_due!("FOR NO KEY UPDATE OF l SKIP LOCKED");
 
-const HOLD: &str = "SELECT c.id FROM calendars c WHERE c.id = ANY($1) ORDER BY c.id FOR NO KEY UPDATE";
+const HOLD_CALENDARS: &str = "SELECT id FROM calendars WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
+const HOLD_SUBSCRIPTIONS: &str =
+    "SELECT id FROM webhook_subscriptions WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
 
 /// One process changes the schema at a time.
 const SCHEMA_LOCK: &str = "SELECT 1 FROM pg_advisory_xact_lock(7160758237458197)";
@@ -209,9 +210,13 @@ impl Tx {
         Ok(self.run(sql, value::single(vals)?).await?.0)
     }
 
-    /// Keeps everybody else from changing these calendars until the end.
-    pub(super) async fn hold(&mut self, calendars: Vec<Vec<Val>>) -> Result<(), StoreError> {
-        self.run(HOLD, value::arrays(calendars)?).await.map(drop)
+    /// Keeps everybody else from changing these rows until the end.
+    pub(super) async fn hold(&mut self, table: Held, ids: Vec<Vec<Val>>) -> Result<(), StoreError> {
+        let sql = match table {
+            Held::Calendars => HOLD_CALENDARS,
+            Held::Subscriptions => HOLD_SUBSCRIPTIONS,
+        };
+        self.run(sql, value::arrays(ids)?).await.map(drop)
     }
 
     /// A statement over many rows of values: its rows, and how many it changed.

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::calendars::RAISE;
-use super::db::{Bulk, Db, Tx};
+use super::db::{Bulk, Db, Held, Tx};
 use super::notifications;
 use super::pg::{Bell, Receiver};
 use super::value::{Row, Val, vals};
@@ -270,7 +270,7 @@ pub(super) async fn mark(
         *last = at.max(*last);
     }
     let rows = latest.into_iter().map(|(id, at)| vals![id, at]).collect();
-    tx.bulk_in_order(&MARK, "webhook_subscriptions", rows).await.map(drop)
+    tx.bulk_in_order(&MARK, Held::Subscriptions, rows).await.map(drop)
 }
 
 /// Each calendar once, with its earliest delivery and how many there were.

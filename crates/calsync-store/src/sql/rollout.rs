@@ -8,7 +8,7 @@ use calsync_core::ports::{Admission, Admit, StoreError};
 use calsync_core::time::Ts;
 
 use super::SqlStore;
-use super::db::Bulk;
+use super::db::{Bulk, Held};
 use super::value::{Row, vals};
 
 pub(super) const FIRST: &str = "SELECT c.id, c.push_admitted, u.id, u.email, u.is_staff, u.created_at \
@@ -48,7 +48,7 @@ impl SqlStore {
             calendars.iter().map(|one| (one.calendar, one)).collect();
         let mut tx = self.db.begin().await?;
         let rows = calendars.values().map(|one| vals![one.calendar, one.push.is_on(), one.due_by]).collect();
-        tx.bulk_in_order(&ADMIT, "calendars", rows).await?;
+        tx.bulk_in_order(&ADMIT, Held::Calendars, rows).await?;
         let out = calendars.values().filter(|one| !one.push.is_on()).map(|one| vals![one.calendar, now]);
         tx.bulk(&RETIRE, out.collect()).await?;
         tx.commit().await?;

@@ -13,7 +13,7 @@ use calsync_core::time::Ts;
 
 use super::SqlStore;
 use super::columns::{self, select};
-use super::db::{Bulk, Tx};
+use super::db::{Bulk, Held, Tx};
 use super::leases::fence;
 use super::notifications;
 use super::people::say;
@@ -283,5 +283,5 @@ async fn count_failures(
     let sql = "SELECT id FROM webhook_subscriptions WHERE calendar_id = $1 AND status = 'active'";
     concerned.append(&mut ids(tx.all(sql, vals![calendar]).await?)?);
     let rows = concerned.into_iter().map(|id| vals![id, failures]).collect();
-    tx.bulk_in_order(&COUNT, "webhook_subscriptions", rows).await.map(drop)
+    tx.bulk_in_order(&COUNT, Held::Subscriptions, rows).await.map(drop)
 }

@@ -1,5 +1,7 @@
 //! Subscriptions in SQL: one active per calendar and provider, older ones as history.
 
+use std::collections::BTreeSet;
+
 use calsync_core::calendar::{Calendar, ProviderKind};
 use calsync_core::ids::{CalendarId, SubscriptionId};
 use calsync_core::ports::{
@@ -12,7 +14,7 @@ use calsync_core::time::Ts;
 
 use super::SqlStore;
 use super::columns::{self, select, subscription_columns};
-use super::db::Tx;
+use super::db::{Bulk, Held, Tx};
 use super::people::say;
 use super::value::{Row, Val, vals};
 use crate::rows::missing;
@@ -95,14 +97,16 @@ const REINSTATE: &str = "UPDATE webhook_subscriptions SET status = 'active', clo
     (SELECT 1 FROM webhook_subscriptions o WHERE o.calendar_id = webhook_subscriptions.calendar_id \
      AND o.provider = webhook_subscriptions.provider AND o.status = 'active')";
 
-/// In portions: after a week of standstill all channels there are have ended, and nobody must wait for all of them.
-pub(super) const EXPIRE: &str = "UPDATE webhook_subscriptions SET status = 'expired' WHERE id IN \
-    (SELECT id FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1 ORDER BY expires_at, id LIMIT 500)";
+/// Calendars whose subscriptions expire. In portions: after a week of standstill all channels there are have ended, and
+/// nobody must wait for all of them.
+pub(super) const EXPIRING: &str = "SELECT calendar_id FROM webhook_subscriptions \
+    WHERE status = 'active' AND expires_at <= $1 ORDER BY expires_at, id LIMIT 500";
+/// Calendar, by when.
+pub(super) const EXPIRE: Bulk = Bulk {
+    before: "UPDATE webhook_subscriptions SET status = 'expired' FROM (",
+    after: ") AS v WHERE calendar_id = v.column1 AND status = 'active' AND expires_at <= v.column2",
+};
 
-/// Calendars whose subscriptions expire.
-pub(super) const EXPIRING: &str = "SELECT id FROM calendars WHERE id IN \
-    (SELECT calendar_id FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1 \
-     ORDER BY expires_at, id LIMIT 500) ORDER BY id";
 pub(super) const ENDED: &str = select!(
     subscription_columns,
     "FROM webhook_subscriptions s WHERE s.status = 'active' AND s.expires_at <= $1 ORDER BY s.expires_at, s.id LIMIT $2"
@@ -300,13 +304,14 @@ impl SqlStore {
         let mut all = 0;
         loop {
             let mut tx = self.db.begin().await?;
-            tx.lock(EXPIRING, vals![now]).await?;
-            let expired = tx.exec(EXPIRE, vals![now]).await?;
-            tx.commit().await?;
-            all += expired;
-            if expired == 0 {
+            let calendars = tx.all(EXPIRING, vals![now]).await?.into_iter().map(|mut row| row.id());
+            let calendars = calendars.collect::<Result<BTreeSet<CalendarId>, StoreError>>()?;
+            if calendars.is_empty() {
                 return Ok(all);
             }
+            let rows = calendars.into_iter().map(|calendar| vals![calendar, now]).collect();
+            all += tx.bulk_in_order(&EXPIRE, Held::Calendars, rows).await?;
+            tx.commit().await?;
         }
     }
 

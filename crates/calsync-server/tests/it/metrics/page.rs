@@ -55,22 +55,13 @@ async fn the_page_is_bounded_whatever_people_ask_for_and_names_nobody() {
     world.make(&main, hour("Lunch", 48));
     world.wait_for_blocks(&work, 2, SOON).await;
     let address = world.place.address;
-    // What comes of a change is counted in several places, one after the other.
+    // What comes of a change is counted in several places, one after the other, and what is read from the database is a few
+    // seconds old.
     let counted = [
-        "calendar_sync_change_to_block_seconds_count",
-        "calendar_sync_notification_processing_seconds_count",
-        "calendar_sync_channel_verdicts_total{outcome=\"told\"}",
-        "calendar_sync_sync_runs_total{kind=\"webhook\",outcome=\"succeeded\"}",
-    ];
-    let quiet = until("a change is told with its delay", SOON, async || {
-        let page = scrape(address, TOKEN).await.body;
-        counted.iter().all(|name| value(&page, name) > Some(0.0)).then_some(page)
-    })
-    .await;
-    for (name, at_least) in [
         ("calendar_sync_receipts_total{provider=\"google\",outcome=\"accepted\"}", 1.0),
         ("calendar_sync_receipt_duration_seconds_count{provider=\"google\"}", 1.0),
         ("calendar_sync_notification_processing_seconds_count", 1.0),
+        ("calendar_sync_change_to_block_seconds_count", 1.0),
         ("calendar_sync_sync_runs_total{kind=\"webhook\",outcome=\"succeeded\"}", 1.0),
         ("calendar_sync_channel_verdicts_total{outcome=\"told\"}", 1.0),
         ("calendar_sync_blocks_written_total{action=\"created\"}", 2.0),
@@ -82,9 +73,18 @@ async fn the_page_is_bounded_whatever_people_ask_for_and_names_nobody() {
         ("calendar_sync_steps_total{outcome=\"done\"}", 1.0),
         ("calendar_sync_notifications_last_day{status=\"completed\"}", 1.0),
         ("calendar_sync_database_connections{pool=\"writer\",state=\"idle\"}", 0.0),
-    ] {
-        assert!(value(&quiet, name) >= Some(at_least), "{name} in {quiet}");
-    }
+    ];
+    let mut looks = 0_i64;
+    let quiet = until("all of it is counted", PATIENCE, async || {
+        // A run that was under way may have come upon an event before it was told of.
+        looks += 1;
+        if looks % 100 == 0 {
+            world.make(&main, hour("Tea", 48 + looks / 100));
+        }
+        let page = scrape(address, TOKEN).await.body;
+        counted.iter().all(|(name, at_least)| value(&page, name) >= Some(*at_least)).then_some(page)
+    })
+    .await;
 
     for n in 0..HOSTILE {
         let (method, path) = match n % 5 {
@@ -116,8 +116,10 @@ async fn the_page_is_bounded_whatever_people_ask_for_and_names_nobody() {
     }
     let ids = [&main, &work].map(|calendar| world.id_of(calendar));
     let forbidden = ["@", "://", "example.com", "127.", "Dentist", "Ada", "/1\"", &ids[0], &ids[1]];
-    for word in forbidden {
-        assert!(!after.contains(word), "{word:?} in {after}");
+    // Figures have digits of their own.
+    let names = after.lines().map(|line| line.rsplit_once(' ').map_or(line, |(name, _)| name));
+    for name in names {
+        assert!(forbidden.iter().all(|word| !name.contains(word)), "{name} holds one of {forbidden:?}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Receipts in one statement, so in one round trip: notifications are stored, and what is new makes its calendars due.
+//! Receipts in one call of a function, so in one round trip: notifications are stored, and what is new makes its calendars due.
 //! On a connection of its own, which no pool has to hand out and take back each time.
 
 use std::sync::Arc;
@@ -14,39 +14,11 @@ use super::super::value::{Row, Val, vals};
 use super::home::{Failure, Home, Of, PROMPT};
 use super::value;
 
-/// Rows go in the order of their key, and calendars and subscriptions are locked in the order of theirs before they are
-/// changed, so that batches of two instances never wait for each other crosswise. The server runs the last of these parts
-/// first: as everywhere, calendars come before subscriptions, and figures, which all batches share, are added to when
-/// nothing else is waited for. An id of ours counts once, as everywhere. Answers with the ids that are new.
-pub(crate) const RECEIVE: &str = "WITH v AS MATERIALIZED (SELECT DISTINCT ON (id) * FROM \
-    unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[]) \
-    AS t (id, calendar_id, subscription_id, notification_id, received_at, headers, payload, sync)), \
-    stored AS (INSERT INTO webhook_notifications (id, subscription_id, notification_id, received_at, headers, payload, \
-    processing_status, processing_completed_at, processing_time_ms) \
-    SELECT id, subscription_id, notification_id, received_at, headers, payload, \
-    CASE WHEN sync = 1 THEN 'pending' ELSE 'completed' END, CASE WHEN sync = 1 THEN NULL ELSE received_at END, \
-    CASE WHEN sync = 1 THEN NULL ELSE 0 END FROM v ORDER BY subscription_id, notification_id \
-    ON CONFLICT DO NOTHING RETURNING id), \
-    counted AS (INSERT INTO notification_figures AS f (minute, part, received, completed, failed, time_ms, \
-    calendars_synced, events_processed, busy_blocks_updated) \
-    SELECT received_at - received_at % 60000000, $9, count(*), count(*) FILTER (WHERE sync = 0), 0, 0, 0, 0, 0 \
-    FROM v JOIN stored USING (id) GROUP BY 1 ORDER BY 1 ON CONFLICT (minute, part) DO UPDATE SET \
-    received = f.received + excluded.received, completed = f.completed + excluded.completed), \
-    heard AS MATERIALIZED (SELECT s.id, h.at FROM (SELECT subscription_id, max(received_at) AS at \
-    FROM v JOIN stored USING (id) WHERE sync = 0 GROUP BY 1) h \
-    JOIN webhook_subscriptions s ON s.id = h.subscription_id ORDER BY s.id FOR NO KEY UPDATE OF s), \
-    confirmed AS (UPDATE webhook_subscriptions s SET failure_count = 0, last_notification_at = heard.at \
-    FROM heard WHERE s.id = heard.id AND (s.last_notification_at IS NULL OR s.last_notification_at < heard.at)), \
-    raised AS MATERIALIZED (SELECT c.id, r.at, r.times FROM (SELECT calendar_id, min(received_at) AS at, \
-    count(*) AS times FROM v JOIN stored USING (id) WHERE sync = 1 GROUP BY 1) r \
-    JOIN calendars c ON c.id = r.calendar_id ORDER BY c.id FOR NO KEY UPDATE OF c), \
-    due AS (UPDATE calendars SET dirty_generation = calendars.dirty_generation + raised.times, \
-    due_at = least(calendars.due_at, raised.at), open_since = least(calendars.open_since, raised.at) \
-    FROM raised WHERE calendars.id = raised.id) \
-    SELECT id FROM stored";
+/// The function that the schema has for it.
+const RECEIVE: &str = "SELECT receive($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
-/// Planning the statement anew takes a third of the time of carrying it out, and the server, which counts the rows in its
-/// arrays, would never see that the plan is the same each time. Said to connections that no pool gets back alive.
+/// Planning its statements anew takes a third of the time of carrying it out, and the server, which counts the rows in its
+/// arrays, would never see that the plans are the same each time. Said to connections that no pool gets back alive.
 const PLAN_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// Stores receipts on a connection of its own.

@@ -74,13 +74,21 @@ const FILL: &str = "
     COMMIT;
     VACUUM ANALYZE";
 
-/// Its text, and its values as a list: arrays of them for a statement over rows.
-fn spelled(often: &Often) -> (String, Vec<String>, Vec<String>) {
+/// The statements in a function, which name its parameters by their numbers.
+fn statements_of(cluster: &Cluster, function: &str) -> Vec<String> {
+    let sql = format!("SELECT prosrc FROM pg_proc WHERE proname = '{function}'");
+    let source = cluster.psql("data", &sql).unwrap();
+    let body = source.trim().strip_prefix("BEGIN").and_then(|rest| rest.strip_suffix("END")).unwrap();
+    let statements = body.trim().trim_end_matches(';').split(';');
+    statements.map(|one| one.replacen("PERFORM", "SELECT", 1).replacen("RETURN QUERY", "", 1)).collect()
+}
+
+/// Its texts, and its values as a list: arrays of them for a statement over rows.
+fn spelled(cluster: &Cluster, often: &Often) -> (Vec<String>, Vec<String>, Vec<String>) {
     let (sql, arrays) = match &often.text {
-        Text::Both(sql) | Text::Each(_, sql) => ((*sql).to_owned(), false),
-        Text::Pg(sql) => ((*sql).to_owned(), true),
-        Text::Rows(bulk) => (bulk.arrays(often.values.len()), true),
-        Text::InOrder(bulk, table) => (bulk.arrays_in_order(often.values.len(), table), true),
+        Text::Both(sql) | Text::Each(_, sql) => (vec![(*sql).to_owned()], false),
+        Text::Function(name) => (statements_of(cluster, name), true),
+        Text::Rows(bulk) => (vec![bulk.arrays(often.values.len())], true),
     };
     let types = often.values.iter().map(|(kind, _)| match *kind {
         "part" => "bigint".to_owned(),
@@ -102,12 +110,14 @@ fn spelled(often: &Often) -> (String, Vec<String>, Vec<String>) {
     (sql, types.collect(), values.collect())
 }
 
-/// Asks psql to plan and to run it, both ways, and gives the two plans.
+/// Asks psql to plan and to run it, both ways, and gives the plans: of each way, all there are one after the other.
 fn plans(cluster: &Cluster, often: &Often) -> Vec<String> {
-    let (sql, types, values) = spelled(often);
+    let (statements, types, values) = spelled(cluster, often);
     let mut script = String::new();
     let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
-    writeln!(script, "PREPARE often {types} AS {sql};").unwrap();
+    for (at, sql) in statements.iter().enumerate() {
+        writeln!(script, "PREPARE often{at} {types} AS {sql};").unwrap();
+    }
     // EXECUTE takes no subqueries: the values are fetched first.
     let mut given = Vec::new();
     for (at, value) in values.iter().enumerate() {
@@ -117,9 +127,11 @@ fn plans(cluster: &Cluster, often: &Often) -> Vec<String> {
     let given = if given.is_empty() { String::new() } else { format!("({})", given.join(", ")) };
     for mode in ["force_custom_plan", "force_generic_plan"] {
         writeln!(script, "SET plan_cache_mode = {mode};").unwrap();
-        writeln!(script, "BEGIN; EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) EXECUTE often {given}; ROLLBACK;")
-            .unwrap();
-        writeln!(script, "\\echo ---").unwrap();
+        writeln!(script, "BEGIN;").unwrap();
+        for at in 0..statements.len() {
+            writeln!(script, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) EXECUTE often{at} {given};").unwrap();
+        }
+        writeln!(script, "ROLLBACK;\n\\echo ---").unwrap();
     }
     let said = cluster.psql("data", &script).unwrap_or_else(|error| panic!("{}: {error}", often.name));
     said.split("---").map(str::to_owned).filter(|plan| plan.contains("cost=")).collect()
@@ -146,8 +158,10 @@ fn fault(often: &Often, plan: &str) -> Option<String> {
     if let Some(index) = often.by.iter().find(|index| !plan.contains(**index)) {
         return Some(format!("{index} is not used"));
     }
-    let buffers = plan.lines().find(|line| line.trim_start().starts_with("Buffers: shared"))?;
-    let pages = number(buffers, "hit=").unwrap_or(0.0) + number(buffers, "read=").unwrap_or(0.0);
+    // What a statement touched as a whole stands first.
+    let statements = plan.split("Execution Time");
+    let buffers = statements.filter_map(|one| one.lines().find(|line| line.contains("Buffers: shared")));
+    let pages: f64 = buffers.flat_map(|line| [number(line, "hit="), number(line, "read=")]).flatten().sum();
     (pages > PAGES as f64).then(|| format!("touches {pages} pages"))
 }
 

@@ -35,10 +35,8 @@ async fn what_is_asked_often_goes_by_an_index() {
     for often in OFTEN {
         let texts = match &often.text {
             Text::Both(sql) | Text::Each(sql, _) => vec![(*sql).to_owned()],
-            Text::Rows(bulk) | Text::InOrder(bulk, _) => {
-                [1, 64].map(|rows| bulk.values(rows, often.values.len())).to_vec()
-            }
-            Text::Pg(_) => continue,
+            Text::Rows(bulk) => [1, 64].map(|rows| bulk.values(rows, often.values.len())).to_vec(),
+            Text::Function(_) => continue,
         };
         for sql in texts {
             let plan = plan(&store, &sql).await;
@@ -69,8 +67,8 @@ async fn keys_serve_without_an_index_of_their_own() {
         let often = OFTEN.iter().find(|often| often.name == name).unwrap();
         let sql = match &often.text {
             Text::Both(sql) | Text::Each(sql, _) => (*sql).to_owned(),
-            Text::Rows(bulk) | Text::InOrder(bulk, _) => bulk.values(1, often.values.len()),
-            Text::Pg(sql) => panic!("SQLite knows no {sql}"),
+            Text::Rows(bulk) => bulk.values(1, often.values.len()),
+            Text::Function(name) => panic!("SQLite knows no {name}"),
         };
         let plan = plan(&store, &sql).await;
         assert!(plan.contains(key), "{name}: {key} is not used:\n{plan}");

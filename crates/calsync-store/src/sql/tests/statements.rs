@@ -16,10 +16,8 @@ pub(super) enum Text {
     Each(&'static str, &'static str),
     /// Over rows of values: as many columns as there are values.
     Rows(&'static Bulk),
-    /// The same, with these rows locked before, where others may lock them at the same time.
-    InOrder(&'static Bulk, &'static str),
-    /// As only PostgreSQL is asked.
-    Pg(&'static str),
+    /// A function of PostgreSQL: the statements in it, which are asked one after the other.
+    Function(&'static str),
 }
 
 /// A value, as PostgreSQL spells it: its type, and how it comes from the number of a row (`n`).
@@ -62,7 +60,7 @@ const fn often(
 pub(super) const OFTEN: &[Often] = &[
     often(
         "receive",
-        Text::Pg(pg::RECEIVE),
+        Text::Function("receive"),
         &[FRESH, CALENDAR, CHANNEL, TEXT, NOW, TEXT, TEXT, ("bigint", "n % 2"), ("part", "3")],
         &["calendars_pkey"],
     ),
@@ -93,7 +91,7 @@ pub(super) const OFTEN: &[Often] = &[
     often("freshness gone", Text::Rows(&freshness::GONE), &[RULE], &[]),
     often("forget delays", Text::Rows(&freshness::FORGET), &[RULE, NOW], &[]),
     often("add delays", Text::Rows(&freshness::ADD), &[RULE, NOW, COUNT, COUNT], &[]),
-    often("await", Text::InOrder(&freshness::AWAIT, "webhook_subscriptions"), &[CHANNEL, NOW], &[]),
+    often("await", Text::Rows(&freshness::AWAIT), &[CHANNEL, NOW], &[]),
     often("due writes", Text::Both(walk::DUE_WRITES), &[CALENDAR, NOW, LIMIT], &["outbox_order"]),
     often(
         "renewing",
@@ -109,7 +107,7 @@ pub(super) const OFTEN: &[Often] = &[
         &["webhook_subscriptions_renew_at", "webhook_subscriptions_close_at", "calendars_unwatched"],
     ),
     often("admissions", Text::Both(rollout::AFTER), &[LIMIT, CALENDAR], &[]),
-    often("admit", Text::InOrder(&rollout::ADMIT, "calendars"), &[CALENDAR, COUNT, NOW], &[]),
+    often("admit", Text::Rows(&rollout::ADMIT), &[CALENDAR, COUNT, NOW], &[]),
     often("retire", Text::Rows(&rollout::RETIRE), &[CALENDAR, NOW], &[]),
     often("silent", Text::Both(subscriptions::SILENT), &[NOW, LIMIT], &["webhook_subscriptions_alive_at"]),
     often("failing", Text::Both(subscriptions::FAILING), &[COUNT, LIMIT], &["webhook_subscriptions_failing"]),
@@ -215,7 +213,12 @@ pub(super) const OFTEN: &[Often] = &[
     ),
     often("expiring", Text::Both(subscriptions::EXPIRING), &[NOW], &["webhook_subscriptions_active_end"]),
     often("ended", Text::Both(subscriptions::ENDED), &[NOW, LIMIT], &["webhook_subscriptions_active_end"]),
-    often("expire", Text::Both(subscriptions::EXPIRE), &[NOW], &["webhook_subscriptions_active_end"]),
+    often(
+        "expire",
+        Text::Rows(&subscriptions::EXPIRE),
+        &[CALENDAR, NOW],
+        &["webhook_subscriptions_one_active"],
+    ),
     often(
         "backlog",
         Text::Both(notifications::BACKLOG),
@@ -234,9 +237,9 @@ pub(super) const OFTEN: &[Often] = &[
         &[CALENDAR, RUN, NOW, COUNT, COUNT, COUNT, NOW, NOW],
         &["webhook_notifications_subscription_received_at"],
     ),
-    often("mark", Text::InOrder(&receipts::MARK, "webhook_subscriptions"), &[CHANNEL, NOW], &[]),
-    often("raise", Text::InOrder(&calendars::RAISE, "calendars"), &[CALENDAR, NOW, COUNT, COUNT], &[]),
-    often("next", Text::InOrder(&leases::NEXT, "calendars"), &[CALENDAR, COUNT, NOW], &[]),
+    often("mark", Text::Rows(&receipts::MARK), &[CHANNEL, NOW], &[]),
+    often("raise", Text::Rows(&calendars::RAISE), &[CALENDAR, NOW, COUNT, COUNT], &[]),
+    often("next", Text::Rows(&leases::NEXT), &[CALENDAR, COUNT, NOW], &[]),
     often(
         "stored",
         Text::Rows(&settle::STORED),
@@ -289,5 +292,5 @@ pub(super) const OFTEN: &[Often] = &[
         &[NOTIFICATION, RUN, ("text", "'failed'"), ("bigint", "NULL"), NOW, TEXT],
         &[],
     ),
-    often("count", Text::InOrder(&runs::COUNT, "webhook_subscriptions"), &[CHANNEL, COUNT], &[]),
+    often("count", Text::Rows(&runs::COUNT), &[CHANNEL, COUNT], &[]),
 ];

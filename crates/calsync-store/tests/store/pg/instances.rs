@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use calsync_core::ids::RuleId;
 use calsync_core::ports::{CalendarChange, Store, StoreError, Switch, Wish};
 use calsync_core::subscription::SubscriptionStatus;
 use calsync_store::contract::world::{id, rule, t};
 use calsync_testbed::postgres::Database;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::task::JoinSet;
 
-use super::fleet::{Fleet, Told, open};
+use super::fleet::{Fleet, Told, meanwhile, open};
 
 /// Deliveries in all.
 const SENT: u64 = 4_000;
@@ -116,4 +118,69 @@ async fn instances_share_the_work_and_never_wait_crosswise() {
     );
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     assert_eq!(psql(deadlocks), "0");
+}
+
+/// Until so many wait for a lock.
+async fn until_waiting(database: &Database, many: usize) {
+    let sql =
+        "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    for _ in 0..500 {
+        if meanwhile(|| database.psql(sql)).unwrap().lines().count() >= many {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{many} were to wait");
+}
+
+/// A row that was changed leaves its old version behind, on which those who saw it wait in turn: as long as somebody who
+/// only wants it to stay there (a check of a foreign key) has not ended, also those who have the new version already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nobody_who_holds_a_row_waits_for_an_old_version_of_it() {
+    let database = Database::shared();
+    let store = open(database.url()).await;
+    let fleet = Fleet::new(store.as_ref(), 1, 2).await;
+    let mut session = [open_session(&database).await, open_session(&database).await];
+    let calendar = fleet.subscriptions[0].calendar;
+    let other = fleet.subscriptions[1].calendar;
+    let mut numbers = (1..).filter(|n| n % 7 != 0 && fleet.delivery(*n).calendar == calendar);
+    for who_is_first in ["a receipt", "somebody who raises"] {
+        let number = numbers.next().unwrap();
+        let [stays, changes] = &mut session;
+        let row = format!("calendars WHERE id = '{}'", calendar.0);
+        stays.execute(AssertSqlSafe(format!("BEGIN; SELECT id FROM {row} FOR KEY SHARE"))).await.unwrap();
+        let change = row.replace("WHERE", "SET name = 'New' WHERE");
+        changes.execute(AssertSqlSafe(format!("BEGIN; UPDATE {change}"))).await.unwrap();
+        let receive = {
+            let (store, fleet) = (store.clone(), fleet.clone());
+            async move { store.record_notification(fleet.delivery(number)).await.map(drop) }
+        };
+        let raise = {
+            let store = store.clone();
+            async move { store.raise(&[calendar, other], Wish::Changes, t(1_000)).await }
+        };
+        let mut both = JoinSet::new();
+        if who_is_first == "a receipt" {
+            both.spawn(receive);
+            until_waiting(&database, 1).await;
+            both.spawn(raise);
+        } else {
+            both.spawn(raise);
+            until_waiting(&database, 1).await;
+            both.spawn(receive);
+        }
+        until_waiting(&database, 2).await;
+        changes.execute("COMMIT").await.unwrap();
+        for done in both.join_all().await {
+            done.unwrap();
+        }
+        stays.execute("COMMIT").await.unwrap();
+        let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+        assert_eq!(database.psql(deadlocks).unwrap(), "0", "{who_is_first} came first");
+    }
+    store.close().await;
+}
+
+async fn open_session(database: &Database) -> PgConnection {
+    PgConnection::connect(database.url()).await.unwrap()
 }
