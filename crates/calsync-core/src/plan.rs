@@ -94,6 +94,8 @@ pub struct Plan {
     pub skips: Vec<Skip>,
     /// Blocks that are right as they are.
     pub kept: Vec<Kept>,
+    /// Of those that are taken over, what came to stand there while the ledger says otherwise: a write whose answer was lost.
+    pub found: BTreeMap<CorrelationId, BlockContent>,
     /// Go, or hold.
     pub verdict: Verdict,
 }
@@ -235,6 +237,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         actions,
         skips,
         kept: outcome.kept,
+        found: outcome.found,
         verdict,
     }
 }

@@ -144,6 +144,7 @@ pub fn audited(input: &PlanInput<'_>, actions: Vec<Action>) -> (Vec<Action>, Vec
         actions,
         skips: Vec::new(),
         kept: Vec::new(),
+        found: BTreeMap::new(),
         verdict: Verdict::Go,
     };
     let all = plan(actions);

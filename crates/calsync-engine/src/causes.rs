@@ -1,10 +1,12 @@
 //! What makes the writes of a plan: the run that read what it rests on, the rule, and why. Rides with each write through the outbox,
 //! so that the journal can say it when the write is settled, however much later that is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use calsync_core::block::{BlockContent, ObservedBlock};
 use calsync_core::calendar::Calendar;
 use calsync_core::event::TextPolicy;
+use calsync_core::hold::Verdict;
 use calsync_core::ids::{CalendarId, CorrelationId, RuleId, RunId};
 use calsync_core::journal::{Cause, Deed, Entry};
 use calsync_core::ledger::{LedgerState, Outcome, Settlement, Write, WriteOp};
@@ -28,17 +30,23 @@ pub(crate) struct ReadIn {
 pub(crate) type Readings = BTreeMap<CalendarId, ReadIn>;
 
 impl Engine {
-    /// Says of each write what made it. A plan rests on what its source showed, else on what its target did; where neither was
-    /// read in this step, it is a run of its own, which is begun and ended with the plan.
+    /// Says of each write what made it, and of what was found standing. A plan rests on what its source showed, else on what its
+    /// target did; where neither was read in this step, it is a run of its own, which is begun and ended with the plan.
     pub(crate) fn note_causes(
         &self,
         enqueue: &mut Enqueue,
         plan: &Plan,
         rules: &[Rule],
-        (state, target): (&UserState, &Calendar),
+        (state, target, mirror): (&UserState, &Calendar, &Mirror),
         readings: &Readings,
     ) {
-        if enqueue.writes.is_empty() {
+        let unexplained: Vec<_> = if plan.verdict == Verdict::Go {
+            let explained: BTreeSet<CorrelationId> = enqueue.found.iter().map(|s| s.correlation).collect();
+            plan.found.iter().filter(|(id, _)| !explained.contains(id)).collect()
+        } else {
+            Vec::new()
+        };
+        if enqueue.writes.is_empty() && unexplained.is_empty() {
             return;
         }
         let actions: BTreeMap<CorrelationId, &Action> =
@@ -46,20 +54,43 @@ impl Engine {
         let policies: BTreeMap<RuleId, TextPolicy> =
             rules.iter().map(|rule| (rule.id, rule.options.text_policy())).collect();
         let mut own: Option<Run> = None;
-        for write in &mut enqueue.writes {
-            let Some(action) = actions.get(&write.correlation) else { continue };
+        let mut cause = |action: &Action| {
             let source = readings.get(&action.row.source);
             let run = match source.or_else(|| readings.get(&target.id)) {
                 Some(read) => read.run,
                 None => own.get_or_insert_with(|| self.run_that_writes(target, "planned again")).id,
             };
             let known = state.calendars.iter().find(|c| c.id == action.row.source);
-            write.cause = Some(Cause {
+            Cause {
                 run,
                 rule: action.row.rule,
                 reason: action.reason,
                 copies: policies.get(&action.row.rule).copied().unwrap_or_default(),
                 fetched_at: source.map(|read| read.at).or_else(|| known.and_then(|c| c.last_synced_at)),
+            }
+        };
+        for write in &mut enqueue.writes {
+            let Some(action) = actions.get(&write.correlation) else { continue };
+            write.cause = Some(cause(action));
+        }
+        let now = self.clock.now();
+        for (correlation, content) in unexplained {
+            let Some(action) = actions.get(correlation) else { continue };
+            let Some(block) = action.row.block.as_ref().and_then(|id| mirror.blocks.get(id)) else {
+                continue;
+            };
+            let entry = Entry {
+                cause: cause(action),
+                deed: Deed::Changed,
+                content: Some(content.clone()),
+                changed_at: None,
+                written_at: block.updated.unwrap_or(now).min(now),
+            };
+            enqueue.found.push(Settlement {
+                target: target.id,
+                correlation: *correlation,
+                outcome: stored(content, block, action.row.repairs, entry.written_at),
+                entry: Some(entry),
             });
         }
         enqueue.run = own;
@@ -93,11 +124,10 @@ pub(crate) fn carried_out(plan: &Plan, waiting: &[Write], mirror: &Mirror, now: 
         let row = &found.get(&write.correlation)?.row;
         let outcome = match &write.op {
             WriteOp::Create { content, repairs, .. } | WriteOp::Update { content, repairs, .. } => {
-                let block = mirror.blocks.get(row.block.as_ref()?)?.clone();
-                let (wrote, span) = (content.fingerprint(), content.span);
+                let block = mirror.blocks.get(row.block.as_ref()?)?;
+                let as_written = row.state == LedgerState::Live && row.echo == Some(content.fingerprint());
                 let at = block.updated.unwrap_or(now).min(now);
-                let as_written = row.state == LedgerState::Live && row.echo == Some(wrote);
-                as_written.then_some(Outcome::Stored { block, wrote, span, repairs: *repairs, at })?
+                as_written.then(|| stored(content, block, *repairs, at))?
             }
             WriteOp::Delete { id, .. } => (row.state == LedgerState::Gone && row.block.as_ref() == Some(id))
                 .then(|| Outcome::Removed { id: id.clone() })?,
@@ -106,6 +136,11 @@ pub(crate) fn carried_out(plan: &Plan, waiting: &[Write], mirror: &Mirror, now: 
         Some(Settlement { target: write.target, correlation: write.correlation, outcome, entry })
     };
     waiting.iter().filter_map(settled).collect()
+}
+
+fn stored(content: &BlockContent, block: &ObservedBlock, repairs: u8, at: Ts) -> Outcome {
+    let (wrote, span) = (content.fingerprint(), content.span);
+    Outcome::Stored { block: block.clone(), wrote, span, repairs, at }
 }
 
 /// What the journal is to say of a write.

@@ -199,16 +199,17 @@ impl Engine {
         }
         self.note_hold(state, target, &plan).await?;
         let mut enqueue = plan.enqueue();
-        self.note_causes(&mut enqueue, &plan, &data.rules, (state, target), news.readings);
-        if matches!(&plan.verdict, Verdict::Hold(hold) if hold.keeps_undone()) {
-            let input = data.input(self, state, target, account.capabilities());
-            self.keep_undo(&input, &mut enqueue).await?;
-        }
+        let mirror = &data.mirrors[&target.id];
         // What a held plan finds it does not take over.
         let goes = plan.verdict == Verdict::Go;
         if goes && state.waiting_writes.iter().any(|(id, _)| *id == target.id) {
             let waiting = self.store.due_writes(target.id, Ts::MAX, WAITING_MAX).await?;
-            enqueue.found = causes::carried_out(&plan, &waiting, &data.mirrors[&target.id], self.clock.now());
+            enqueue.found = causes::carried_out(&plan, &waiting, mirror, self.clock.now());
+        }
+        self.note_causes(&mut enqueue, &plan, &data.rules, (state, target, mirror), news.readings);
+        if matches!(&plan.verdict, Verdict::Hold(hold) if hold.keeps_undone()) {
+            let input = data.input(self, state, target, account.capabilities());
+            self.keep_undo(&input, &mut enqueue).await?;
         }
         // Nobody looks at it any more: a store that shares it can change it where it is.
         drop(data);

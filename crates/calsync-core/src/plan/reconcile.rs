@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use crate::block::{Fingerprint, Marker, ObservedBlock, Origin, block_event_id, generation_of};
+use crate::block::{BlockContent, Fingerprint, Marker, ObservedBlock, Origin, block_event_id, generation_of};
 use crate::ids::{CorrelationId, EventId};
 use crate::ledger::{LedgerRow, LedgerState, WriteOp};
 use crate::ports::Ids;
@@ -17,10 +17,12 @@ use super::{Action, ActionKind, Desired, Kept, PlanInput, Skip, removal};
 const BORN_MAX: u32 = 8;
 
 /// What came of it.
+#[derive(Default)]
 pub(super) struct Reconciled {
     pub(super) actions: Vec<Action>,
     pub(super) kept: Vec<Kept>,
     pub(super) skips: Vec<Skip>,
+    pub(super) found: BTreeMap<CorrelationId, BlockContent>,
 }
 
 /// Whether a row stands for a block that is, or may be, in the target.
@@ -173,7 +175,7 @@ pub(super) fn first_marker(input: &PlanInput<'_>, row: &LedgerRow) -> Option<Mar
 
 pub(super) fn reconcile(input: &PlanInput<'_>, wanted: &Wanted<'_>) -> Reconciled {
     let known = Known::of(input);
-    let mut out = Reconciled { actions: Vec::new(), kept: Vec::new(), skips: Vec::new() };
+    let mut out = Reconciled::default();
     for (id, desired) in &wanted.blocks {
         let row = known.rows.get(id).copied();
         let block = Block { input, id: *id, desired, row, observed: known.observed(*id) };
@@ -215,6 +217,9 @@ impl Block<'_, '_> {
             }
             // As it should be, though nobody told us: the write's answer was lost, or a person put it right.
             (Some((Live | Yielded, _)), Some(block)) if block.fingerprint == wants => {
+                if changed {
+                    out.found.insert(self.id, self.desired.content.clone());
+                }
                 self.adopt(block, wants)
             }
             (Some((Live, row)), Some(block)) if changed => self.update(row, block, Reason::SourceChanged, 0),

@@ -1,5 +1,7 @@
 //! What goes into the store and comes out of it, as plain data: one type for each fact that is told or asked for.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::block::ObservedBlock;
@@ -192,6 +194,16 @@ pub struct Enqueue {
     pub run: Option<Run>,
     /// Writes that had been carried out before, as it turned out: only the journal has not heard of them yet.
     pub found: Vec<Settlement>,
+}
+
+impl Enqueue {
+    /// The runs that have something to show for it: those that planned what waits now, if that is something else than before, and
+    /// those that found what had been carried out.
+    pub fn shown_by(&self, waits_anew: bool) -> BTreeSet<RunId> {
+        let writes = self.writes.iter().filter(|_| waits_anew).filter_map(|w| w.cause.as_ref());
+        let found = self.found.iter().filter_map(|s| s.entry.as_ref()).map(|entry| &entry.cause);
+        writes.chain(found).map(|cause| cause.run).collect()
+    }
 }
 
 /// A run begins: what it is, and what it serves.

@@ -108,6 +108,54 @@ fn a_change_is_told_once_with_its_receipt() {
     }
 }
 
+/// A write was carried out and its answer lost, and before it was asked for again the event had moved away and back: nothing
+/// waits that would explain what stands there.
+#[test]
+fn what_is_found_standing_is_told_by_the_run_that_found_it() {
+    for homes in HOMES {
+        block_on(async {
+            let mut world = settled(homes, 71).await;
+            let remote = world.life.people[0].calendars[1].clone();
+            let hour = SignedDuration::from_hours(1);
+            let at = |world: &World, hours| {
+                let start = world.clock.now().plus(SignedDuration::from_hours(hours));
+                (When::at(start, "UTC"), When::at(start.plus(hour), "UTC"))
+            };
+            let (start, end) = at(&world, 30);
+            let content = Content::new("Dentist", start, end);
+            let event =
+                world.cloud.with(|c| c.create_event(&remote, content, world.clock.now()).unwrap().id.clone());
+            let before = journal(&world).await.len();
+            pass(&mut world).await;
+            let made = journal(&world).await.split_off(before);
+            assert!(!made.is_empty() && made.iter().all(|row| row.deed == Deed::Created), "{made:?}");
+            let to = at(&world, 50);
+            let now = world.clock.now();
+            world.cloud.with(|c| {
+                let blocks: Vec<_> =
+                    c.journal().entries().map(|e| (e.calendar.clone(), e.event.clone())).collect();
+                for (calendar, block) in &blocks[blocks.len() - made.len()..] {
+                    c.reschedule(calendar, block, to.clone(), now).unwrap();
+                }
+            });
+            world.cloud.with(|c| c.reschedule(&remote, &event, to.clone(), now).unwrap());
+            let (before, writes) = (journal(&world).await.len(), world.writes());
+            pass(&mut world).await;
+            assert_eq!(world.writes(), writes, "{homes:?}: it stands already");
+            let found = journal(&world).await.split_off(before);
+            assert_eq!(found.len(), made.len(), "{homes:?}: {found:?}");
+            for row in &found {
+                assert_eq!((row.deed, row.reason), (Deed::Changed, Reason::FoundStanding));
+                let was = made.iter().find(|m| m.correlation == row.correlation).unwrap();
+                assert_eq!(row.before, was.after);
+                assert!(row.after.is_some() && row.after != was.after);
+                assert!(world.store.run(row.run).await.unwrap().is_some(), "its run is known");
+            }
+            assert_tells_all(&world).await;
+        });
+    }
+}
+
 /// What is told arrives, and its echo; in the end everything is listed once.
 async fn pass(world: &mut World) {
     for _ in 0..3 {

@@ -1,7 +1,7 @@
 //! The journal in memory: noted with what is settled, proven by what a listing shows, and forgotten with the rule that copied its
 //! texts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use calsync_core::block::BlockContent;
@@ -47,13 +47,12 @@ impl Noted {
 
 impl State {
     /// A run that reads nothing is written down, and those that planned this are known to have something to show.
-    pub(super) fn begin_writing(&mut self, enqueue: &Enqueue) {
-        if let Some(run) = &enqueue.run {
+    pub(super) fn begin_writing(&mut self, enqueue: &Enqueue, shown_by: BTreeSet<RunId>) {
+        if let Some(run) = enqueue.run.as_ref().filter(|run| shown_by.contains(&run.id)) {
             self.wrote.remove(&run.id);
+            self.runs.insert(run.id, run.clone());
         }
-        self.runs.extend(enqueue.run.as_ref().map(|run| (run.id, run.clone())));
-        let planned = enqueue.writes.iter().filter_map(|w| w.cause.as_ref()).map(|c| c.run);
-        let known: Vec<RunId> = planned.filter(|run| self.runs.contains_key(run)).collect();
+        let known: Vec<RunId> = shown_by.into_iter().filter(|run| self.runs.contains_key(run)).collect();
         self.wrote.extend(known);
     }
 

@@ -8,6 +8,7 @@ use calsync_core::ids::{CalendarId, CorrelationId};
 use calsync_core::ledger::{LedgerRow, LedgerState, Outcome, Settlement, Write};
 use calsync_core::mirror::Mirror;
 use calsync_core::ports::{Enqueue, Lease, PullApply, StoreError};
+use calsync_core::run::Run;
 use calsync_core::time::Ts;
 
 use super::{State, conflict, due, raise};
@@ -80,7 +81,9 @@ impl State {
             |writes: &[Write]| writes.iter().map(|w| (w.correlation, w.op.clone())).collect::<Vec<_>>();
         let same = forms(&old) == forms(&new);
         // Of what is planned already no run is told.
-        if !same && enqueue.run.as_ref().is_some_and(|run| self.runs.contains_key(&run.id)) {
+        let shown_by = enqueue.shown_by(!same);
+        let told = |run: &&Run| shown_by.contains(&run.id);
+        if enqueue.run.as_ref().filter(told).is_some_and(|run| self.runs.contains_key(&run.id)) {
             return Err(conflict("another run has this id already"));
         }
         let calendar = self.calendar_mut(target)?;
@@ -89,9 +92,7 @@ impl State {
             calendar.plan_due = false;
         }
         self.outbox.insert(target, new);
-        if !same {
-            self.begin_writing(enqueue);
-        }
+        self.begin_writing(enqueue, shown_by);
         if !enqueue.ledger.is_empty() {
             let rows = Arc::make_mut(self.ledger.entry(target).or_default());
             for row in &enqueue.ledger {

@@ -163,12 +163,11 @@ impl Notes {
 }
 
 /// A run that reads nothing is written down, and those that planned this are known to have something to show.
-pub(super) async fn begin(tx: &mut Tx, enqueue: &Enqueue) -> Result<(), StoreError> {
-    if let Some(run) = &enqueue.run {
+pub(super) async fn begin(tx: &mut Tx, enqueue: &Enqueue, waits_anew: bool) -> Result<(), StoreError> {
+    let runs = enqueue.shown_by(waits_anew);
+    if let Some(run) = enqueue.run.as_ref().filter(|run| runs.contains(&run.id)) {
         insert_run(tx, run).await?;
     }
-    let runs: BTreeSet<RunId> =
-        enqueue.writes.iter().filter_map(|w| w.cause.as_ref()).map(|c| c.run).collect();
     tx.bulk(&WROTE, runs.into_iter().map(|run| vals![run]).collect()).await.map(drop)
 }
 

@@ -106,9 +106,8 @@ async fn enqueue_one(tx: &mut Tx, enqueue: &Enqueue) -> Result<(), StoreError> {
     if tx.exec(PLANNED, vals![target, enqueue.seen_generation]).await? == 0 {
         return Err(missing("calendar"));
     }
-    if replace_outbox(tx, target, &enqueue.writes).await? == Outbox::Changed {
-        journal::begin(tx, enqueue).await?;
-    }
+    let waits = replace_outbox(tx, target, &enqueue.writes).await?;
+    journal::begin(tx, enqueue, waits == Outbox::Changed).await?;
     // One row per block: the last word counts.
     let rows: BTreeMap<_, _> = enqueue.ledger.iter().map(|row| (row.correlation, row)).collect();
     let rows = rows.into_values().map(|row| ledger_values(target, row));
