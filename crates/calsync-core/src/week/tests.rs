@@ -303,6 +303,7 @@ fn what_becomes_of_an_event_is_said_in_one_word_per_target() {
         actions: vec![action.clone()],
         skips: vec![skip("e", SkipReason::Free), skip("short", SkipReason::TooShort)],
         kept: vec![kept.clone()],
+        found: BTreeMap::new(),
         verdict,
     };
     let mut mirror = Mirror::default();
