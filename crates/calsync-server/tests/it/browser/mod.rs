@@ -100,11 +100,19 @@ impl Browser {
         self.driver.current_url().await.unwrap().path().to_owned()
     }
 
-    /// What stands on the page.
+    /// What stands on the page. A browser that can't say so while it goes from one to the next is asked again.
     pub(crate) async fn text(&self) -> String {
         let read = "return document.body ? document.body.innerText : ''";
-        let text = self.driver.execute(read, vec![]).await;
-        text.ok().and_then(|found| found.json().as_str().map(str::to_owned)).unwrap_or_default()
+        let began = std::time::Instant::now();
+        loop {
+            match self.driver.execute(read, vec![]).await {
+                Ok(found) => return found.json().as_str().unwrap_or_default().to_owned(),
+                Err(error) => {
+                    assert!(began.elapsed() < PATIENCE, "the browser does not answer: {error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
     }
 
     /// Waits until this stands on the page, whatever its letters' case.
@@ -119,7 +127,9 @@ impl Browser {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("{what:?} does not appear at {}:\n{text}", self.path().await);
+        let source = self.driver.source().await.unwrap_or_else(|error| error.to_string());
+        let source: String = source.chars().take(2_000).collect();
+        panic!("{what:?} does not appear at {}:\n{text}\nIts source begins: {source}", self.path().await);
     }
 
     /// Waits until this stands on the page so often.
