@@ -23,6 +23,11 @@ pub enum Format {
     Json,
 }
 
+/// So many of something: "1 calendar", "2 calendars".
+pub fn counted(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Where a command's results go.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Out {

@@ -44,7 +44,8 @@ pub async fn open(settings: &DatabaseSettings, migrate: Migrate) -> Result<Arc<d
             return Err(if had_one { NoStore::Gone(place) } else { NoStore::Missing(place) });
         }
         if migrate == Migrate::Run {
-            make_private(&file);
+            // The store says it in its own words.
+            let _ = make_private(&file);
         }
     }
     let store = SqlStore::open_with(settings.url.expose(), migrate, settings.max_connections).await?;
@@ -52,11 +53,20 @@ pub async fn open(settings: &DatabaseSettings, migrate: Migrate) -> Result<Arc<d
 }
 
 /// What people do all day is nobody else's business: a new database is for its owner alone (SQLite gives its journals
-/// the same permissions). A file that is there keeps what it has, and one that can't be made is the store's to report.
-pub(crate) fn make_private(file: &Path) {
-    if std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).is_ok() {
-        hand_over(file);
+/// the same permissions). A file that is there keeps what it has.
+///
+/// # Errors
+/// It can't be made: in words that say what to do.
+pub(crate) fn make_private(file: &Path) -> Result<(), String> {
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+        Ok(_) => hand_over(file),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => {
+            let todo = "let the user who runs this write there, or name another place";
+            return Err(format!("{} can't be made ({error}): {todo}", file.display()));
+        }
     }
+    Ok(())
 }
 
 /// What root makes in somebody's directory is theirs: a service that cannot read what was restored for it does not start. Anybody

@@ -95,7 +95,7 @@ async fn back_up(settings: &Settings, file: &Path, out: Out) -> Result<Exit, Fai
 
 async fn write(source: &Place, draft: &Path, out: Out) -> Result<(Report, calsync_core::time::Ts), Failure> {
     sweep(draft);
-    storage::make_private(draft);
+    storage::make_private(draft).map_err(Failure::failed)?;
     let target = Place::target(&format!("sqlite://{}", draft.display())).await?;
     let (mut watcher, now) = (Watcher::new(out), SystemClock.now());
     let done = copy::backup(source, &target, now, &mut |progress| {
@@ -224,7 +224,7 @@ async fn fill(
     out: Out,
 ) -> Result<Exit, Failure> {
     if let Some(file) = to.file() {
-        storage::make_private(&file);
+        storage::make_private(&file).map_err(Failure::failed)?;
     }
     let target = Place::target(to.expose()).await?;
     let mut watcher = Watcher::new(out);

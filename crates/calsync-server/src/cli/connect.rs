@@ -16,6 +16,7 @@ use super::accounts::args::ConnectArgs;
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::lookup;
+use crate::out::counted;
 use crate::secrets::keyfile;
 use crate::service::Service;
 use crate::service::connect::Callback;
@@ -158,7 +159,7 @@ async fn tell(
     let state = state.ok_or_else(|| Failure::not_found("the user is gone"))?;
     let email = state.accounts.iter().find(|a| a.id == account).map(|a| a.email.clone()).unwrap_or_default();
     let calendars: Vec<_> = state.calendars.iter().filter(|c| c.account == account).collect();
-    let mut text = format!("connected {email} with {} calendars:\n", calendars.len());
+    let mut text = format!("connected {email} with {}:\n", counted(calendars.len() as u64, "calendar"));
     for calendar in &calendars {
         text.push_str(&format!("  {}  {}\n", calendar.id, calendar.name));
     }

@@ -87,7 +87,7 @@ async fn would_copy(source: &Place, from: &DatabaseUrl, to: &DatabaseUrl, out: O
 
 async fn copy_all(source: &Place, from: &DatabaseUrl, to: &DatabaseUrl, out: Out) -> Result<Exit, Failure> {
     if let Some(file) = to.file() {
-        crate::storage::make_private(&file);
+        crate::storage::make_private(&file).map_err(Failure::failed)?;
     }
     let target = Place::target(to.expose()).await?;
     let mut watcher = Watcher::new(out);

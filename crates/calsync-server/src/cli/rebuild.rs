@@ -59,7 +59,10 @@ pub(super) async fn run(args: &RebuildArgs, context: &Context, service: &Service
         service.engine.enable_calendars(state.user.id, &found.calendars, WHO).await?;
         calendars += found.calendars.len();
     }
-    let words = format!("{text}{calendars} calendars take part again: the running service goes on with them");
+    let words = match calendars {
+        1 => format!("{text}1 calendar takes part again: the running service goes on with it"),
+        many => format!("{text}{many} calendars take part again: the running service goes on with them"),
+    };
     context.out.result(&words, &json!({"done": true, "users": rows}));
     Ok(Exit::Ok)
 }

@@ -63,8 +63,12 @@ pub struct ListArgs {
 #[derive(Args, Debug)]
 pub struct WhichRun {
     /// Its id
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", value_parser = run_id)]
     pub run: RunId,
+}
+
+fn run_id(text: &str) -> Result<RunId, &'static str> {
+    text.parse().map_err(|_| "this is no run's id: `calendar-sync runs list` shows them")
 }
 
 /// `runs undo`

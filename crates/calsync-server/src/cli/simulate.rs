@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 
 use calsync_core::ports::Clock;
+use calsync_sim::cloud::CloudError;
+use calsync_sim::cloud::calendar::{NewCalendar, Origin};
+use calsync_sim::cloud::names::CalendarId;
 use calsync_sim::google::{GoogleConfig, OauthClient, Stage};
 use calsync_sim::microsoft::{self, Audience, MicrosoftConfig};
-use calsync_sim::{SimConfig, Simulator};
+use calsync_sim::{RunningSimulator, SimConfig, Simulator};
 use clap::Args;
 use serde_json::json;
 
@@ -35,6 +38,9 @@ pub struct SimulateArgs {
     /// A bearer token that is the seeded person's
     #[arg(long, value_name = "TOK", default_value = "simulated-token")]
     pub token: String,
+    /// Calendars of the seeded person, who has them at both
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=20))]
+    pub calendars: u8,
     /// The cloud's seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -45,7 +51,7 @@ pub struct SimulateArgs {
     #[arg(long, default_value = "simulated-secret")]
     pub client_secret: String,
     /// Where it may send people back to; can be given several times
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8765/callback")]
+    #[arg(long, value_name = "URL", default_values = ["http://127.0.0.1:8765/callback", "http://localhost:8765/callback"])]
     pub redirect_uri: Vec<String>,
 }
 
@@ -74,6 +80,7 @@ pub async fn run(args: SimulateArgs, out: Out) -> ExitCode {
         microsoft: MicrosoftConfig { clients: vec![program], ..MicrosoftConfig::default() },
         ..SimConfig::starting_at(SystemClock.now())
     };
+    let zone = config.time_zone.clone();
     let simulator = match Simulator::start(config).await {
         Ok(simulator) => simulator,
         Err(error) => {
@@ -81,7 +88,13 @@ pub async fn run(args: SimulateArgs, out: Out) -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    let calendars = match simulator.seed_person(PERSON, &args.token) {
+    let seeded = simulator.seed_person(PERSON, &args.token).and_then(|mut ids| {
+        for nth in 2..=args.calendars {
+            ids.push(add_calendar(&simulator, &zone, nth)?);
+        }
+        Ok(ids)
+    });
+    let calendars = match seeded {
         Ok(ids) => ids,
         Err(error) => {
             out.error("seed", &error.to_string());
@@ -118,4 +131,16 @@ pub async fn run(args: SimulateArgs, out: Out) -> ExitCode {
     let _ = tokio::signal::ctrl_c().await;
     simulator.shutdown().await;
     ExitCode::SUCCESS
+}
+
+/// Another one, which people fill.
+fn add_calendar(simulator: &RunningSimulator, zone: &str, nth: u8) -> Result<CalendarId, CloudError> {
+    let new = NewCalendar {
+        id: CalendarId::from(format!("calendar-{nth}@group.calendar.example.com")),
+        summary: format!("Calendar {nth}"),
+        time_zone: zone.to_owned(),
+        owner: PERSON.into(),
+        origin: Origin::People,
+    };
+    simulator.cloud().with(|cloud| cloud.add_calendar(new, SystemClock.now()))
 }

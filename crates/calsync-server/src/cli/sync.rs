@@ -19,7 +19,7 @@ use super::context::{Context, WHO};
 use super::exit::{Exit, Failure};
 use super::lookup;
 use super::subscriptions::health;
-use crate::out::Progress;
+use crate::out::{Progress, counted};
 use crate::service::Service;
 
 /// Steps for one user: enough for a first fill of thousands of blocks, and an end to a quarrel.
@@ -171,7 +171,8 @@ fn tell(context: &Context, chosen: &[Chosen], reports: &[StepReport], elsewhere:
     let errors: Vec<&String> = reports.iter().flat_map(|r| &r.errors).chain(elsewhere).collect();
     let held: Vec<String> = reports.iter().flat_map(|r| &r.held).map(ToString::to_string).collect();
     let calendars = chosen.len();
-    let mut text = format!("{calendars} calendars looked at, {blocks} blocks written\n");
+    let (looked_at, written) = (counted(calendars as u64, "calendar"), counted(blocks as u64, "block"));
+    let mut text = format!("{looked_at} looked at, {written} written\n");
     for error in &errors {
         text.push_str(&format!("failed: {error}\n"));
     }

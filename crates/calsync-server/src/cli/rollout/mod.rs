@@ -4,6 +4,8 @@
 pub mod args;
 mod operator;
 
+use std::collections::BTreeSet;
+
 use calsync_core::ports::Switch;
 use calsync_core::rollout::{Change, Phase, Rollout, Typed};
 use calsync_engine::{Preview, Reach};
@@ -12,7 +14,7 @@ use serde_json::json;
 use super::consent;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::out::{Out, Progress};
+use crate::out::{Out, Progress, counted};
 use crate::service::Service;
 use args::{How, RolloutCommand, SetArgs};
 
@@ -81,6 +83,13 @@ async fn change(change: &Change, how: &How, context: &Context, service: &Service
     let progress = Progress::start(context.out, "Calendars looked at", 0);
     let preview = service.engine.preview_rollout(|flags| change.apply(flags), |n| progress.step(n)).await?;
     drop(progress);
+    let known: BTreeSet<String> = context.store.users().await?.into_iter().map(|user| user.email).collect();
+    let added = preview.after.early_adopters.difference(&preview.before.early_adopters);
+    for stranger in added.filter(|address| !known.contains(*address)) {
+        context.out.note(&format!(
+            "warning: no user has the address {stranger}: it counts as soon as one has (`calendar-sync users list` shows them)"
+        ));
+    }
     if let Some(objection) = change.objection(&preview.before) {
         return Err(Failure::new(Exit::Usage, objection));
     }
@@ -105,8 +114,9 @@ fn would(preview: &Preview) -> String {
         some => format!("{some} use push then"),
     };
     format!(
-        "this would let {} calendars out: they are polled, and their channels are closed; {} are let in, {rest}",
-        preview.let_out, preview.let_in
+        "this would let {} out, to be polled without a channel, and {} in; {rest}",
+        counted(preview.let_out, "calendar"),
+        preview.let_in
     )
 }
 
@@ -121,9 +131,12 @@ fn tell(out: Out, preview: &Preview, told: Told) -> Exit {
     let mut text = match (&told, preview.before == preview.after) {
         (_, true) => "the flags are so already: nothing was changed\n".to_owned(),
         (Told { dry_run: true, .. }, false) => {
-            format!("nothing was changed; this would let {let_in} calendars in and {let_out} out\n")
+            format!(
+                "nothing was changed; this would let {} in and {let_out} out\n",
+                counted(let_in, "calendar")
+            )
         }
-        _ => format!("changed: {let_in} calendars are let in, {let_out} out\n"),
+        _ => format!("changed: {} let in, {let_out} let out\n", counted(let_in, "calendar")),
     };
     text.push_str(&flags(&preview.after));
     text.push_str(&reach(&preview.reach));
