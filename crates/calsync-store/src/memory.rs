@@ -88,6 +88,8 @@ struct State {
     settings: BTreeMap<String, Value>,
     subscriptions: BTreeMap<SubscriptionId, Subscription>,
     notifications: BTreeMap<NotificationId, Notification>,
+    /// All that are not finished, and some that are since: who looks through them strikes those.
+    open: BTreeSet<NotificationId>,
     /// Figures of notifications, whatever became of these.
     tallies: Tallies,
     /// Unique key of the notifications.
@@ -112,6 +114,8 @@ struct State {
     journal: BTreeMap<i64, Arc<journal::Noted>>,
     /// The next number: none is given twice.
     journal_next: i64,
+    /// All rows that nothing has proven yet, and some that are proven or gone since: who looks through them strikes those.
+    unproven: BTreeSet<i64>,
     /// What stands in each target by our hand.
     contents: BTreeMap<(CalendarId, CorrelationId), journal::Written>,
     call_stats: BTreeMap<(ProviderKind, Ts), CallStats>,

@@ -29,15 +29,20 @@ impl State {
         Ok(found.into_iter().take(limit as usize).cloned().collect())
     }
 
+    /// Those that are not finished.
+    fn open(&self) -> impl Iterator<Item = &Notification> {
+        self.open.iter().filter_map(|id| self.notifications.get(id)).filter(|n| is_open(n))
+    }
+
     pub(super) fn retries_due(&self, now: Ts, limit: u32) -> Result<Vec<Notification>, StoreError> {
         let due = |n: &&Notification| n.next_retry_at.is_some_and(|at| at <= now);
-        let mut found: Vec<_> = self.notifications.values().filter(due).collect();
+        let mut found: Vec<_> = self.open().filter(due).collect();
         found.sort_by_key(|n| (n.next_retry_at, n.id));
         Ok(found.into_iter().take(limit as usize).cloned().collect())
     }
 
     pub(super) fn backlog(&self, before: Ts) -> Result<u64, StoreError> {
-        let open = self.notifications.values().filter(|n| is_open(n) && n.received_at < before);
+        let open = self.open().filter(|n| n.received_at < before);
         Ok(open.count() as u64)
     }
 
@@ -45,7 +50,7 @@ impl State {
         let since = minute(since);
         let mut sum = Tally::default();
         self.tallies.range(since..).for_each(|(_, tally)| sum.add(tally));
-        let open = self.notifications.values().filter(|n| is_open(n) && n.received_at >= since);
+        let open = self.open().filter(|n| n.received_at >= since);
         Ok(sum.metrics(open.count() as u64))
     }
 

@@ -89,6 +89,7 @@ impl State {
             },
         };
         self.journal.insert(seq, Arc::new(Noted { row, old: old.flatten(), new: new.flatten() }));
+        self.unproven.insert(seq);
     }
 
     /// Remembers what stands there by our hand from now on.
@@ -138,10 +139,14 @@ impl State {
     /// What a listing showed proves what was written before it.
     pub(super) fn verify(&mut self, pull: &PullApply) {
         let mirror = self.mirrors.get(&pull.calendar).cloned().unwrap_or_default();
-        let open = |noted: &&mut Arc<Noted>| {
-            noted.row.target == pull.calendar && noted.row.receipt.verified_at.is_none()
-        };
-        for noted in self.journal.values_mut().filter(open) {
+        let journal = &self.journal;
+        self.unproven
+            .retain(|seq| journal.get(seq).is_some_and(|noted| noted.row.receipt.verified_at.is_none()));
+        for seq in &self.unproven {
+            let Some(noted) = self.journal.get_mut(seq).filter(|noted| noted.row.target == pull.calendar)
+            else {
+                continue;
+            };
             let row = &noted.row;
             let absent = |began_at| {
                 let before = row.receipt.written_at < began_at;

@@ -122,6 +122,7 @@ impl State {
         n.run = None;
         n.served = Served::default();
         let calendar = channel.calendar;
+        self.open.insert(id);
         self.raise(&[calendar], Wish::Changes, now)?;
         Ok(Some(calendar))
     }

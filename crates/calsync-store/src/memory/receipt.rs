@@ -42,6 +42,7 @@ impl State {
         let finished = if new.wants == Wants::Confirmation { Finished::AtOnce } else { Finished::Later };
         self.tallies.entry(minute(new.received_at)).or_default().received(finished);
         let (calendar, received_at, wants) = (new.calendar, new.received_at, new.wants);
+        self.open.insert(new.id);
         self.notifications.insert(new.id, stored(new));
         if wants == Wants::Sync {
             self.raise(&[calendar], Wish::Changes, received_at)?;

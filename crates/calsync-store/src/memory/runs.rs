@@ -34,7 +34,10 @@ impl State {
             ProcessingStatus::Completed | ProcessingStatus::Failed => false,
         };
         let mut picked: Vec<Picked> = Vec::new();
-        for n in self.notifications.values_mut().filter(|n| ours.contains(&n.subscription)).filter(waiting) {
+        self.strike_finished();
+        for id in &self.open {
+            let told = self.notifications.get_mut(id).filter(|n| ours.contains(&n.subscription));
+            let Some(n) = told.filter(waiting) else { continue };
             n.status = ProcessingStatus::Processing;
             n.processing_started_at = Some(run.started_at);
             n.next_retry_at = None;
@@ -45,6 +48,11 @@ impl State {
             }
         }
         Ok(begun(seen_generation, picked))
+    }
+
+    fn strike_finished(&mut self) {
+        let notifications = &self.notifications;
+        self.open.retain(|id| notifications.get(id).is_some_and(|n| n.processing_completed_at.is_none()));
     }
 
     pub(super) fn end_run(&mut self, lease: &Lease, end: &RunEnd) -> Result<(), StoreError> {
@@ -98,7 +106,9 @@ impl State {
             let read = end.looked == Looked::Read && open && n.received_at < began_at;
             ours.contains(&n.subscription) && (given || read)
         };
-        for n in self.notifications.values_mut().filter(answered) {
+        self.strike_finished();
+        for id in &self.open {
+            let Some(n) = self.notifications.get_mut(id).filter(answered) else { continue };
             n.status = ProcessingStatus::Completed;
             n.processing_started_at = Some(began_at);
             n.next_retry_at = None;
