@@ -48,6 +48,16 @@ pub struct Event {
     pub text: Option<EventText>,
 }
 
+impl Event {
+    /// The series that it belongs to or is; a single event's own id.
+    pub fn series_id(&self) -> &EventId {
+        match &self.series {
+            Series::Single | Series::Master { .. } => &self.id,
+            Series::Occurrence { master } | Series::Instance { master, .. } => master,
+        }
+    }
+}
+
 /// When an event (for a master: its first occurrence) takes place.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]

@@ -1,7 +1,7 @@
 //! From events to occurrences: series are expanded in their own zone, and each changed or cancelled occurrence takes the
 //! place of the one the pattern gives. An occurrence is known by where it *originally* stood.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
@@ -46,39 +46,51 @@ pub struct Occurrences<'a> {
 impl Mirror {
     /// All occurrences that touch the window, cancelled ones left out, sorted by identity.
     pub fn occurrences(&self, window: &Window, zone: &TimeZone) -> Occurrences<'_> {
-        let mut exceptions: BTreeMap<&EventId, BTreeMap<OriginalStart, &Event>> = BTreeMap::new();
-        for event in self.events.values() {
-            if let Series::Instance { master, original } = &event.series {
-                exceptions.entry(master).or_default().insert(*original, event);
-            }
-        }
-        let mut found = Occurrences::default();
-        for event in self.events.values() {
-            match &event.series {
-                Series::Single | Series::Occurrence { .. } => {
-                    found.add(single_key(event), event, window, zone)
-                }
-                Series::Master { .. } => {
-                    let changed = exceptions.remove(&event.id).unwrap_or_default();
-                    found.add_series(event, &changed, window, zone);
-                }
-                Series::Instance { .. } => {}
-            }
-        }
-        // Exceptions whose master we were never shown: a guest who was invited to one occurrence only.
-        for (master, changed) in exceptions {
-            for (original, event) in changed {
-                found.add(
-                    OccurrenceKey { event: master.clone(), original: Some(original) },
-                    event,
-                    window,
-                    zone,
-                );
-            }
-        }
-        found.list.sort_by(|a, b| a.key.cmp(&b.key));
-        found
+        expand(self.events.values(), window, zone)
     }
+
+    /// The same of these series and single events alone.
+    pub fn occurrences_of(
+        &self,
+        wanted: &BTreeSet<&EventId>,
+        window: &Window,
+        zone: &TimeZone,
+    ) -> Occurrences<'_> {
+        let events = self.events.values().filter(|event| wanted.contains(event.series_id()));
+        expand(events.collect::<Vec<_>>().into_iter(), window, zone)
+    }
+}
+
+fn expand<'a>(
+    events: impl Iterator<Item = &'a Event> + Clone,
+    window: &Window,
+    zone: &TimeZone,
+) -> Occurrences<'a> {
+    let mut exceptions: BTreeMap<&EventId, BTreeMap<OriginalStart, &Event>> = BTreeMap::new();
+    for event in events.clone() {
+        if let Series::Instance { master, original } = &event.series {
+            exceptions.entry(master).or_default().insert(*original, event);
+        }
+    }
+    let mut found = Occurrences::default();
+    for event in events {
+        match &event.series {
+            Series::Single | Series::Occurrence { .. } => found.add(single_key(event), event, window, zone),
+            Series::Master { .. } => {
+                let changed = exceptions.remove(&event.id).unwrap_or_default();
+                found.add_series(event, &changed, window, zone);
+            }
+            Series::Instance { .. } => {}
+        }
+    }
+    // Exceptions whose master we were never shown: a guest who was invited to one occurrence only.
+    for (master, changed) in exceptions {
+        for (original, event) in changed {
+            found.add(OccurrenceKey { event: master.clone(), original: Some(original) }, event, window, zone);
+        }
+    }
+    found.list.sort_by(|a, b| a.key.cmp(&b.key));
+    found
 }
 
 fn single_key(event: &Event) -> OccurrenceKey {

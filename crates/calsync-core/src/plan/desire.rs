@@ -44,11 +44,20 @@ pub(super) fn desired<'a>(input: &PlanInput<'a>, target_zone: &TimeZone) -> Want
     wanted
 }
 
-/// The meetings that hold their time in the target by themselves. One that was declined there holds nothing.
+/// The meetings that hold their time in the target by themselves, of those that a source has as well. One that was declined
+/// there holds nothing.
 fn meetings<'a>(input: &PlanInput<'a>, zone: &TimeZone) -> BTreeSet<Meeting<'a>> {
+    let in_sources = input.rules.iter().flat_map(|rule| rule.mirror.events.values());
+    let uids: BTreeSet<&str> = in_sources.filter_map(|event| event.ical_uid.as_deref()).collect();
+    let shared = |event: &&Event| event.ical_uid.as_deref().is_some_and(|uid| uids.contains(uid));
+    let wanted: BTreeSet<&EventId> =
+        input.mirror.events.values().filter(shared).map(Event::series_id).collect();
+    if wanted.is_empty() {
+        return BTreeSet::new();
+    }
     let (from, to) = (input.window.from.minus(ELSEWHERE), input.window.to.plus(ELSEWHERE));
     let reach = Window { from, to };
-    let occurrences = input.mirror.occurrences(&reach, zone);
+    let occurrences = input.mirror.occurrences_of(&wanted, &reach, zone);
     let holds_time = |o: &&Occurrence<'_>| blocks_time(o.event).is_ok();
     occurrences.list.iter().filter(holds_time).filter_map(|o| meeting(o.event, o.span)).collect()
 }

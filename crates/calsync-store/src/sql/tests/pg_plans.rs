@@ -74,13 +74,18 @@ const FILL: &str = "
     COMMIT;
     VACUUM ANALYZE";
 
-/// The statements in a function, which name its parameters by their numbers.
+/// The statements in a function that go by an index. They name its parameters by their numbers; for the ids that it found new,
+/// those that it was given will do.
 fn statements_of(cluster: &Cluster, function: &str) -> Vec<String> {
     let sql = format!("SELECT prosrc FROM pg_proc WHERE proname = '{function}'");
     let source = cluster.psql("data", &sql).unwrap();
-    let body = source.trim().strip_prefix("BEGIN").and_then(|rest| rest.strip_suffix("END")).unwrap();
-    let statements = body.trim().trim_end_matches(';').split(';');
-    statements.map(|one| one.replacen("PERFORM", "SELECT", 1).replacen("RETURN QUERY", "", 1)).collect()
+    let bare = |one: &str| match one.split_once("PERFORM") {
+        Some((_, rest)) => Some(format!("SELECT {rest}")),
+        None => one.find("WITH").map(|at| one[at..].replace("INTO fresh", "").replace("fresh", "$1")),
+    };
+    let statements: Vec<String> = source.split(';').filter_map(bare).collect();
+    assert!(!statements.is_empty(), "{source}");
+    statements
 }
 
 /// Its texts, and its values as a list: arrays of them for a statement over rows.
