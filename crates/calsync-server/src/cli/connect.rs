@@ -2,8 +2,10 @@
 //! from a file for machines without one.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::AccountId;
 use calsync_core::secret::{Secret, constant_time_eq};
 use calsync_providers::Provider;
@@ -40,12 +42,17 @@ pub async fn run(args: &ConnectArgs, context: &Context, service: &Service) -> Re
                 context.out.note(&format!("warning: {warning}"));
             }
             let provider = args.provider.into();
-            let connected = service.provider(provider)?.adopt(read.secret).await?;
+            let connected = client(service, provider)?.adopt(read.secret).await?;
             service.keep_account(provider, user.id, connected).await?
         }
         None => by_browser(args, context, service, user.id).await?,
     };
     tell(context, user.id, account).await
+}
+
+/// Our client there: without one it is our settings that are wrong, and not the provider.
+fn client(service: &Service, provider: ProviderKind) -> Result<Arc<dyn Provider>, Failure> {
+    service.provider(provider).map_err(|error| Failure::new(Exit::Config, error.to_string()))
 }
 
 async fn by_browser(
@@ -60,7 +67,7 @@ async fn by_browser(
     })?;
     let port = listener.local_addr().map_err(|e| Failure::failed(e.to_string()))?.port();
     let redirect_uri = format!("http://{}:{port}/callback", args.provider.loopback());
-    let provider = service.provider(args.provider.into())?;
+    let provider = client(service, args.provider.into())?;
     let begun = provider.authorize(&redirect_uri, args.login_hint.as_deref());
     context.out.note(&format!(
         "Open this link in a browser on this machine (the client at {} must allow {redirect_uri}):\n\n{}\n",

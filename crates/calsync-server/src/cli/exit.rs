@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use calsync_core::ports::{ErrorClass, ProviderError, StoreError};
+use calsync_core::ports::{ProviderError, StoreError};
 
 use crate::config::Problems;
 use crate::secrets::first_run::NoKey;
@@ -165,8 +165,6 @@ impl From<crate::http::NotListening> for Failure {
 
 impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Failure {
-        // What the provider has against us is in our settings.
-        let ours = error.class == ErrorClass::Misconfigured;
-        Failure::new(if ours { Exit::Config } else { Exit::Provider }, error.to_string())
+        Failure::new(Exit::Provider, error.to_string())
     }
 }
