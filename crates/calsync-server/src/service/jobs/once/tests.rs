@@ -132,11 +132,12 @@ async fn whoever_was_stopped_for_long_and_replaced_keeps_no_book() {
 #[tokio::test]
 async fn a_long_round_keeps_its_lease() {
     let (store, clock, ran) = (MemoryStore::new(), SystemClock, AtomicU32::new(0));
-    let lease = SignedDuration::from_millis(300);
+    // Longer than a machine that is busy stands still; the round takes longer than the lease.
+    let lease = SignedDuration::from_millis(1_500);
     let fleet = |owner| Fleet { store: &store, clock: &clock, owner, lease };
     let work = async {
         for _ in 0..5 {
-            tokio::time::sleep(Duration::from_millis(250)).await;
+            tokio::time::sleep(Duration::from_millis(400)).await;
             assert_eq!(fleet("two").once(&JOB, Why::Scheduled, ok(&ran)).await, Outcome::Taken);
         }
         Ok(())
