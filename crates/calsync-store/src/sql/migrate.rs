@@ -1,5 +1,8 @@
 //! Bringing a database to the schema of this version: forward only, each step in the same transaction as its mark, safe
-//! when several processes start at once. Never touches a database that a newer version has made.
+//! when several processes start at once, and while others work: they never wait for it for longer than `pg::FOR_A_TABLE`.
+//! Never touches a database that a newer version has made.
+
+use std::time::Duration;
 
 use calsync_core::ports::StoreError;
 
@@ -38,6 +41,13 @@ pub enum Migrate {
     Check,
 }
 
+/// A step needs each table that it changes for itself, which others hold for a moment each. It lets go of all of them when
+/// one does not come free, and comes back after so long: it neither stands in a circle of those who wait for each other,
+/// nor does everybody stand behind it for as long as somebody takes.
+const REST: Duration = Duration::from_millis(700);
+/// How often: for more than a minute. The longest that we do ourselves takes seconds.
+const TRIES: u32 = 60;
+
 const VERSION_TABLE: &str = "CREATE TABLE schema_version \
     (version {int} NOT NULL PRIMARY KEY, name {text} NOT NULL, oldest {int} NOT NULL){rows};";
 
@@ -68,19 +78,38 @@ pub(super) async fn run(db: &Db) -> Result<(), StoreError> {
         Err(StoreError::Unavailable(_)) => {}
         done => return done,
     }
-    let (tx, _) = steps(db).await?;
+    let (tx, _) = patiently(db, &MIGRATIONS, TRIES).await?;
     tx.commit().await
 }
 
 /// Does what `run` would do, and takes it back. Which version was found.
 pub(super) async fn rehearse(db: &Db) -> Result<i64, StoreError> {
     // What is not committed never was.
-    let (_, found) = steps(db).await?;
+    let (_, found) = patiently(db, &MIGRATIONS, TRIES).await?;
     Ok(found.version)
 }
 
-/// All steps that are missing, not yet committed, and what was there before them.
-async fn steps(db: &Db) -> Result<(Tx, Found), StoreError> {
+/// All steps that are missing, not yet committed, and what was there before them. Begun again while a table is in use.
+async fn patiently(db: &Db, all: &[Migration], tries: u32) -> Result<(Tx, Found), StoreError> {
+    for _ in 1..tries {
+        match steps(db, all).await {
+            Err(StoreError::Contended(words)) => {
+                tracing::info!(%words, "a table that has to be changed is in use: trying again");
+                tokio::time::sleep(REST).await;
+            }
+            done => return done,
+        }
+    }
+    steps(db, all).await.map_err(|error| match error {
+        StoreError::Contended(words) => StoreError::Contended(format!(
+            "{words}. The schema can't be changed while a transaction holds a table for long: see in pg_stat_activity what \
+             is open, and try again"
+        )),
+        other => other,
+    })
+}
+
+async fn steps(db: &Db, all: &[Migration]) -> Result<(Tx, Found), StoreError> {
     // The lock comes first: whoever waits for it finds the work done.
     let mut tx = db.begin_schema().await?;
     let found = found(db, &mut tx).await?;
@@ -88,7 +117,7 @@ async fn steps(db: &Db) -> Result<(Tx, Found), StoreError> {
     if found.version == 0 {
         tx.script(translate(db, VERSION_TABLE)).await?;
     }
-    for step in MIGRATIONS.iter().filter(|step| step.version > found.version) {
+    for step in all.iter().filter(|step| step.version > found.version) {
         tx.script(translate(db, step.sql)).await?;
         let own = match db {
             Db::Lite(_) => step.lite,
@@ -139,3 +168,6 @@ async fn count(tx: &mut Tx, sql: &'static str, vals: Vec<Val>) -> Result<i64, St
 fn translate(db: &Db, sql: &str) -> String {
     db.types().iter().fold(sql.to_owned(), |sql, (word, meaning)| sql.replace(word, meaning))
 }
+
+#[cfg(test)]
+mod tests;

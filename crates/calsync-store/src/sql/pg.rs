@@ -53,6 +53,11 @@ const SESSION: [(&str, &str); 4] = [
     ("jit", "off"),
 ];
 
+/// How long a change of the schema waits for a table that others use, while whoever comes after it waits behind it. Shorter
+/// than PostgreSQL's `deadlock_timeout`, whose default is a second: in a circle of waiting it is the migration that gives
+/// way, and no work of others that is ended.
+pub(super) const FOR_A_TABLE: Duration = Duration::from_millis(400);
+
 /// What the words of a migration mean here. Text is compared byte by byte, as in SQLite.
 pub(super) const TYPES: [(&str, &str); 8] = [
     ("{id}", "UUID"),
@@ -132,6 +137,7 @@ impl Pg {
         tx.script(patient.to_owned()).await?;
         let lock = sqlx::raw_sql(SCHEMA_LOCK).execute(&mut *tx.tx);
         lock.await.map_err(error)?;
+        tx.script(format!("SET LOCAL lock_timeout = {}", FOR_A_TABLE.as_millis())).await?;
         Ok(tx)
     }
 

@@ -45,7 +45,9 @@ pub(crate) fn error(error: sqlx::Error) -> StoreError {
         "23503" => StoreError::Conflict("what it refers to does not exist".to_owned()),
         "23505" => StoreError::Conflict(format!("it exists already ({detail})")),
         "40001" | "40P01" => StoreError::Contended(format!("another transaction was in the way ({detail})")),
-        "55P03" => StoreError::Contended(format!("another transaction holds a row for long ({detail})")),
+        "55P03" => {
+            StoreError::Contended(format!("another transaction holds a row or a table for long ({detail})"))
+        }
         "28P01" => words("the server refuses the user or the password: check database.url"),
         "28000" => words(
             "the server refuses the user, or lets it in only otherwise: check user and sslmode in database.url, and the \
