@@ -7,7 +7,7 @@ use calsync_core::calendar::{AccountStatus, Calendar};
 use calsync_core::hold::Hold;
 use calsync_core::ids::CalendarId;
 use calsync_core::leaving;
-use calsync_core::ports::{ErrorClass, NextDue, ProviderError, StoreError, UserState};
+use calsync_core::ports::{NextDue, StoreError, UserState};
 use calsync_core::rollout::Rollout;
 use calsync_core::rule::Rule;
 use calsync_core::schedule::{self, Intervals, Method};
@@ -109,12 +109,6 @@ impl Engine {
             state.calendars.iter().any(|c| c.id == *id && readable(c))
         };
         rules.iter().filter(|r| targets.contains(&r.target)).map(|r| r.source).filter(usable).collect()
-    }
-
-    /// When to look again at a calendar that no retry can mend: a calendar may come back, so it is asked now and then; a
-    /// dead grant only its owner can mend, so it is not.
-    pub(crate) fn retry_hopeless(&self, error: &ProviderError, now: Ts) -> Option<Ts> {
-        (error.class != ErrorClass::Unauthorized).then(|| now.plus(self.config.intervals.full))
     }
 }
 

@@ -235,9 +235,7 @@ store_methods! {
     update_calendar_list(account: AccountId, listed: &[(CalendarId, ListedCalendar)]) -> ();
     calendar(calendar: CalendarId) -> Option<Calendar>;
     change_calendar(calendar: CalendarId, change: CalendarChange, now: Ts) -> ();
-    put_rule(rule: &Rule, now: Ts) -> ();
     change_rules(step: &RuleStep, now: Ts) -> bool;
-    remove_rule(rule: RuleId, now: Ts) -> ();
     setting(name: &str) -> Option<Value>;
     init_setting(name: &str, value: &Value) -> Value;
     put_setting(name: &str, value: &Value) -> ();

@@ -2,12 +2,10 @@
 //! the rules from a calendar ask for. Pure.
 
 use calsync_core::block::Fingerprint;
-use calsync_core::event::TextPolicy;
 use calsync_core::freshness::{self, RuleDelay};
-use calsync_core::ids::{CalendarId, EventId, NotificationId, UserId};
+use calsync_core::ids::{EventId, NotificationId, UserId};
 use calsync_core::ledger::{Outcome, Write, WriteOp};
 use calsync_core::ports::{Lease, RunBegun, StoreError};
-use calsync_core::rule::Rule;
 use calsync_core::time::Ts;
 use serde_json::Value;
 
@@ -37,15 +35,6 @@ pub(crate) fn lost(lease: &Lease) -> StoreError {
 /// The answer to a request about something that is not there.
 pub(crate) fn missing(what: &str) -> StoreError {
     StoreError::Conflict(format!("there is no such {what}"))
-}
-
-/// Which texts of a calendar's events must be stored: the union of what its rules copy.
-pub(crate) fn texts_of<'a>(rules: impl IntoIterator<Item = &'a Rule>, source: CalendarId) -> TextPolicy {
-    rules
-        .into_iter()
-        .filter(|r| r.source == source)
-        .map(|r| r.options.text_policy())
-        .fold(TextPolicy::default(), TextPolicy::or)
 }
 
 /// A notification that a run takes up: when it was received, its id, its failures so far, and what was kept of it.

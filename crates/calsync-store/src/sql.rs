@@ -8,8 +8,7 @@ use calsync_core::alert::{Alert, Claimed, Delivery, Group, Told};
 use calsync_core::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use calsync_core::freshness::{Delays, Freshness, RuleDelay};
 use calsync_core::ids::{
-    AccessTokenId, AccountId, CalendarId, CorrelationId, NotificationId, RuleId, RunId, SubscriptionId,
-    UserId,
+    AccessTokenId, AccountId, CalendarId, CorrelationId, NotificationId, RunId, SubscriptionId, UserId,
 };
 use calsync_core::journal::{Activity, After, Filter, JournalRow, Overwritten};
 use calsync_core::ledger::{LedgerRow, Settlement, Write};
@@ -23,7 +22,7 @@ use calsync_core::ports::{
     SubscriptionCensus, SubscriptionCount, SubscriptionMetrics, SubscriptionQuery, SubscriptionRow,
     UserState, Wish,
 };
-use calsync_core::rule::{Rule, RuleStep};
+use calsync_core::rule::RuleStep;
 use calsync_core::run::{CallStats, Run};
 use calsync_core::sign_in::elsewhere::Identity;
 use calsync_core::sign_in::{AccessToken, Consent, Session, TokenHash};
@@ -268,9 +267,7 @@ store_methods! {
     update_calendar_list(account: AccountId, listed: &[(CalendarId, ListedCalendar)]) -> ();
     calendar(calendar: CalendarId) -> Option<Calendar>;
     change_calendar(calendar: CalendarId, change: CalendarChange, now: Ts) -> ();
-    put_rule(rule: &Rule, now: Ts) -> ();
     change_rules(step: &RuleStep, now: Ts) -> bool;
-    remove_rule(rule: RuleId, now: Ts) -> ();
     setting(name: &str) -> Option<Value>;
     init_setting(name: &str, value: &Value) -> Value;
     put_setting(name: &str, value: &Value) -> ();

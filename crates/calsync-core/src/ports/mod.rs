@@ -1,16 +1,22 @@
 //! The ports: what the engine asks of the outside. Traits and plain data, nothing else.
 
-mod facts;
+mod change;
+mod error;
+mod figures;
 mod listings;
 mod provider;
 mod store;
 mod titles;
+mod work;
 
-pub use facts::*;
+pub use change::*;
+pub use error::*;
+pub use figures::*;
 pub use listings::*;
 pub use provider::*;
 pub use store::*;
 pub use titles::*;
+pub use work::*;
 
 use uuid::Uuid;
 

@@ -20,14 +20,13 @@ use crate::alert::{Alert, Claimed, Delivery, Group, Told};
 use crate::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use crate::freshness::{Delays, Freshness, RuleDelay};
 use crate::ids::{
-    AccessTokenId, AccountId, CalendarId, CorrelationId, NotificationId, RuleId, RunId, SubscriptionId,
-    UserId,
+    AccessTokenId, AccountId, CalendarId, CorrelationId, NotificationId, RunId, SubscriptionId, UserId,
 };
 use crate::journal::{Activity, After, Filter, JournalRow, Overwritten};
 use crate::ledger::{LedgerRow, Settlement, Write};
 use crate::mirror::Mirror;
 use crate::notification::{Notification, ProcessingStatus};
-use crate::rule::{Rule, RuleStep};
+use crate::rule::RuleStep;
 use crate::run::{CallStats, Run};
 use crate::sign_in::elsewhere::Identity;
 use crate::sign_in::{AccessToken, Consent, Session, TokenHash};
@@ -101,14 +100,9 @@ pub trait Store: Send + Sync {
         change: CalendarChange,
         now: Ts,
     ) -> Result<(), StoreError>;
-    /// Adds or changes a rule (one per source and target); both calendars are planned again, and a source whose events
-    /// must be stored with more or less text is listed in full.
-    async fn put_rule(&self, rule: &Rule, now: Ts) -> Result<(), StoreError>;
-    /// Takes over a change of a user's rules with its lines for the audit log, if what it was made from is still so; `false`
+    /// Takes over a change of a user's rules (one per source and target) with its lines for the audit log, if what it was made from is still so; `false`
     /// if not, and then nothing is changed. Of two who change the same thing neither is lost.
     async fn change_rules(&self, step: &RuleStep, now: Ts) -> Result<bool, StoreError>;
-    /// Removes a rule; its target is planned again.
-    async fn remove_rule(&self, rule: RuleId, now: Ts) -> Result<(), StoreError>;
 
     // --- signing in ---
 

@@ -13,7 +13,7 @@ use calsync_core::ledger::*;
 use calsync_core::mirror::Mirror;
 use calsync_core::notification::*;
 use calsync_core::ports::*;
-use calsync_core::rule::{Rule, RuleStep};
+use calsync_core::rule::RuleStep;
 use calsync_core::run::*;
 use calsync_core::sign_in::elsewhere::Identity;
 use calsync_core::sign_in::*;
@@ -127,9 +127,7 @@ pass_through! {
     fn update_calendar_list(&self, account: AccountId, listed: &[(CalendarId, ListedCalendar)]) -> ();
     fn calendar(&self, calendar: CalendarId) -> Option<Calendar>;
     fn change_calendar(&self, calendar: CalendarId, change: CalendarChange, now: Ts) -> ();
-    fn put_rule(&self, rule: &Rule, now: Ts) -> ();
     fn change_rules(&self, step: &RuleStep, now: Ts) -> bool;
-    fn remove_rule(&self, rule: RuleId, now: Ts) -> ();
     fn setting(&self, name: &str) -> Option<serde_json::Value>;
     fn init_setting(&self, name: &str, value: &serde_json::Value) -> serde_json::Value;
     fn put_setting(&self, name: &str, value: &serde_json::Value) -> ();

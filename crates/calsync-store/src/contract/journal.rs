@@ -172,7 +172,7 @@ pub async fn a_listing_proves_what_was_written(store: Arc<dyn Store>) {
 async fn copied(w: &World) -> (Lease, Rule) {
     let options = RuleOptions { copy_title: true, copy_description: true, ..RuleOptions::default() };
     let rule = Rule { options, ..rule(90, w.user, w.a, w.b) };
-    w.store.put_rule(&rule, t(10)).await.unwrap();
+    w.put_rule(&rule, t(10)).await;
     let lease = begun(w, 50, w.a, 20).await;
     w.store.enqueue(&lease, &planned(50, w.b, w.a, &[1])).await.unwrap();
     let told = BlockContent { description: Some("bring papers".to_owned()), ..content("Dentist", 40) };
@@ -203,15 +203,15 @@ pub async fn copied_texts_go_with_the_rule(store: Arc<dyn Store>) {
     let w = World::new(store).await;
     let (lease, rule) = copied(&w).await;
     let wider = RuleOptions { copy_location: true, ..rule.options.clone() };
-    w.store.put_rule(&Rule { options: wider, ..rule.clone() }, t(55)).await.unwrap();
+    w.put_rule(&Rule { options: wider, ..rule.clone() }, t(55)).await;
     assert_eq!(rows(&w, 50).await[1].after, Some(content("Surgeon", 50)), "what it still copies stays");
     let other = Rule { target: w.c, ..super::world::rule(91, w.user, w.a, w.c) };
-    w.store.put_rule(&other, t(56)).await.unwrap();
-    w.store.remove_rule(other.id, t(56)).await.unwrap();
+    w.put_rule(&other, t(56)).await;
+    w.remove_rule(other.id, t(56)).await;
     assert_eq!(rows(&w, 50).await[1].after, Some(content("Surgeon", 50)), "another rule is none of it");
-    w.store.put_rule(&Rule { options: RuleOptions::default(), ..rule.clone() }, t(57)).await.unwrap();
+    w.put_rule(&Rule { options: RuleOptions::default(), ..rule.clone() }, t(57)).await;
     assert_forgotten(&w, &lease).await;
-    w.store.remove_rule(rule.id, t(58)).await.unwrap();
+    w.remove_rule(rule.id, t(58)).await;
 }
 
 /// Also where many rules are changed at once.
@@ -238,12 +238,12 @@ pub async fn nothing_is_copied_after_the_rule_changed(store: Arc<dyn Store>) {
     let w = World::new(store).await;
     let (lease, rule) = copied(&w).await;
     let only_title = RuleOptions { copy_title: true, ..RuleOptions::default() };
-    w.store.put_rule(&Rule { options: only_title, ..rule.clone() }, t(57)).await.unwrap();
+    w.put_rule(&Rule { options: only_title, ..rule.clone() }, t(57)).await;
     let told = BlockContent { description: Some("bring papers".to_owned()), ..content("Dentist", 70) };
     let late = |run| entry(Cause { copies: ALL, ..cause(run) }, Deed::Changed, Some(told.clone()), 70);
     w.store.settle(&lease, &[put(1, w.b, late(51), 70)]).await.unwrap();
     assert_eq!(rows(&w, 51).await[0].after, Some(content("Dentist", 70)));
-    w.store.remove_rule(rule.id, t(58)).await.unwrap();
+    w.remove_rule(rule.id, t(58)).await;
     w.store.settle(&lease, &[put(1, w.b, late(52), 70)]).await.unwrap();
     assert_eq!(rows(&w, 52).await[0].after, Some(content("Busy", 70)));
 }

@@ -139,7 +139,7 @@ pub async fn a_user_state_is_whole(store: Arc<dyn Store>) {
     let old = w.watch(20, w.a).await;
     let new = subscription(21, w.a);
     w.store.begin_subscription(&new, Some(old.id)).await.unwrap();
-    w.store.put_rule(&rule(40, w.user, w.a, w.b), t(5)).await.unwrap();
+    w.put_rule(&rule(40, w.user, w.a, w.b), t(5)).await;
     let lease = w.lease(5).await;
     let held = calsync_core::ports::Enqueue { hold: Some(hold(w.c)), ..plan(w.c, Vec::new(), Vec::new()) };
     w.store.enqueue(&lease, &held).await.unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use calsync_core::ids::{CalendarId, RuleId, UserId};
 use calsync_core::ports::{CalendarChange, Store, StoreError, Switch};
-use calsync_core::rule::{self, Link, Rule, RuleDefaults, RuleOptions, RuleStep};
+use calsync_core::rule::{Link, Rule, RuleDefaults, RuleOptions, RuleStep};
 
 use super::world::*;
 
@@ -15,62 +15,62 @@ fn copying(rule: Rule) -> Rule {
 /// A second one for the same pair changes the first.
 pub async fn one_rule_per_pair(store: Arc<dyn Store>) {
     let w = World::new(store).await;
-    w.store.put_rule(&rule(40, w.user, w.a, w.b), t(5)).await.unwrap();
-    w.store.put_rule(&copying(rule(41, w.user, w.a, w.b)), t(6)).await.unwrap();
-    let rules = w.store.user_state(w.user).await.unwrap().unwrap().rules;
-    assert_eq!(rules, [copying(rule(40, w.user, w.a, w.b))], "the id of old, the options of now");
-    let moved = rule(40, w.user, w.b, w.a);
-    assert!(matches!(w.store.put_rule(&moved, t(7)).await, Err(StoreError::Conflict(_))));
+    w.put_rule(&rule(40, w.user, w.a, w.b), t(5)).await;
+    let known = w.rules().await;
+    let second = from_here(&w, &known, |step| step.put = vec![copying(rule(41, w.user, w.a, w.b))]).await;
+    assert!(w.store.change_rules(&second, t(6)).await.unwrap());
+    let changed = copying(rule(40, w.user, w.a, w.b));
+    assert_eq!(w.rules().await, [changed], "the id of old, the options of now");
 }
 
 /// The source is looked at, the target is planned.
 pub async fn a_rule_raises_both_ends(store: Arc<dyn Store>) {
     let w = World::new(store).await;
-    w.store.put_rule(&rule(40, w.user, w.a, w.b), t(5)).await.unwrap();
+    w.put_rule(&rule(40, w.user, w.a, w.b), t(5)).await;
     w.rest().await;
     let before = w.get(w.a).await.dirty_generation;
-    w.store.put_rule(&rule(41, w.user, w.a, w.c), t(50)).await.unwrap();
+    w.put_rule(&rule(41, w.user, w.a, w.c), t(50)).await;
     let (a, b, c) = (w.get(w.a).await, w.get(w.b).await, w.get(w.c).await);
     assert_eq!((a.due_at, a.dirty_generation, a.plan_due), (Some(t(50)), before + 1, false));
     assert_eq!((c.due_at, c.plan_due), (Some(t(50)), true));
     assert_eq!((b.due_at, b.plan_due), (None, false));
     w.rest().await;
-    w.store.remove_rule(RuleId(id(41)), t(60)).await.unwrap();
+    w.remove_rule(RuleId(id(41)), t(60)).await;
     assert!(w.get(w.c).await.plan_due && !w.get(w.b).await.plan_due);
-    w.store.remove_rule(RuleId(id(41)), t(61)).await.unwrap();
+    w.remove_rule(RuleId(id(41)), t(61)).await;
 }
 
 /// The events are stored with other texts from now on: with more, or with fewer.
 pub async fn wider_or_narrower_texts_ask_for_a_full_listing(store: Arc<dyn Store>) {
     let w = World::new(store).await;
-    w.store.put_rule(&rule(40, w.user, w.a, w.b), t(5)).await.unwrap();
+    w.put_rule(&rule(40, w.user, w.a, w.b), t(5)).await;
     assert!(!w.get(w.a).await.full_due, "a rule that copies nothing needs no texts");
-    w.store.put_rule(&copying(rule(40, w.user, w.a, w.b)), t(6)).await.unwrap();
+    w.put_rule(&copying(rule(40, w.user, w.a, w.b)), t(6)).await;
     assert!(w.get(w.a).await.full_due && !w.get(w.b).await.full_due);
     let lease = w.lease(7).await;
     let full = calsync_core::ports::FullListing { began_at: t(7) };
     let listing = calsync_core::ports::PullApply { full: Some(full), ..pull(w.a, 8) };
     w.store.apply_pull(&lease, &listing).await.unwrap();
-    w.store.put_rule(&copying(rule(41, w.user, w.a, w.c)), t(9)).await.unwrap();
+    w.put_rule(&copying(rule(41, w.user, w.a, w.c)), t(9)).await;
     assert!(!w.get(w.a).await.full_due, "another rule that copies the same changes nothing");
-    w.store.remove_rule(RuleId(id(41)), t(10)).await.unwrap();
+    w.remove_rule(RuleId(id(41)), t(10)).await;
     assert!(!w.get(w.a).await.full_due);
-    w.store.remove_rule(RuleId(id(40)), t(11)).await.unwrap();
+    w.remove_rule(RuleId(id(40)), t(11)).await;
     assert!(w.get(w.a).await.full_due, "what no rule copies any more must not stay stored");
 }
 
 /// Without rules all calendars block each other: everybody is concerned when that begins or ends.
 pub async fn the_first_and_the_last_rule_change_the_mesh(store: Arc<dyn Store>) {
     let w = World::new(store).await;
-    w.store.put_rule(&rule(40, w.user, w.a, w.b), t(5)).await.unwrap();
+    w.put_rule(&rule(40, w.user, w.a, w.b), t(5)).await;
     assert!(w.get(w.a).await.plan_due && w.get(w.c).await.plan_due);
     assert_eq!(w.get(w.c).await.due_at, Some(t(5)));
     w.rest().await;
-    w.store.put_rule(&rule(41, w.user, w.b, w.a), t(6)).await.unwrap();
+    w.put_rule(&rule(41, w.user, w.b, w.a), t(6)).await;
     assert!(!w.get(w.c).await.plan_due);
-    w.store.remove_rule(RuleId(id(41)), t(7)).await.unwrap();
+    w.remove_rule(RuleId(id(41)), t(7)).await;
     assert!(!w.get(w.c).await.plan_due);
-    w.store.remove_rule(RuleId(id(40)), t(8)).await.unwrap();
+    w.remove_rule(RuleId(id(40)), t(8)).await;
     assert!(w.get(w.c).await.plan_due);
 }
 
@@ -85,17 +85,17 @@ pub async fn a_rule_stays_within_its_user(store: Arc<dyn Store>) {
         rule(40, UserId(id(77)), w.a, w.b),
     ];
     for rule in bad {
-        assert!(matches!(w.store.put_rule(&rule, t(5)).await, Err(StoreError::Conflict(_))), "{rule:?}");
+        let step = from_here(&w, &[], |step| step.put = vec![rule.clone()]).await;
+        let refused = w.store.change_rules(&step, t(5)).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(_))), "{rule:?}: {refused:?}");
     }
-    assert_eq!(w.store.user_state(w.user).await.unwrap().unwrap().rules, []);
+    assert_eq!(w.rules().await, []);
     assert_eq!(w.store.next_due().await.unwrap(), None, "what was refused changed nothing");
 }
 
 /// What a person would have to see to make this change.
 pub(super) async fn from_here(w: &World, after: &[Rule], change: impl FnOnce(&mut RuleStep)) -> RuleStep {
-    let state = w.store.user_state(w.user).await.unwrap().unwrap();
-    let before = (state.rules.as_slice(), state.calendars.as_slice(), &state.rule_defaults);
-    let mut step = rule::step(w.user, before, (after, before.1, before.2));
+    let mut step = change_to(w.store.as_ref(), w.user, after).await;
     change(&mut step);
     step
 }
@@ -128,7 +128,7 @@ pub async fn rules_are_changed_only_from_what_was_seen(store: Arc<dyn Store>) {
     assert!(!w.store.change_rules(&gone, t(8)).await.unwrap());
     let gone = from_here(&w, &both[..1], lines).await;
     assert!(w.store.change_rules(&gone, t(9)).await.unwrap());
-    assert_eq!(w.store.user_state(w.user).await.unwrap().unwrap().rules, both[..1]);
+    assert_eq!(w.rules().await, both[..1]);
 
     let strange = RuleStep { user: UserId(id(77)), ..gone };
     assert!(matches!(w.store.change_rules(&strange, t(9)).await, Err(StoreError::Conflict(_))));
@@ -138,14 +138,14 @@ pub async fn rules_are_changed_only_from_what_was_seen(store: Arc<dyn Store>) {
     let taken = [both[0].clone(), Rule { id: both[0].id, ..rule(0, w.user, w.b, w.c) }];
     let taken = from_here(&w, &taken, |step| step.put = vec![taken[1].clone()]).await;
     assert!(matches!(w.store.change_rules(&taken, t(9)).await, Err(StoreError::Conflict(_))));
-    assert_eq!(w.store.user_state(w.user).await.unwrap().unwrap().rules, both[..1], "nothing of it");
+    assert_eq!(w.rules().await, both[..1], "nothing of it");
 }
 
 /// With its rules, in one fact; and whoever was at work on its user starts anew.
 pub async fn a_calendar_is_enabled_with_its_rules(store: Arc<dyn Store>) {
     let w = World::new(store).await;
     w.store.change_calendar(w.c, CalendarChange::SyncEnabled(Switch::Off), t(3)).await.unwrap();
-    w.store.put_rule(&rule(40, w.user, w.a, w.b), t(4)).await.unwrap();
+    w.put_rule(&rule(40, w.user, w.a, w.b), t(4)).await;
     let lease = w.lease(5).await;
     let with = [rule(40, w.user, w.a, w.b), rule(41, w.user, w.a, w.c)];
     let step = from_here(&w, &with, |step| step.enabled = [w.c].into()).await;
@@ -191,5 +191,5 @@ pub async fn one_of_many_changes_of_a_rule_wins(store: Arc<dyn Store>) {
     }
     let won: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
     assert_eq!(won.len(), 1);
-    assert_eq!(w.store.user_state(w.user).await.unwrap().unwrap().rules, won[0]);
+    assert_eq!(w.rules().await, won[0]);
 }

@@ -20,7 +20,6 @@ use calsync_core::ports::{
     NotificationsEnd, PullApply, RulesOf, RunEnd, Store, StoreError, SubscriptionQuery, SubscriptionsOf,
     Switch, Wish,
 };
-use calsync_core::rule::RuleOptions;
 use calsync_core::run::{CallStats, Run, RunKind, RunStatus};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::{Ts, Window};

@@ -205,7 +205,12 @@ pub async fn a_stale_plan_swallows_no_command(store: Arc<dyn Store>) {
         Enqueue { seen_generation, hold, ..plan(w.b, Vec::new(), Vec::new()) }
     };
     let holds = async || w.store.user_state(w.user).await.unwrap().unwrap().holds;
-    // Switched off, and a rule set.
+    // A rule set.
+    let stale = made(Some(hold(w.b))).await;
+    w.put_rule(&rule(40, w.user, w.a, w.b), t(29)).await;
+    w.store.enqueue(&lease, &stale).await.unwrap();
+    assert!(w.get(w.b).await.plan_due, "the rule is not in the plan");
+    // Switched off.
     let stale = made(None).await;
     w.store.change_calendar(w.b, CalendarChange::SyncEnabled(Switch::Off), t(30)).await.unwrap();
     let refused = w.store.enqueue(&lease, &stale).await;
@@ -214,10 +219,6 @@ pub async fn a_stale_plan_swallows_no_command(store: Arc<dyn Store>) {
     let lease = w.lease(30).await;
     w.store.enqueue(&lease, &made(None).await).await.unwrap();
     assert!(!w.get(w.b).await.plan_due);
-    let stale = made(Some(hold(w.b))).await;
-    w.store.put_rule(&rule(40, w.user, w.a, w.b), t(31)).await.unwrap();
-    w.store.enqueue(&lease, &stale).await.unwrap();
-    assert!(w.get(w.b).await.plan_due, "the rule is not in the plan");
     // Approved: the yes stands, and is acted on.
     let stale = made(Some(hold(w.b))).await;
     w.store.enqueue(&lease, &stale).await.unwrap();

@@ -17,7 +17,7 @@ use calsync_core::ports::{
     ChannelOpened, ConnectAccount, Enqueue, Lease, Looked, NewNotification, NotificationsEnd, PullApply,
     RunEnd, SealedCredentials, Store,
 };
-use calsync_core::rule::{Rule, RuleOptions};
+use calsync_core::rule::{self, Rule, RuleOptions, RuleStep};
 use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
 use calsync_core::subscription::Subscription;
 use calsync_core::time::{Span, Ts};
@@ -115,6 +115,13 @@ pub fn delivery(n: u64, to: &Subscription, at: i64) -> NewNotification {
 /// A rule.
 pub fn rule(n: u64, user: UserId, source: CalendarId, target: CalendarId) -> Rule {
     Rule { id: RuleId(id(n)), user, source, target, options: RuleOptions::default() }
+}
+
+/// The change from a user's rules to others, as somebody makes it who sees what is stored now.
+pub async fn change_to(store: &dyn Store, user: UserId, rules: &[Rule]) -> RuleStep {
+    let state = store.user_state(user).await.unwrap().unwrap();
+    let before = (state.rules.as_slice(), state.calendars.as_slice(), &state.rule_defaults);
+    rule::step(user, before, (rules, before.1, before.2))
 }
 
 /// An hour from a time on.
@@ -338,6 +345,32 @@ impl World {
                 .unwrap();
         }
         self.rest().await;
+    }
+
+    /// What their rules are.
+    pub async fn rules(&self) -> Vec<Rule> {
+        self.store.user_state(self.user).await.unwrap().unwrap().rules
+    }
+
+    /// Gives them other rules.
+    pub async fn set_rules(&self, rules: &[Rule], at: Ts) {
+        let step = change_to(self.store.as_ref(), self.user, rules).await;
+        assert!(self.store.change_rules(&step, at).await.unwrap());
+    }
+
+    /// Gives them one more, or this one in the place of the one with its id.
+    pub async fn put_rule(&self, rule: &Rule, at: Ts) {
+        let mut rules = self.rules().await;
+        rules.retain(|known| known.id != rule.id);
+        rules.push(rule.clone());
+        self.set_rules(&rules, at).await;
+    }
+
+    /// Takes one from them.
+    pub async fn remove_rule(&self, rule: RuleId, at: Ts) {
+        let mut rules = self.rules().await;
+        rules.retain(|known| known.id != rule);
+        self.set_rules(&rules, at).await;
     }
 
     /// Works everything off: nothing is due, nothing to be planned.

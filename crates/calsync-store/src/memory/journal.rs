@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use calsync_core::block::BlockContent;
-use calsync_core::event::TextPolicy;
 use calsync_core::ids::{CalendarId, CorrelationId, RunId};
 use calsync_core::journal::{
     Activity, After, Copied, Deed, Entry, Filter, Idle, JournalRow, Overwritten, Receipt, Wrote,
@@ -178,15 +177,6 @@ impl State {
             if source(key).is_some_and(|source| between(source, key.0)) {
                 written.1 = None;
             }
-        }
-    }
-
-    /// A rule changed: what it does not copy any more is forgotten.
-    pub(super) fn forget_narrowed(&mut self, source: CalendarId, target: CalendarId, before: TextPolicy) {
-        let rule = self.rules.values().find(|r| (r.source, r.target) == (source, target));
-        let now = rule.map(|r| r.options.text_policy()).unwrap_or_default();
-        if before.or(now) != now {
-            self.forget_copied(|from, into| (from, into) == (source, target));
         }
     }
 

@@ -1,68 +1,14 @@
 //! Rules in memory: what changes with them, and which calendars that concerns.
 
-use std::collections::BTreeSet;
-
-use calsync_core::event::TextPolicy;
-use calsync_core::ids::{CalendarId, RuleId};
+use calsync_core::ids::CalendarId;
 use calsync_core::ports::{StoreError, Wish};
 use calsync_core::rule::{Rule, RuleStep, RulesSeen};
 use calsync_core::time::Ts;
 
 use super::{State, conflict};
-use crate::rows::{missing, texts_of};
+use crate::rows::missing;
 
 impl State {
-    pub(super) fn put_rule(&mut self, rule: &Rule, now: Ts) -> Result<(), StoreError> {
-        let owner = |id| self.calendars.get(&id).map(|c| c.user);
-        if rule.source == rule.target {
-            return Err(conflict("a calendar cannot block itself"));
-        }
-        if owner(rule.source) != Some(rule.user) || owner(rule.target) != Some(rule.user) {
-            return Err(conflict("both calendars of a rule must exist and belong to its user"));
-        }
-        let ends = |r: &Rule| (r.source, r.target);
-        let known = self.rules.values().find(|r| ends(r) == ends(rule)).map(|r| r.id);
-        if known.is_none() && self.rules.contains_key(&rule.id) {
-            return Err(conflict("another rule has this id already"));
-        }
-        let first = !self.rules.values().any(|r| r.user == rule.user);
-        let texts = texts_of(self.rules.values(), rule.source);
-        let id = known.unwrap_or(rule.id);
-        self.rules.insert(id, Rule { id, ..rule.clone() });
-        self.rules_changed(rule, first, texts, now)
-    }
-
-    pub(super) fn remove_rule(&mut self, rule: RuleId, now: Ts) -> Result<(), StoreError> {
-        let Some(rule) = self.rules.get(&rule).cloned() else { return Ok(()) };
-        let texts = texts_of(self.rules.values(), rule.source);
-        self.rules.remove(&rule.id);
-        let last = !self.rules.values().any(|r| r.user == rule.user);
-        self.rules_changed(&rule, last, texts, now)
-    }
-
-    /// `mesh`: the first rule of a user ends the mesh of all calendars, and the last one's end restores it.
-    fn rules_changed(
-        &mut self,
-        rule: &Rule,
-        mesh: bool,
-        before: TextPolicy,
-        now: Ts,
-    ) -> Result<(), StoreError> {
-        let texts = before != texts_of(self.rules.values(), rule.source);
-        self.forget_narrowed(rule.source, rule.target, before);
-        self.calendar_mut(rule.source)?.full_due |= texts;
-        self.calendar_mut(rule.target)?.plan_due = true;
-        let mut raised: BTreeSet<CalendarId> = [rule.source, rule.target].into();
-        if mesh {
-            for calendar in self.calendars.values_mut().filter(|c| c.user == rule.user && c.sync_enabled) {
-                calendar.plan_due = true;
-                raised.insert(calendar.id);
-            }
-        }
-        let raised: Vec<CalendarId> = raised.into_iter().collect();
-        self.raise(&raised, Wish::Changes, now)
-    }
-
     pub(super) fn change_rules(&mut self, step: &RuleStep, now: Ts) -> Result<bool, StoreError> {
         let state = self.user_state(step.user)?.ok_or_else(|| missing("user"))?;
         if RulesSeen::of(&state.rules, &state.calendars, &state.rule_defaults) != step.seen {

@@ -196,7 +196,7 @@ pub(super) async fn enable(
 }
 
 /// All calendars of a user that take part are planned again; which.
-pub(super) async fn plan_all(tx: &mut Tx, user: UserId) -> Result<Vec<CalendarId>, StoreError> {
+async fn plan_all(tx: &mut Tx, user: UserId) -> Result<Vec<CalendarId>, StoreError> {
     let sql = "UPDATE calendars SET plan_due = 1 WHERE user_id = $1 AND sync_enabled = 1 RETURNING id";
     tx.all(sql, vals![user]).await?.into_iter().map(|mut row| row.id()).collect()
 }

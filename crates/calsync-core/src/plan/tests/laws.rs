@@ -80,7 +80,7 @@ fn edits_of_every_kind_are_followed() {
                 edit(&mut world, dice);
             }
             if dice.chance(20) {
-                // Other texts are wanted: every source is read again (`Store::put_rule`).
+                // Other texts are wanted: every source is read again (`RuleStep::list`).
                 world.draw_rules(dice);
                 world.read(dice, 100);
             }

@@ -110,26 +110,10 @@ impl Sequence {
                 let _ = both!(self, m, r, change_calendar(a, change, now));
                 "change_calendar"
             }
-            4 | 5 => {
-                let owner = m.calendar(a).await.unwrap().map_or(UserId(id(1)), |c| c.user);
-                let options = RuleOptions {
-                    copy_title: !self.often(),
-                    enabled: self.often(),
-                    ..RuleOptions::default()
-                };
-                let rule = calsync_core::rule::Rule { options, ..rule(600 + self.draw(4), owner, a, b) };
-                let _ = both!(self, m, r, put_rule(&rule, now));
-                "put_rule"
-            }
-            6 if self.often() => {
+            4..=6 => {
                 let Some(step) = self.rule_step(m).await else { return "change_rules" };
                 let _ = both!(self, m, r, change_rules(&step, now));
                 "change_rules"
-            }
-            6 => {
-                let rule = RuleId(id(600 + self.draw(4)));
-                let _ = both!(self, m, r, remove_rule(rule, now));
-                "remove_rule"
             }
             _ => {
                 let wish = self.one_of(&[Wish::Changes, Wish::Full]);

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use calsync_core::ids::RuleId;
 use calsync_core::ports::{CalendarChange, Store, StoreError, Switch, Wish};
 use calsync_core::subscription::SubscriptionStatus;
-use calsync_store::contract::world::{id, rule, t};
+use calsync_store::contract::world::{change_to, rule, t};
 use calsync_testbed::postgres::Database;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tokio::task::JoinSet;
@@ -54,8 +53,11 @@ async fn meddle(store: Arc<dyn Store>, fleet: Fleet, over: Arc<AtomicBool>) -> R
             2 => {
                 let source = others.iter().find(|c| c.id != calendar).expect("each has several").id;
                 let rule = rule(n as u64, state.user, source, calendar);
-                store.put_rule(&rule, t(1_000)).await?;
-                store.remove_rule(RuleId(id(n as u64)), t(1_000)).await?;
+                // Somebody else may have been quicker.
+                for rules in [&[rule][..], &[]] {
+                    let step = change_to(store.as_ref(), state.user, rules).await;
+                    store.change_rules(&step, t(1_000)).await?;
+                }
             }
             _ => {
                 let channel = fleet.subscriptions[n * 31 % len].id;
