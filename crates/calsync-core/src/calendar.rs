@@ -48,7 +48,16 @@ impl ProviderKind {
         }
     }
 
-    /// The kind of this name.
+    /// Its name to people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ProviderKind::Google => "Google",
+            ProviderKind::Microsoft => "Microsoft",
+            ProviderKind::Apple => "Apple",
+        }
+    }
+
+    /// The kind of this name in the database and in URLs.
     pub fn parse(name: &str) -> Option<ProviderKind> {
         ProviderKind::ALL.into_iter().find(|kind| kind.as_str() == name)
     }

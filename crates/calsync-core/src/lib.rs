@@ -18,6 +18,7 @@ pub mod journal;
 pub mod leaving;
 pub mod ledger;
 pub mod mirror;
+pub mod names;
 pub mod notification;
 pub mod overview;
 pub mod plan;

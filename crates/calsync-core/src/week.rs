@@ -150,6 +150,8 @@ pub enum Holds {
 pub struct LaneInput<'a> {
     /// The calendar.
     pub calendar: &'a Calendar,
+    /// What it is called among those of its owner.
+    pub name: &'a str,
     /// What stands there.
     pub mirror: &'a Mirror,
     /// What we wrote there.
@@ -202,7 +204,7 @@ impl Lane {
         Lane {
             calendar: calendar.id,
             account: calendar.account,
-            name: calendar.name.clone(),
+            name: input.name.to_owned(),
             colour: calendar.colour.clone(),
             takes_part: calendar.takes_part(),
             seen: calendar.last_synced_at,

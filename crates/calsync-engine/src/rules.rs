@@ -3,6 +3,7 @@
 
 use calsync_core::calendar::Calendar;
 use calsync_core::ids::{CalendarId, RuleId, UserId};
+use calsync_core::names::Names;
 use calsync_core::ports::UserState;
 use calsync_core::rule::{
     self, Cell, CellProblem, Link, Refusal, Rule, RuleChanges, RuleDefaults, RuleProblem, RuleStep, implied,
@@ -20,6 +21,9 @@ const TRIES: usize = 8;
 pub struct RuleGrid {
     /// All calendars, by id.
     pub calendars: Vec<Calendar>,
+    /// What they are called.
+    #[serde(skip)]
+    pub names: Names,
     /// Every cell: each calendar with each other one.
     pub cells: Vec<Cell>,
     /// What new calendars begin with.
@@ -159,7 +163,8 @@ pub(crate) fn of(state: &UserState) -> (&[Rule], &[Calendar], &RuleDefaults) {
 
 fn grid(state: UserState) -> RuleGrid {
     let cells = rule::cells(&state.rules, &state.calendars, &state.rule_defaults);
-    RuleGrid { calendars: state.calendars, cells, defaults: state.rule_defaults }
+    let names = state.names();
+    RuleGrid { calendars: state.calendars, names, cells, defaults: state.rule_defaults }
 }
 
 /// What a step changes for a person: that an implied rule is stored from now on is no change of it.

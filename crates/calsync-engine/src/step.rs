@@ -24,8 +24,8 @@ use crate::{Engine, EngineError, trace};
 use books::Books;
 use read::{How, ReadCalendar};
 
-/// Calendars of one user that are read, or targets that are written, at once.
-const AT_ONCE: usize = 8;
+/// Calendars of one user that are read, mirrors that are loaded, or targets that are written, at once.
+pub(crate) const AT_ONCE: usize = 8;
 
 impl Engine {
     /// Does one step for whoever is due first. `None`: nobody is.
@@ -142,20 +142,29 @@ impl Engine {
             let writable = !calendar.missing && !calendar.is_stopped() && account_is_active(state, calendar);
             writable && (calendar.plan_due || ripe)
         });
-        let working = due.map(|target| async move {
-            match accounts.of(target) {
-                Err(error) => {
-                    let (error, stuck) = (Some(error.to_string()), true);
-                    (target, Ok(TargetDone { error, stuck, ..TargetDone::default() }), 0)
-                }
-                Ok(account) => {
-                    let account = Counted::new(account);
-                    let done = self.work_target(lease, state, target, &account, showed).await;
-                    (target, done, account.take_calls())
+        let due: Vec<&Calendar> = due.collect();
+        let planned: Vec<&Calendar> =
+            due.iter().copied().filter(|target| target.plan_due && accounts.of(target).is_ok()).collect();
+        let mirrors = self.mirrors_for(state, &planned).await?;
+        let working = due.into_iter().map(|target| {
+            let mirrors = mirrors.clone();
+            async move {
+                match accounts.of(target) {
+                    Err(error) => {
+                        let (error, stuck) = (Some(error.to_string()), true);
+                        (target, Ok(TargetDone { error, stuck, ..TargetDone::default() }), 0)
+                    }
+                    Ok(account) => {
+                        let account = Counted::new(account);
+                        let done = self.work_target(lease, state, target, &account, mirrors, showed).await;
+                        (target, done, account.take_calls())
+                    }
                 }
             }
         });
-        let results: Vec<_> = stream::iter(working.collect::<Vec<_>>()).buffered(AT_ONCE).collect().await;
+        let working: Vec<_> = working.collect();
+        drop(mirrors);
+        let results: Vec<_> = stream::iter(working).buffered(AT_ONCE).collect().await;
         let mut targets = Vec::new();
         for (target, done, calls) in results {
             let done = done?;

@@ -1,8 +1,8 @@
 //! One target: load what its plan depends on, plan, audit, enqueue, push; again if what stands there turns out to be
 //! something else than was thought.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use calsync_core::alert::AlertKind;
@@ -13,18 +13,20 @@ use calsync_core::hold::Verdict;
 use calsync_core::ids::{CalendarId, CorrelationId};
 use calsync_core::ledger::LedgerRow;
 use calsync_core::mirror::Mirror;
+use calsync_core::names::Names;
 use calsync_core::plan::{self, Plan, PlanInput, RuleInput};
 use calsync_core::ports::{Capabilities, Lease, ProviderAccount, UserState};
 use calsync_core::rule::Rule;
 use calsync_core::time::Ts;
 use calsync_core::week::LaneInput;
-
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{Instrument, debug_span};
 
 use crate::causes::{self, Readings};
 use crate::freshness::News;
 use crate::push::{Carried, Pushed};
 use crate::report::{BlockChange, FailedWrite};
+use crate::step::AT_ONCE;
 use crate::{Engine, EngineError};
 
 /// Plans in one step, when what stands in the target keeps turning out different.
@@ -52,9 +54,12 @@ pub(crate) struct TargetDone {
     pub(crate) delays: Vec<Delay>,
 }
 
+/// Mirrors of calendars of one user.
+pub(crate) type Mirrors = BTreeMap<CalendarId, Arc<Mirror>>;
+
 /// What a plan is made from, loaded.
 pub(crate) struct TargetData {
-    mirrors: BTreeMap<CalendarId, Arc<Mirror>>,
+    mirrors: Mirrors,
     ledger: Arc<Vec<LedgerRow>>,
     rules: Vec<Rule>,
     identity: Identity,
@@ -62,7 +67,7 @@ pub(crate) struct TargetData {
 
 impl TargetData {
     /// The same with these calendars as they were seen just now.
-    pub(crate) fn seen_anew(mut self, mirrors: &BTreeMap<CalendarId, Arc<Mirror>>) -> TargetData {
+    pub(crate) fn seen_anew(mut self, mirrors: &Mirrors) -> TargetData {
         for (calendar, mirror) in &mut self.mirrors {
             if let Some(seen) = mirrors.get(calendar) {
                 *mirror = seen.clone();
@@ -99,13 +104,35 @@ impl TargetData {
 
 impl TargetData {
     /// The same calendar, to be looked at.
-    pub(crate) fn lane<'a>(&'a self, calendar: &'a Calendar, rules: &'a [Rule]) -> LaneInput<'a> {
+    pub(crate) fn lane<'a>(
+        &'a self,
+        calendar: &'a Calendar,
+        names: &'a Names,
+        rules: &'a [Rule],
+    ) -> LaneInput<'a> {
         let (mirror, identity) = (&*self.mirrors[&calendar.id], &self.identity);
-        LaneInput { calendar, mirror, ledger: &self.ledger, identity, rules }
+        let name = names.get(calendar.id);
+        LaneInput { calendar, name, mirror, ledger: &self.ledger, identity, rules }
     }
 }
 
 impl Engine {
+    /// The mirrors that the plans for these targets depend on, each loaded once.
+    pub(crate) async fn mirrors_for(
+        &self,
+        state: &UserState,
+        targets: &[&Calendar],
+    ) -> Result<Mirrors, EngineError> {
+        let rules = state.rules_in_force();
+        let into = |target: &&Calendar| {
+            let target = target.id;
+            rules.iter().filter(move |r| r.target == target).map(|r| r.source).chain([target])
+        };
+        let ids: BTreeSet<CalendarId> = targets.iter().flat_map(into).collect();
+        let loading = ids.into_iter().map(|id| async move { Ok((id, self.store.mirror(id).await?)) });
+        stream::iter(loading.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await
+    }
+
     /// Loads what the plan for `target` depends on.
     pub(crate) async fn load_target(
         &self,
@@ -120,7 +147,7 @@ impl Engine {
         &self,
         state: &UserState,
         target: &Calendar,
-        loaded: &mut BTreeMap<CalendarId, Arc<Mirror>>,
+        loaded: &mut Mirrors,
     ) -> Result<TargetData, EngineError> {
         let rules: Vec<Rule> = state.rules_in_force().into_iter().filter(|r| r.target == target.id).collect();
         let mut mirrors = BTreeMap::new();
@@ -134,23 +161,27 @@ impl Engine {
         Ok(TargetData { mirrors, ledger: self.store.ledger(target.id).await?, rules, identity })
     }
 
-    /// Brings one target up to date.
+    /// Brings one target up to date. `mirrors`: what its first plan is made from, loaded for all targets of this step. Only
+    /// reading changes events, and that is over; what is written meanwhile changes blocks of targets that are not this one.
     pub(crate) async fn work_target(
         &self,
         lease: &Lease,
         state: &UserState,
         target: &Calendar,
         account: &dyn ProviderAccount,
+        mirrors: Mirrors,
         showed: (&BTreeMap<CalendarId, Origins>, &Readings),
     ) -> Result<TargetDone, EngineError> {
         let (origins, readings) = showed;
         let mut done = TargetDone::default();
         let mut news = News { origins, readings, carried: BTreeMap::new() };
         let mut to_plan = target.plan_due;
+        // A plan that follows on a write is made from what that write left.
+        let mut mirrors = if to_plan { mirrors } else { Mirrors::default() };
         for _ in 0..ROUNDS_MAX {
             let mut sources = BTreeMap::new();
             if to_plan {
-                let data = self.load_target(state, target).await?;
+                let data = self.load_target_among(state, target, &mut std::mem::take(&mut mirrors)).await?;
                 let plan = match self.plan_and_enqueue(lease, (state, target), account, data, &news).await {
                     Err(EngineError::PlanRefused { violation, .. }) => {
                         self.alert_audit(target, &violation.to_string()).await?;

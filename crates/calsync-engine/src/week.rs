@@ -72,12 +72,12 @@ impl Engine {
 
     fn lanes(&self, state: &UserState, planned: &[(TargetData, Plan)], days: &Days) -> Vec<Lane> {
         let words = Words::of(planned.iter().map(|(_, plan)| plan));
-        let rules = state.rules_in_force();
+        let (rules, names) = (state.rules_in_force(), state.names());
         let mut lanes: Vec<Lane> = planned
             .iter()
             .filter_map(|(data, plan)| {
                 let calendar = state.calendars.iter().find(|calendar| calendar.id == plan.target)?;
-                Some(Lane::of(&data.lane(calendar, &rules), &words, days))
+                Some(Lane::of(&data.lane(calendar, &names, &rules), &words, days))
             })
             .collect();
         let since: BTreeMap<AccountId, _> = state.accounts.iter().map(|a| (a.id, a.created_at)).collect();

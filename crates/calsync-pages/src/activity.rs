@@ -1,9 +1,8 @@
 //! What was done to which calendar when: runs, each write of one with its receipt, and undoing it.
 
 use askama::Template;
-use calsync_core::calendar::Calendar;
-use calsync_core::ids::CalendarId;
 use calsync_core::journal::{Activity as Told, JournalRow};
+use calsync_core::names::Names;
 use calsync_core::run::{Run, RunKind, RunStatus};
 use calsync_engine::{RunDetail, RunRow, Undoable};
 
@@ -80,20 +79,15 @@ pub struct Write {
     pub undo: String,
 }
 
-fn name(calendars: &[Calendar], id: CalendarId) -> String {
-    let known = calendars.iter().find(|calendar| calendar.id == id);
-    known.map_or_else(|| "a calendar that is gone".to_owned(), |calendar| calendar.name.clone())
-}
-
 impl RunLine {
     /// Of a run.
-    pub fn of(told: &Told, calendars: &[Calendar], times: &Times) -> RunLine {
+    pub fn of(told: &Told, names: &Names, times: &Times) -> RunLine {
         let run = &told.run;
         let did = told.wrote.iter().map(|one| {
             let parts = [(one.created, "new"), (one.changed, "changed"), (one.removed, "removed")];
             let parts: Vec<String> =
                 parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-            format!("{} in {}", parts.join(", "), name(calendars, one.target))
+            format!("{} in {}", parts.join(", "), names.get(one.target))
         });
         let (ended, error) = match &run.status {
             RunStatus::Running => ((Tone::Info, "going on"), None),
@@ -103,7 +97,7 @@ impl RunLine {
         RunLine {
             id: run.id.to_string(),
             began: times.when(run.started_at),
-            calendar: name(calendars, run.calendar),
+            calendar: names.get(run.calendar).to_owned(),
             because: because(run),
             did: did.collect(),
             ended,
@@ -114,16 +108,16 @@ impl RunLine {
 
 impl RunPage {
     /// Of a run with its writes.
-    pub fn of(frame: Frame, told: &RunDetail, calendars: &[Calendar], times: &Times) -> RunPage {
-        let line = RunLine::of(&Told { run: told.run.clone(), wrote: Vec::new() }, calendars, times);
+    pub fn of(frame: Frame, told: &RunDetail, names: &Names, times: &Times) -> RunPage {
+        let line = RunLine::of(&Told { run: told.run.clone(), wrote: Vec::new() }, names, times);
         let not = told.rows.iter().filter(|row| matches!(row.undo, Undoable::No(_))).count();
-        let rows = told.rows.iter().map(|row| Write::of(row, calendars, times)).collect();
+        let rows = told.rows.iter().map(|row| Write::of(row, names, times)).collect();
         RunPage { frame, line, rows, undoable: told.undoable, not }
     }
 }
 
 impl Write {
-    fn of(told: &RunRow, calendars: &[Calendar], times: &Times) -> Write {
+    fn of(told: &RunRow, names: &Names, times: &Times) -> Write {
         let row = &told.row;
         let undo = match told.undo {
             Undoable::Possible => "yes".to_owned(),
@@ -132,8 +126,8 @@ impl Write {
         };
         Write {
             deed: row.deed.as_str(),
-            target: name(calendars, row.target),
-            block: block(row, calendars, times),
+            target: names.get(row.target).to_owned(),
+            block: block(row, names, times),
             reason: row.reason.to_string(),
             receipt: receipt(row, times),
             undo,
@@ -141,7 +135,7 @@ impl Write {
     }
 }
 
-fn block(row: &JournalRow, calendars: &[Calendar], times: &Times) -> String {
+fn block(row: &JournalRow, names: &Names, times: &Times) -> String {
     let when = row.after.as_ref().or(row.before.as_ref()).map(|content| {
         let (start, _) = content.span.instants(&times.zone);
         let start = start.to_jiff().to_zoned(times.zone.clone());
@@ -151,7 +145,7 @@ fn block(row: &JournalRow, calendars: &[Calendar], times: &Times) -> String {
             start.strftime("%a %-d %b, %H:%M").to_string()
         }
     });
-    format!("{}, for {}", when.unwrap_or_else(|| "time not known".to_owned()), name(calendars, row.source))
+    format!("{}, for {}", when.unwrap_or_else(|| "time not known".to_owned()), names.get(row.source))
 }
 
 /// The times of a write: when it was seen, and how long each step took from there.

@@ -2,7 +2,7 @@
 //! before something is taken away.
 
 use askama::Template;
-use calsync_core::calendar::{Account, AccountStatus, ProviderKind};
+use calsync_core::calendar::{Account, AccountStatus};
 use calsync_core::overview::State;
 use calsync_core::schedule::Method;
 use calsync_core::time::Ts;
@@ -80,15 +80,6 @@ pub struct Words {
     pub action: Option<&'static str>,
 }
 
-/// A provider's name.
-pub const fn provider_name(kind: ProviderKind) -> &'static str {
-    match kind {
-        ProviderKind::Google => "Google",
-        ProviderKind::Microsoft => "Microsoft",
-        ProviderKind::Apple => "Apple",
-    }
-}
-
 impl AccountCard {
     /// Of an account that ends by itself at `ends`, if it does.
     pub fn of(overview: &AccountOverview, ends: Option<Ts>, times: &Times) -> AccountCard {
@@ -97,7 +88,7 @@ impl AccountCard {
         AccountCard {
             id: id.to_string(),
             provider: provider.as_str(),
-            provider_name: provider_name(*provider),
+            provider_name: provider.name(),
             email: if email.is_empty() { "(address unknown)".to_owned() } else { email.clone() },
             broken: (*status == AccountStatus::NeedsReconnect)
                 .then(|| status_detail.clone().unwrap_or_else(again)),

@@ -4,9 +4,9 @@
 mod grid;
 
 use askama::Template;
-use calsync_core::calendar::Calendar;
 use calsync_core::event::{ShowAs, Status};
 use calsync_core::ids::{CalendarId, CorrelationId};
+use calsync_core::names::Names;
 use calsync_core::plan::Outcome;
 use calsync_core::run::Run;
 use calsync_core::week::{Block, Days, Entry, Holds, Lane, Piece, Titling};
@@ -107,8 +107,8 @@ pub struct Shown<'a> {
     pub told: &'a Told,
     /// Its days.
     pub days: &'a Days,
-    /// The person's calendars.
-    pub calendars: &'a [Calendar],
+    /// What the person's calendars are called.
+    pub names: &'a Names,
     /// What is chosen, as `Item::href` names it.
     pub chosen: Option<&'a str>,
     /// Today.
@@ -262,17 +262,10 @@ impl Shown<'_> {
 
     fn block_title(&self, block: &Block) -> String {
         match &block.holds {
-            Holds::Event { source, .. } => format!("Busy for {}", self.calendar(*source)),
+            Holds::Event { source, .. } => format!("Busy for {}", self.names.get(*source)),
             Holds::Nothing => "Busy (on its way out)".to_owned(),
             Holds::Busy => "Busy".to_owned(),
         }
-    }
-
-    fn calendar(&self, id: CalendarId) -> &str {
-        self.calendars
-            .iter()
-            .find(|calendar| calendar.id == id)
-            .map_or("a calendar that is gone", |c| &c.name)
     }
 
     fn why(&self, lane: &Lane) -> Option<Why> {
@@ -294,7 +287,7 @@ impl Shown<'_> {
         let facts = vec![("Calendar".to_owned(), lane.name.clone()), ("Shows".to_owned(), shows.to_owned())];
         let targets = event.in_targets.iter().map(|one| {
             let (tone, word) = outcome(one.outcome);
-            (self.calendar(one.target).to_owned(), tone, word, one.because.clone())
+            (self.names.get(one.target).to_owned(), tone, word, one.because.clone())
         });
         Why {
             title: title_of(event, lane),
@@ -313,8 +306,9 @@ impl Shown<'_> {
                     "Holds the time of".to_owned(),
                     self.event_title(*source, &occurrence.to_string()),
                 ));
-                facts.push(("In".to_owned(), self.calendar(*source).to_owned()));
-                facts.push(("By the rule".to_owned(), format!("{} → {}", self.calendar(*source), lane.name)));
+                facts.push(("In".to_owned(), self.names.get(*source).to_owned()));
+                facts
+                    .push(("By the rule".to_owned(), format!("{} → {}", self.names.get(*source), lane.name)));
                 facts.push(("Rule id".to_owned(), rule.to_string()));
                 facts.push(("Written".to_owned(), self.times.when_or(*written_at, "not yet confirmed").full));
             }

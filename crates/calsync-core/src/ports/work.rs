@@ -12,6 +12,7 @@ use crate::hold::Hold;
 use crate::ids::{CalendarId, EventId, NotificationId, RuleId, RunId, SubscriptionId, UserId};
 use crate::journal::Shown;
 use crate::ledger::{LedgerRow, Settlement, Write};
+use crate::names::Names;
 use crate::notification::{AfterFailure, Served};
 use crate::rule::{self, Rule, RuleDefaults};
 use crate::run::{Run, RunCounts, RunStatus};
@@ -65,6 +66,11 @@ impl UserState {
     /// The rules in force.
     pub fn rules_in_force(&self) -> Vec<Rule> {
         rule::effective(&self.rules, &self.calendars, &self.rule_defaults)
+    }
+
+    /// What their calendars are called.
+    pub fn names(&self) -> Names {
+        Names::of(&self.calendars, &self.accounts)
     }
 }
 

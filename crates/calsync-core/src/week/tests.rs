@@ -145,7 +145,14 @@ fn row(correlation: CorrelationId, block: Option<EventId>, state: LedgerState) -
 
 fn lane(mirror: &Mirror, ledger: &[LedgerRow]) -> Lane {
     let calendar = calendar(2, "Europe/Vienna");
-    let input = LaneInput { calendar: &calendar, mirror, ledger, identity: &IDENTITY, rules: &[] };
+    let input = LaneInput {
+        calendar: &calendar,
+        name: &calendar.name,
+        mirror,
+        ledger,
+        identity: &IDENTITY,
+        rules: &[],
+    };
     Lane::of(&input, &Words::default(), &days("2026-11-23", 7, "Europe/Vienna"))
 }
 
@@ -323,6 +330,7 @@ fn what_becomes_of_an_event_is_said_in_one_word_per_target() {
         let words = Words::of([&plan(verdict)]);
         let input = LaneInput {
             calendar: &calendar,
+            name: &calendar.name,
             mirror: &mirror,
             ledger: &[],
             identity: &IDENTITY,

@@ -4,8 +4,6 @@
 use std::sync::Arc;
 
 use calsync_core::freshness::Standing;
-use calsync_core::ids::CalendarId;
-use calsync_core::ports::UserState;
 use calsync_core::time::Ts;
 use calsync_engine::RuleFreshness;
 use clap::Args;
@@ -40,11 +38,12 @@ struct Row {
 pub async fn rules(args: &StatusArgs, context: &Context, service: &Arc<Service>) -> Result<Exit, Failure> {
     let mut rows = Vec::new();
     for state in lookup::states(&*context.store, args.user.as_deref()).await? {
+        let names = state.names();
         let rules = service.engine.rule_freshness(state.user.id).await?;
         rows.extend(rules.into_iter().map(|rule| Row {
             user: state.user.email.clone(),
-            source_name: name(&state, rule.freshness.source),
-            target_name: name(&state, rule.freshness.target),
+            source_name: names.get(rule.freshness.source).to_owned(),
+            target_name: names.get(rule.freshness.target).to_owned(),
             rule,
         }));
     }
@@ -52,11 +51,6 @@ pub async fn rules(args: &StatusArgs, context: &Context, service: &Arc<Service>)
         ["USER", "SOURCE", "TARGET", "STATE", "LAST RIGHT", "PROMISED UNTIL", "CHANGES", "P50", "P95", "P99"];
     context.out.rows(&head, &rows, text, "no rule is in force, or nobody has looked yet");
     Ok(Exit::Ok)
-}
-
-fn name(state: &UserState, id: CalendarId) -> String {
-    let found = state.calendars.iter().find(|c| c.id == id);
-    found.map_or_else(|| id.to_string(), |c| c.name.clone())
 }
 
 fn text(row: &Row) -> Vec<String> {

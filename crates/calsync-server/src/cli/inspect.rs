@@ -1,8 +1,8 @@
 //! `plan`, `explain`, `approve`.
 
 use calsync_core::hold::Verdict;
+use calsync_core::names::Names;
 use calsync_core::plan::{ActionKind, Plan};
-use calsync_core::ports::UserState;
 use calsync_engine::Question;
 use serde::Serialize;
 use serde_json::json;
@@ -27,12 +27,13 @@ struct Row {
 pub async fn plan(of: Option<&str>, context: &Context, service: &Service) -> Result<Exit, Failure> {
     let (mut rows, mut held, mut kept) = (Vec::new(), Vec::new(), 0);
     for state in lookup::states(&*context.store, of).await? {
+        let names = state.names();
         for plan in service.engine.plan(state.user.id).await? {
             kept += plan.kept.len();
             if let Verdict::Hold(hold) = &plan.verdict {
-                held.push(format!("{}: {}", name(&state, plan.target), hold.reason));
+                held.push(format!("{}: {}", names.get(plan.target), hold.reason));
             }
-            rows.extend(plan_rows(&state, &plan));
+            rows.extend(plan_rows(&names, &plan));
         }
     }
     let text = |row: &Row| {
@@ -56,10 +57,10 @@ pub async fn plan(of: Option<&str>, context: &Context, service: &Service) -> Res
     Ok(Exit::Ok)
 }
 
-fn plan_rows(state: &UserState, plan: &Plan) -> Vec<Row> {
+fn plan_rows(names: &Names, plan: &Plan) -> Vec<Row> {
     let row = |action: &calsync_core::plan::Action| Row {
-        target: name(state, plan.target),
-        source: name(state, action.row.source),
+        target: names.get(plan.target).to_owned(),
+        source: names.get(action.row.source).to_owned(),
         action: match action.kind {
             ActionKind::Create => "create",
             ActionKind::Update => "update",
@@ -74,10 +75,6 @@ fn plan_rows(state: &UserState, plan: &Plan) -> Vec<Row> {
     plan.actions.iter().map(row).collect()
 }
 
-fn name(state: &UserState, calendar: calsync_core::ids::CalendarId) -> String {
-    state.calendars.iter().find(|c| c.id == calendar).map_or_else(|| "(gone)".to_owned(), |c| c.name.clone())
-}
-
 /// Tells why.
 pub async fn explain(args: &ExplainArgs, context: &Context, service: &Service) -> Result<Exit, Failure> {
     let question = match args.what.parse() {
@@ -86,10 +83,11 @@ pub async fn explain(args: &ExplainArgs, context: &Context, service: &Service) -
     };
     let mut rows = Vec::new();
     for state in lookup::states(&*context.store, args.user.as_deref()).await? {
+        let names = state.names();
         for line in service.engine.explain(state.user.id, &question).await?.lines {
             rows.push(Answer {
-                source: name(&state, line.source),
-                target: name(&state, line.target),
+                source: names.get(line.source).to_owned(),
+                target: names.get(line.target).to_owned(),
                 event: line.occurrence,
                 when: line.span.map(|s| s.to_string()),
                 outcome: line.outcome,

@@ -1,6 +1,5 @@
 //! `rebuild`: after the loss of the whole database, letting the same calendars take part again. Shows first what the next pass would do.
 
-use calsync_core::ids::CalendarId;
 use calsync_core::ports::UserState;
 use calsync_engine::Rebuild;
 use clap::Args;
@@ -68,19 +67,16 @@ pub(super) async fn run(args: &RebuildArgs, context: &Context, service: &Service
 }
 
 fn told(state: &UserState, found: &Rebuild) -> String {
-    let name = |id: &CalendarId| {
-        let known = state.calendars.iter().find(|calendar| calendar.id == *id);
-        known.map_or_else(|| id.to_string(), |calendar| calendar.name.clone())
-    };
+    let all = state.names();
     let mut text = format!("{}: {} blocks are known by their marks", state.user.email, found.known);
-    let names: Vec<String> = found.calendars.iter().map(name).collect();
+    let names: Vec<&str> = found.calendars.iter().map(|id| all.get(*id)).collect();
     if !names.is_empty() {
         text.push_str(&format!("; these took part: {}", names.join(", ")));
     }
     for target in found.would.targets.iter().filter(|target| !target.is_empty()) {
         text.push_str(&format!(
             "\n  in {} the next pass would create {}, change {} and remove {} (and keep {})",
-            name(&target.target),
+            all.get(target.target),
             target.created.count,
             target.changed.count,
             target.deleted.count,
@@ -88,7 +84,7 @@ fn told(state: &UserState, found: &Rebuild) -> String {
         ));
     }
     for unread in &found.would.unread {
-        text.push_str(&format!("\n  {} could not be read: {}", name(&unread.calendar), unread.because));
+        text.push_str(&format!("\n  {} could not be read: {}", all.get(unread.calendar), unread.because));
     }
     if found.is_at_rest() && found.would.unread.is_empty() && found.known > 0 {
         text.push_str("\n  the next pass would write nothing");

@@ -75,7 +75,8 @@ fn cells_of(state: &UserState) -> impl Iterator<Item = Cell> + use<> {
 }
 
 fn rows(state: &UserState) -> Vec<Row> {
-    let end = |id: CalendarId| End { id, name: name(state, id) };
+    let names = state.names();
+    let end = |id: CalendarId| End { id, name: names.get(id).to_owned() };
     let row = |cell: Cell| {
         let rule = cell.rule?;
         Some(Row {
@@ -89,10 +90,6 @@ fn rows(state: &UserState) -> Vec<Row> {
         })
     };
     cells_of(state).filter_map(row).collect()
-}
-
-fn name(state: &UserState, id: CalendarId) -> String {
-    state.calendars.iter().find(|c| c.id == id).map_or_else(|| id.to_string(), |c| c.name.clone())
 }
 
 /// What `rules set` asks for, and what it was made from.

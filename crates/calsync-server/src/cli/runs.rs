@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use calsync_core::calendar::User;
-use calsync_core::ids::{CalendarId, RunId};
+use calsync_core::ids::RunId;
 use calsync_core::journal::{Activity, Filter, Idle, PAGE_MAX};
+use calsync_core::names::Names;
 use calsync_core::ports::UserState;
 use calsync_core::time::Ts;
 use calsync_engine::{EngineError, Partly, RunRow, UndoReport, Undoable};
@@ -119,10 +120,11 @@ async fn list(args: &ListArgs, context: &Context, service: &Service) -> Result<E
         let idle = if args.all { Idle::Shown } else { Idle::Hidden };
         let calendar = calendar.as_ref().map(|c| c.id);
         let filter = Filter { user: state.user.id, calendar, since: args.since, idle };
+        let names = state.names();
         let page = service.engine.activity(&filter, None, PAGE_MAX).await?;
         rows.extend(page.runs.into_iter().map(|activity| Row {
             user: state.user.email.clone(),
-            calendar: name(&state, activity.run.calendar),
+            calendar: names.get(activity.run.calendar).to_owned(),
             activity,
         }));
     }
@@ -168,14 +170,15 @@ async fn show(run: RunId, context: &Context, service: &Service) -> Result<Exit, 
     let head =
         ["TARGET", "DONE", "WHEN", "SOURCE", "BECAUSE", "SEEN", "FETCHED", "WRITTEN", "VERIFIED", "UNDO"];
     let time = |at: Option<Ts>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let names = state.names();
     let text = |one: &RunRow| {
         let (row, receipt) = (&one.row, one.row.receipt);
         let content = row.after.as_ref().or(row.before.as_ref());
         vec![
-            name(&state, row.target),
+            names.get(row.target).to_owned(),
             row.deed.as_str().to_owned(),
             content.map_or_else(|| "-".to_owned(), |content| content.span.to_string()),
-            name(&state, row.source),
+            names.get(row.source).to_owned(),
             row.reason.to_string(),
             time(receipt.seen_at),
             time(receipt.fetched_at),
@@ -200,10 +203,11 @@ async fn show(run: RunId, context: &Context, service: &Service) -> Result<Exit, 
 async fn undo(args: &UndoArgs, context: &Context, service: &Service) -> Result<Exit, Failure> {
     let run = args.which.run;
     let (user, state) = owner(context, run).await?;
+    let names = state.names();
     let preview = service.engine.preview_undo(user.id, run).await?;
-    let would = words(&state, &preview, "would be put back as they were");
+    let would = words(&names, &preview, "would be put back as they were");
     if args.dry_run {
-        context.out.result(&would, &value(&preview, &state));
+        context.out.result(&would, &value(&preview, &names));
         return Ok(Exit::Ok);
     }
     if !preview.not.is_empty() && !args.partly {
@@ -211,7 +215,7 @@ async fn undo(args: &UndoArgs, context: &Context, service: &Service) -> Result<E
         return Err(Failure::failed(message));
     }
     if preview.blocks.is_empty() {
-        context.out.result(&would, &value(&preview, &state));
+        context.out.result(&would, &value(&preview, &names));
         return Ok(Exit::Ok);
     }
     if !args.yes {
@@ -220,7 +224,7 @@ async fn undo(args: &UndoArgs, context: &Context, service: &Service) -> Result<E
     let partly = if args.partly { Partly::Allow } else { Partly::Refuse };
     let report = service.engine.undo(user.id, run, partly, "command line").await?;
     if report.by.is_none() && !report.not.is_empty() {
-        return Err(Failure::failed(format!("{}\nNothing was changed", words(&state, &report, "were left"))));
+        return Err(Failure::failed(format!("{}\nNothing was changed", words(&names, &report, "were left"))));
     }
     for _ in 0..STEPS_MAX {
         match service.engine.step_user(user.id).await {
@@ -231,15 +235,15 @@ async fn undo(args: &UndoArgs, context: &Context, service: &Service) -> Result<E
             Err(error) => return Err(error.into()),
         }
     }
-    let mut text = words(&state, &report, "are put back as they were");
+    let mut text = words(&names, &report, "are put back as they were");
     text.push_str("\nNothing else is written there until `calendar-sync approve CALENDAR`");
-    context.out.result(&text, &value(&report, &state));
+    context.out.result(&text, &value(&report, &names));
     Ok(Exit::Ok)
 }
 
-fn value(report: &UndoReport, state: &UserState) -> serde_json::Value {
+fn value(report: &UndoReport, names: &Names) -> serde_json::Value {
     let not = report.not.iter().map(|(target, not)| {
-        json!({"target": target, "name": name(state, *target), "block": not, "because": not.why.to_string()})
+        json!({"target": target, "name": names.get(*target), "block": not, "because": not.why.to_string()})
     });
     json!({
         "run": report.run, "by": report.by, "blocks": report.blocks, "already": report.already,
@@ -247,22 +251,17 @@ fn value(report: &UndoReport, state: &UserState) -> serde_json::Value {
     })
 }
 
-fn words(state: &UserState, report: &UndoReport, verb: &str) -> String {
+fn words(names: &Names, report: &UndoReport, verb: &str) -> String {
     let mut text = format!("{} blocks {verb}", report.blocks.len());
     if report.already > 0 {
         text.push_str(&format!(", {} stand as they stood already", report.already));
     }
     for block in &report.blocks {
-        text.push_str(&format!("\n  {} {} in {}", block.span, block.what, name(state, block.target)));
+        text.push_str(&format!("\n  {} {} in {}", block.span, block.what, names.get(block.target)));
     }
     for (target, not) in &report.not {
         let span = not.span.map_or_else(|| "a block".to_owned(), |span| span.to_string());
-        text.push_str(&format!("\n  {span} in {} can not be undone: {}", name(state, *target), not.why));
+        text.push_str(&format!("\n  {span} in {} can not be undone: {}", names.get(*target), not.why));
     }
     text
-}
-
-fn name(state: &UserState, id: CalendarId) -> String {
-    let found = state.calendars.iter().find(|c| c.id == id);
-    found.map_or_else(|| "(gone)".to_owned(), |c| c.name.clone())
 }

@@ -51,13 +51,16 @@ pub(super) async fn show(
         let after = after.map(|at| format!("&after={}&began={}", at.run, at.started_at.micros()));
         format!("/activity?calendar={chosen}{all}{}", after.unwrap_or_default())
     };
-    let calendars =
-        state.calendars.iter().map(|c| (c.id.to_string(), c.name.clone(), Some(c.id) == calendar));
+    let names = state.names();
+    let calendars = state
+        .calendars
+        .iter()
+        .map(|c| (c.id.to_string(), names.get(c.id).to_owned(), Some(c.id) == calendar));
     answer::page(&Activity {
         frame: signed.frame(Place::Activity),
         calendars: calendars.collect(),
         shows_idle: wanted.all.is_some(),
-        runs: told.runs.iter().map(|run| RunLine::of(run, &state.calendars, &times)).collect(),
+        runs: told.runs.iter().map(|run| RunLine::of(run, &names, &times)).collect(),
         here: address(after),
         next: told.next.map(|next| address(Some(next))),
     })
@@ -74,7 +77,7 @@ pub(super) async fn run(
     let told = service.engine.run(signed.user.id, RunId(run)).await.map_err(answer::engine)?;
     let times = Times::new(service.clock.now(), home::zone(state.calendars.iter()));
     let frame = signed.frame(Place::Activity).saying(said.notice());
-    answer::page(&RunPage::of(frame, &told, &state.calendars, &times))
+    answer::page(&RunPage::of(frame, &told, &state.names(), &times))
 }
 
 #[derive(Deserialize)]

@@ -62,7 +62,7 @@ pub(super) async fn begin(
         begun_at: service.clock.now(),
     };
     service.store.put_consent(&consent).await.map_err(answer::store)?;
-    answer::page(&Leave { frame: signed.frame_aside(), provider: name(kind), url: begun.url.to_string() })
+    answer::page(&Leave { frame: signed.frame_aside(), provider: kind.name(), url: begun.url.to_string() })
 }
 
 /// What a provider's page sends back.
@@ -137,14 +137,6 @@ pub(super) fn redirect_uri(origin: &Origin, kind: ProviderKind) -> String {
 
 fn named(provider: &str) -> Result<ProviderKind, ApiError> {
     ProviderKind::parse(provider).ok_or_else(ApiError::not_found)
-}
-
-fn name(kind: ProviderKind) -> &'static str {
-    match kind {
-        ProviderKind::Google => "Google",
-        ProviderKind::Microsoft => "Microsoft",
-        ProviderKind::Apple => "Apple",
-    }
 }
 
 fn place(key: &TokenHash) -> Place {

@@ -10,7 +10,7 @@ use calsync_core::ids::{AccountId, CalendarId};
 use calsync_core::leaving::Share;
 use calsync_core::ports::{UserState, Wish};
 use calsync_engine::{AccountRemoved, Blocks};
-use calsync_pages::home::{AccountCard, Ask, Home, provider_name, summary};
+use calsync_pages::home::{AccountCard, Ask, Home, summary};
 use calsync_pages::words::{Times, count};
 use calsync_pages::{Notice, Place, Tone};
 use jiff::tz::TimeZone;
@@ -45,7 +45,7 @@ pub(super) async fn show(
 
 /// Providers that an account can be connected at.
 pub(super) fn providers(service: &Service) -> Vec<(&'static str, &'static str)> {
-    service.directory.kinds().into_iter().map(|kind| (kind.as_str(), provider_name(kind))).collect()
+    service.directory.kinds().into_iter().map(|kind| (kind.as_str(), kind.name())).collect()
 }
 
 /// The zone that a person's times are shown in: that of their first calendar that takes part, or of any.
@@ -231,9 +231,7 @@ pub(super) async fn remove(
 
 /// Whose blocks would go from where, and how many.
 fn rows(state: &UserState, shares: &[Share]) -> Vec<(String, String, String)> {
-    let name = |id: CalendarId| {
-        let known = state.calendars.iter().find(|calendar| calendar.id == id);
-        known.map_or_else(|| "a calendar that is gone".to_owned(), |calendar| calendar.name.clone())
-    };
+    let names = state.names();
+    let name = |id: CalendarId| names.get(id).to_owned();
     shares.iter().map(|share| (name(share.source), name(share.target), share.blocks.to_string())).collect()
 }

@@ -2,6 +2,7 @@
 
 use calsync_core::calendar::Calendar;
 use calsync_core::ids::CalendarId;
+use calsync_core::names::Names;
 use calsync_core::preview::{Blocks, TargetPreview};
 use calsync_core::time::Span;
 use calsync_engine::RulesPreview;
@@ -12,13 +13,8 @@ use calsync_pages::words::{count, span};
 use super::home;
 
 /// What would be.
-pub(super) fn of(would: &RulesPreview, calendars: &[Calendar]) -> Preview {
-    let name = |id: CalendarId| {
-        calendars
-            .iter()
-            .find(|c| c.id == id)
-            .map_or_else(|| "a calendar that is gone".to_owned(), |c| c.name.clone())
-    };
+pub(super) fn of(would: &RulesPreview, calendars: &[Calendar], names: &Names) -> Preview {
+    let name = |id: CalendarId| names.get(id).to_owned();
     let zone = home::zone(calendars.iter());
     let when = |of: Span| match of {
         Span::AllDay { start, .. } => format!("{}, all day", start.strftime("%a %-d %b")),

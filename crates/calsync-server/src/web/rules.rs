@@ -57,12 +57,12 @@ fn page(
     let shown: Vec<&Calendar> = grid.calendars.iter().filter(|c| c.sync_enabled || c.is_stopped()).collect();
     let chosen = panel.as_ref().map(|panel| (panel.source.0.clone(), panel.target.0.clone()));
     let row = |source: &&Calendar| Row {
-        name: source.name.clone(),
+        name: grid.names.get(source.id).to_owned(),
         cells: shown.iter().map(|target| cell(grid, source, target, chosen.as_ref())).collect(),
     };
     let page = Rules {
         frame: signed.frame(Place::Rules).saying(notice),
-        targets: shown.iter().map(|calendar| calendar.name.clone()).collect(),
+        targets: shown.iter().map(|calendar| grid.names.get(calendar.id).to_owned()).collect(),
         rows: shown.iter().map(row).collect(),
         panel,
         defaults: Defaults {
@@ -107,7 +107,7 @@ fn panel(grid: &RuleGrid, ends: (CalendarId, CalendarId)) -> Option<Panel> {
     let options = cell.rule.as_ref().map_or_else(new, |rule| rule.options.clone());
     let name = |id: CalendarId| {
         let calendar = grid.calendars.iter().find(|calendar| calendar.id == id);
-        calendar.map(|calendar| (id.to_string(), calendar.name.clone()))
+        calendar.map(|calendar| (id.to_string(), grid.names.get(calendar.id).to_owned()))
     };
     Some(Panel {
         source: name(cell.source)?,
@@ -150,7 +150,7 @@ pub(super) async fn change(
     } else {
         let thought = Thought { changes, enable: Vec::new() };
         let would = service.engine.preview_rules(signed.user.id, &thought).await;
-        would.map(|would| Some(preview::of(&would, &grid.calendars)))
+        would.map(|would| Some(preview::of(&would, &grid.calendars, &grid.names)))
     };
     match done {
         Ok(None) => {

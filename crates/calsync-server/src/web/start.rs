@@ -9,7 +9,6 @@ use calsync_core::ids::CalendarId;
 use calsync_core::ports::UserState;
 use calsync_core::rule::RuleChanges;
 use calsync_engine::{RulesError, Thought};
-use calsync_pages::home::provider_name;
 use calsync_pages::start::{self, Preview, Start};
 use calsync_pages::{Frame, Notice};
 
@@ -73,7 +72,7 @@ pub(super) async fn look(
     let thought = Thought { changes: RuleChanges::default(), enable: chosen.iter().copied().collect() };
     match service.engine.preview_rules(signed.user.id, &thought).await {
         Ok(would) => {
-            let would = preview::of(&would, &state.calendars);
+            let would = preview::of(&would, &state.calendars, &state.names());
             page(&service, &signed, &state, &chosen, None, Some(would))
         }
         Err(RulesError::Engine(error)) => Err(answer::engine(error)),
@@ -124,7 +123,7 @@ fn page(
     };
     let accounts = state.accounts.iter().map(|account| start::Account {
         email: account.email.clone(),
-        provider: provider_name(account.provider),
+        provider: account.provider.name(),
         calendars: state.calendars.iter().filter(|c| c.account == account.id).map(calendar).collect(),
     });
     answer::page(&Start {

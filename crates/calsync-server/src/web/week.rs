@@ -49,10 +49,11 @@ pub(super) async fn show(
         Some(block) => last_run(&service, block).await?,
         None => None,
     };
+    let names = state.names();
     let shown = Shown {
         told: &told,
         days: &days,
-        calendars: &state.calendars,
+        names: &names,
         chosen: wanted.pick.as_deref(),
         today,
         times: &times,

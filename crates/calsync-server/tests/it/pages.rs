@@ -1,6 +1,7 @@
 //! The pages as a program asks for them: who is let in where, what is refused, and that nobody gets at anybody else's things. What
 //! they look like is for the browser's tests.
 
+use calsync_core::calendar::ProviderKind;
 use calsync_core::ports::{IdGen, Store};
 use calsync_core::sign_in::{Session, TokenHash};
 use calsync_server::system::SystemRandom;
@@ -10,7 +11,7 @@ use crate::channels::now;
 use crate::monitoring::Browser;
 use crate::place::{Place, until};
 use crate::web::{client, get, read};
-use crate::world::{ADA, World};
+use crate::world::{ADA, World, calendar, hour};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -231,4 +232,34 @@ async fn of_two_windows_that_change_one_rule_the_second_is_told() {
     );
     let rules = place.run(&["rules", "list", "--json"]).expect(0).json();
     assert!(rules.to_string().contains("<i>First</i>") && !rules.to_string().contains("Second"), "{rules}");
+}
+
+/// Providers call calendars alike for everybody who has two accounts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calendars_of_one_name_are_told_apart_wherever_they_stand_side_by_side() {
+    const ADA_ELSEWHERE: &str = "ada@example.net";
+    let world = World::new(88).await;
+    let family = |of: &str| calsync_sim::cloud::names::CalendarId::from(format!("family-of-{of}").as_str());
+    world.sim.cloud().with(|cloud| {
+        for email in [ADA, ADA_ELSEWHERE] {
+            let person = cloud.add_person(email, "Ada", "Europe/Vienna", now()).unwrap();
+            cloud.add_calendar(calendar(&family(email), "Family", &person), now()).unwrap();
+        }
+    });
+    world.sign_in(ADA).await;
+    world.connect_at(ProviderKind::Google, ADA, ADA_ELSEWHERE).await.expect(0);
+    world.enable_all();
+    world.make(&family(ADA), hour("Dentist", 30));
+    world.place.run(&["sync-calendars"]).expect(0);
+    let _serving = world.place.serve().await;
+    let ada = signed_in(&world.place, ADA).await;
+    let names = [format!("Family ({ADA})"), format!("Family ({ADA_ELSEWHERE})")];
+    for path in ["/rules", "/week", "/activity?all=on"] {
+        let page = ada.shows(path).await;
+        assert!(names.iter().all(|name| page.contains(name)), "{path}: {page}");
+    }
+    for args in [&["rules", "list"][..], &["runs", "list", "--all"]] {
+        let told = world.place.run(args).expect(0);
+        assert!(names.iter().all(|name| told.out.contains(name)), "{args:?}: {}", told.out);
+    }
 }

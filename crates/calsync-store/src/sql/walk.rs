@@ -23,15 +23,14 @@ use crate::rows::{earliest, missing};
 
 impl SqlStore {
     pub(super) async fn mirror(&self, calendar: CalendarId) -> Result<Arc<Mirror>, StoreError> {
-        let mut tx = self.db.snapshot().await?;
         let mut mirror = Mirror::default();
-        let sql = "SELECT event_id, event FROM mirror_events WHERE calendar_id = $1";
-        for mut row in tx.all(sql, vals![calendar]).await? {
-            mirror.events.insert(EventId(row.text()?), row.json()?);
-        }
-        let sql = "SELECT event_id, block FROM mirror_blocks WHERE calendar_id = $1";
-        for mut row in tx.all(sql, vals![calendar]).await? {
-            mirror.blocks.insert(EventId(row.text()?), row.json()?);
+        for mut row in self.db.all(MIRROR, vals![calendar]).await? {
+            let (is_block, id) = (row.flag()?, EventId(row.text()?));
+            if is_block {
+                mirror.blocks.insert(id, row.json()?);
+            } else {
+                mirror.events.insert(id, row.json()?);
+            }
         }
         Ok(Arc::new(mirror))
     }
@@ -124,6 +123,9 @@ pub(super) const DUE_WRITES: &str = select!(
 /// What a person changed after the plan's state was read is not in the plan.
 const PLANNED: &str = "UPDATE calendars SET \
     plan_due = CASE WHEN dirty_generation = $2 THEN 0 ELSE plan_due END WHERE id = $1";
+/// One statement, so that both are seen at the same moment: whether it is a block, its id, and the document.
+const MIRROR: &str = "SELECT CAST(0 AS BIGINT), event_id, event FROM mirror_events WHERE calendar_id = $1 \
+    UNION ALL SELECT CAST(1 AS BIGINT), event_id, block FROM mirror_blocks WHERE calendar_id = $1";
 /// Calendar and event id; the document beside them.
 const EVENTS: Bulk = Bulk {
     before: "INSERT INTO mirror_events (calendar_id, event_id, event)",

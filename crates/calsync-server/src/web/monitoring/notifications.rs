@@ -107,7 +107,7 @@ fn line(row: Recent, times: &Times) -> NotificationLine {
     NotificationLine {
         id: row.id.to_string(),
         received: times.when(row.received_at),
-        provider: words::provider(row.provider),
+        provider: row.provider.name(),
         calendar: row.calendar.to_string(),
         pill: words::processing(row.status),
         took: took(row.took_ms),
@@ -155,7 +155,7 @@ fn inside(seen: NotificationSeen, frame: Frame, times: &Times) -> NotificationPa
         frame,
         id: n.id.to_string(),
         notification_id: n.notification_id,
-        provider: words::provider(provider),
+        provider: provider.name(),
         calendar_id: calendar.to_string(),
         calendar: name,
         user,

@@ -172,7 +172,7 @@ fn draw(series: &Series, times: &Times) -> Vec<Chart> {
 
 fn call(one: &Calls) -> Call {
     Call {
-        provider: words::provider(one.provider),
+        provider: one.provider.name(),
         calls: thousands(one.calls),
         errors: thousands(one.errors),
         some_failed: one.errors > 0,

@@ -105,7 +105,7 @@ fn line(row: SubscriptionRow, times: &Times) -> SubscriptionLine {
         calendar_id: of.calendar.to_string(),
         calendar,
         user,
-        provider: words::provider(of.provider),
+        provider: of.provider.name(),
         pill: words::standing(&of, now),
         trouble: if is_active { trouble(&of, now) } else { String::new() },
         delivered: delivered(of.delivery),

@@ -27,17 +27,9 @@ pub(super) const fn loudness(of: AlertLevel) -> Pill {
     }
 }
 
-pub(super) const fn provider(of: ProviderKind) -> &'static str {
-    match of {
-        ProviderKind::Google => "Google",
-        ProviderKind::Microsoft => "Microsoft",
-        ProviderKind::Apple => "Apple",
-    }
-}
-
 /// Providers to be chosen from.
 pub(super) fn providers(chosen: &str) -> Vec<Choice> {
-    let named = ProviderKind::ALL.iter().map(|kind| (kind.as_str(), provider(*kind)));
+    let named = ProviderKind::ALL.iter().map(|kind| (kind.as_str(), kind.name()));
     let all: Vec<_> = std::iter::once(("", "All")).chain(named).collect();
     Choice::among(&all, chosen)
 }

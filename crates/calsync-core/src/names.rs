@@ -1,0 +1,116 @@
+//! What a person's calendars are called where they stand side by side. Providers give the same names to everybody: whoever has
+//! two accounts has two calendars named "Calendar", or two of the same holidays.
+
+use std::collections::BTreeMap;
+
+use crate::calendar::{Account, Calendar};
+use crate::ids::{AccountId, CalendarId};
+
+/// A person's calendars by their names, which are told apart where they are alike.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Names(BTreeMap<CalendarId, String>);
+
+/// What a calendar is called that is not there any more.
+const GONE: &str = "a calendar that is gone";
+
+impl Names {
+    /// Of one person's calendars and accounts. A name that several have is followed by the account's address; by its
+    /// provider, too, where that is the same.
+    pub fn of(calendars: &[Calendar], accounts: &[Account]) -> Names {
+        let account = |id: AccountId| accounts.iter().find(|account| account.id == id);
+        let shown = |one: &Calendar| {
+            let alike = |other: &&Calendar| other.id != one.id && same(&other.name, &one.name);
+            let others: Vec<&Calendar> = calendars.iter().filter(alike).collect();
+            let theirs = account(one.account).filter(|_| !others.is_empty());
+            let Some(Account { email, provider, .. }) = theirs else { return one.name.clone() };
+            let elsewhere = |other: &&Calendar| {
+                other.account != one.account && account(other.account).is_some_and(|a| a.email == *email)
+            };
+            let name = one.name.trim();
+            if others.iter().any(elsewhere) {
+                format!("{name} ({email} at {})", provider.name())
+            } else {
+                format!("{name} ({email})")
+            }
+        };
+        Names(calendars.iter().map(|calendar| (calendar.id, shown(calendar))).collect())
+    }
+
+    /// A calendar's name.
+    pub fn get(&self, calendar: CalendarId) -> &str {
+        self.0.get(&calendar).map_or(GONE, String::as_str)
+    }
+}
+
+/// Whether a person would take one for the other.
+fn same(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::CalendarRef;
+    use crate::calendar::{AccountStatus, ProviderKind};
+    use crate::ids::UserId;
+    use crate::time::Ts;
+    use uuid::Uuid;
+
+    fn account(n: u128, provider: ProviderKind, email: &str) -> Account {
+        Account {
+            id: AccountId(Uuid::from_u128(n)),
+            user: UserId(Uuid::from_u128(1)),
+            provider,
+            remote_id: n.to_string(),
+            email: email.to_owned(),
+            status: AccountStatus::Active,
+            status_detail: None,
+            created_at: Ts::from_secs(0),
+        }
+    }
+
+    fn names(calendars: &[(u128, u128, &str)]) -> Vec<String> {
+        let accounts = [
+            account(1, ProviderKind::Microsoft, "ada@work.example.com"),
+            account(2, ProviderKind::Microsoft, "ada@example.org"),
+            account(3, ProviderKind::Google, "ada@example.org"),
+        ];
+        let calendar = |(id, of, name): &(u128, u128, &str)| Calendar {
+            name: (*name).to_owned(),
+            ..Calendar::new(
+                CalendarId(Uuid::from_u128(*id)),
+                AccountId(Uuid::from_u128(*of)),
+                UserId(Uuid::from_u128(1)),
+                CalendarRef { provider: "any".into(), account: of.to_string(), calendar: id.to_string() },
+            )
+        };
+        let all: Vec<Calendar> = calendars.iter().map(calendar).collect();
+        let names = Names::of(&all, &accounts);
+        all.iter().map(|calendar| names.get(calendar.id).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_name_that_is_given_once_stays_as_it_is() {
+        assert_eq!(names(&[(1, 1, "Calendar"), (2, 2, "Family")]), ["Calendar", "Family"]);
+    }
+
+    #[test]
+    fn those_that_share_a_name_are_told_apart_by_their_accounts() {
+        let two = names(&[(1, 1, "Calendar"), (2, 2, "calendar "), (3, 2, "Family")]);
+        assert_eq!(two, ["Calendar (ada@work.example.com)", "calendar (ada@example.org)", "Family"]);
+        let three = names(&[(1, 1, "Birthdays"), (2, 2, "Birthdays"), (3, 3, "Birthdays")]);
+        assert_eq!(
+            three,
+            [
+                "Birthdays (ada@work.example.com)",
+                "Birthdays (ada@example.org at Microsoft)",
+                "Birthdays (ada@example.org at Google)"
+            ]
+        );
+    }
+
+    #[test]
+    fn whatever_is_gone_has_words_too() {
+        assert_eq!(Names::default().get(CalendarId(Uuid::from_u128(9))), "a calendar that is gone");
+    }
+}
