@@ -4,6 +4,7 @@
 mod activity;
 mod consent;
 pub(crate) mod first_run;
+mod many;
 mod outage;
 mod refused;
 mod rules;
