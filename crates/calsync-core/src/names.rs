@@ -14,26 +14,39 @@ pub struct Names(BTreeMap<CalendarId, String>);
 const GONE: &str = "a calendar that is gone";
 
 impl Names {
-    /// Of one person's calendars and accounts. A name that several have is followed by the account's address; by its
-    /// provider, too, where that is the same.
+    /// Of one person's calendars and accounts. A name that calendars of several accounts have is followed by the account's
+    /// address, and by its provider where that is the same; what is alike even then, by a number.
     pub fn of(calendars: &[Calendar], accounts: &[Account]) -> Names {
         let account = |id: AccountId| accounts.iter().find(|account| account.id == id);
-        let shown = |one: &Calendar| {
-            let alike = |other: &&Calendar| other.id != one.id && same(&other.name, &one.name);
-            let others: Vec<&Calendar> = calendars.iter().filter(alike).collect();
-            let theirs = account(one.account).filter(|_| !others.is_empty());
-            let Some(Account { email, provider, .. }) = theirs else { return one.name.clone() };
-            let elsewhere = |other: &&Calendar| {
-                other.account != one.account && account(other.account).is_some_and(|a| a.email == *email)
-            };
-            let name = one.name.trim();
-            if others.iter().any(elsewhere) {
-                format!("{name} ({email} at {})", provider.name())
-            } else {
-                format!("{name} ({email})")
+        let email = |id| account(id).map_or("", |account| account.email.as_str());
+        let mut called: BTreeMap<String, Vec<&Calendar>> = BTreeMap::new();
+        for calendar in calendars {
+            called.entry(plain(&calendar.name)).or_default().push(calendar);
+        }
+        let mut names = BTreeMap::new();
+        for alike in called.into_values() {
+            let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+            for one in &alike {
+                let others = || alike.iter().filter(|other| other.account != one.account);
+                let mut name = one.name.trim().to_owned();
+                if let Some(Account { email: address, provider, .. }) =
+                    account(one.account).filter(|_| others().count() > 0)
+                {
+                    name = match others().any(|other| email(other.account) == address) {
+                        _ if address.is_empty() => format!("{name} ({})", provider.name()),
+                        true => format!("{name} ({address} at {})", provider.name()),
+                        false => format!("{name} ({address})"),
+                    };
+                }
+                let times = taken.entry(plain(&name)).or_default();
+                *times += 1;
+                if *times > 1 {
+                    name = format!("{name} {times}");
+                }
+                names.insert(one.id, name);
             }
-        };
-        Names(calendars.iter().map(|calendar| (calendar.id, shown(calendar))).collect())
+        }
+        Names(names)
     }
 
     /// A calendar's name.
@@ -42,9 +55,9 @@ impl Names {
     }
 }
 
-/// Whether a person would take one for the other.
-fn same(one: &str, other: &str) -> bool {
-    one.trim().to_lowercase() == other.trim().to_lowercase()
+/// What a person does not tell apart is equal.
+fn plain(name: &str) -> String {
+    name.trim().to_lowercase()
 }
 
 #[cfg(test)]
@@ -74,6 +87,8 @@ mod tests {
             account(1, ProviderKind::Microsoft, "ada@work.example.com"),
             account(2, ProviderKind::Microsoft, "ada@example.org"),
             account(3, ProviderKind::Google, "ada@example.org"),
+            account(4, ProviderKind::Microsoft, ""),
+            account(5, ProviderKind::Microsoft, ""),
         ];
         let calendar = |(id, of, name): &(u128, u128, &str)| Calendar {
             name: (*name).to_owned(),
@@ -106,6 +121,25 @@ mod tests {
                 "Birthdays (ada@example.org at Microsoft)",
                 "Birthdays (ada@example.org at Google)"
             ]
+        );
+    }
+
+    #[test]
+    fn those_of_one_account_are_numbered() {
+        assert_eq!(names(&[(1, 1, "Family"), (2, 1, "Family")]), ["Family", "Family 2"]);
+        let both = names(&[(1, 1, "Family"), (2, 2, "Family"), (3, 2, "family")]);
+        assert_eq!(
+            both,
+            ["Family (ada@work.example.com)", "Family (ada@example.org)", "family (ada@example.org) 2"]
+        );
+    }
+
+    #[test]
+    fn an_account_without_an_address_is_called_by_its_provider() {
+        let all = names(&[(1, 1, "Calendar"), (2, 4, "Calendar"), (3, 5, "Calendar")]);
+        assert_eq!(
+            all,
+            ["Calendar (ada@work.example.com)", "Calendar (Microsoft)", "Calendar (Microsoft) 2"]
         );
     }
 

@@ -38,7 +38,7 @@ pub struct Lane {
     pub calendar: CalendarId,
     /// Its account.
     pub account: AccountId,
-    /// Its name.
+    /// What it is called: its name, with its account's address where several are called the same.
     pub name: String,
     /// The provider's colour.
     pub colour: Option<String>,

@@ -143,9 +143,8 @@ impl Engine {
             writable && (calendar.plan_due || ripe)
         });
         let due: Vec<&Calendar> = due.collect();
-        let planned: Vec<&Calendar> =
-            due.iter().copied().filter(|target| target.plan_due && accounts.of(target).is_ok()).collect();
-        let mirrors = self.mirrors_for(state, &planned).await?;
+        let planned: Vec<&Calendar> = due.iter().copied().filter(|target| target.plan_due).collect();
+        let mirrors = self.mirrors_for(state, &planned).await;
         let working = due.into_iter().map(|target| {
             let mirrors = mirrors.clone();
             async move {
@@ -163,6 +162,7 @@ impl Engine {
             }
         });
         let working: Vec<_> = working.collect();
+        // Each target has its own hold on them, which ends with its first plan: they are large, and writing is slow.
         drop(mirrors);
         let results: Vec<_> = stream::iter(working).buffered(AT_ONCE).collect().await;
         let mut targets = Vec::new();

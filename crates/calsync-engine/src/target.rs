@@ -19,7 +19,7 @@ use calsync_core::ports::{Capabilities, Lease, ProviderAccount, UserState};
 use calsync_core::rule::Rule;
 use calsync_core::time::Ts;
 use calsync_core::week::LaneInput;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use tracing::{Instrument, debug_span};
 
 use crate::causes::{self, Readings};
@@ -117,20 +117,18 @@ impl TargetData {
 }
 
 impl Engine {
-    /// The mirrors that the plans for these targets depend on, each loaded once.
-    pub(crate) async fn mirrors_for(
-        &self,
-        state: &UserState,
-        targets: &[&Calendar],
-    ) -> Result<Mirrors, EngineError> {
+    /// The mirrors that the plans for these targets depend on, each loaded once. One that can't be read is missing: whoever
+    /// needs it tries for itself, and nobody else has to do with it.
+    pub(crate) async fn mirrors_for(&self, state: &UserState, targets: &[&Calendar]) -> Mirrors {
         let rules = state.rules_in_force();
         let into = |target: &&Calendar| {
             let target = target.id;
             rules.iter().filter(move |r| r.target == target).map(|r| r.source).chain([target])
         };
         let ids: BTreeSet<CalendarId> = targets.iter().flat_map(into).collect();
-        let loading = ids.into_iter().map(|id| async move { Ok((id, self.store.mirror(id).await?)) });
-        stream::iter(loading.collect::<Vec<_>>()).buffered(AT_ONCE).try_collect().await
+        let loading = ids.into_iter().map(|id| async move { Some((id, self.store.mirror(id).await.ok()?)) });
+        let loaded = stream::iter(loading.collect::<Vec<_>>()).buffered(AT_ONCE);
+        loaded.filter_map(std::future::ready).collect().await
     }
 
     /// Loads what the plan for `target` depends on.
@@ -242,7 +240,7 @@ impl Engine {
             let input = data.input(self, state, target, account.capabilities());
             self.keep_undo(&input, &mut enqueue).await?;
         }
-        // Nobody looks at it any more: a store that shares it can change it where it is.
+        // This target looks at it no more: a store that shares what nobody holds can change it where it is.
         drop(data);
         freshness::stamp(&mut enqueue.writes, &plan.actions, news.origins, &news.carried);
         self.store.enqueue(lease, &enqueue).instrument(debug_span!("enqueue")).await?;

@@ -1,5 +1,5 @@
-//! What both stores know of rows, so that they cannot drift apart: names of lease resources, limits, and which texts
-//! the rules from a calendar ask for. Pure.
+//! What both stores know of rows, so that they cannot drift apart: names of lease resources, limits, and what a run begins
+//! with. Pure.
 
 use calsync_core::block::Fingerprint;
 use calsync_core::freshness::{self, RuleDelay};

@@ -100,8 +100,9 @@ pub trait Store: Send + Sync {
         change: CalendarChange,
         now: Ts,
     ) -> Result<(), StoreError>;
-    /// Takes over a change of a user's rules (one per source and target) with its lines for the audit log, if what it was made from is still so; `false`
-    /// if not, and then nothing is changed. Of two who change the same thing neither is lost.
+    /// Takes over a change of a user's rules (one per source and target) with its lines for the audit log, if what it was made
+    /// from is still so; `false` if not, and then nothing is changed. Of two who change the same thing neither is lost. Which
+    /// calendars are planned again or listed in full is part of the step.
     async fn change_rules(&self, step: &RuleStep, now: Ts) -> Result<bool, StoreError>;
 
     // --- signing in ---

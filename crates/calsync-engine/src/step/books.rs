@@ -77,7 +77,7 @@ impl Engine {
         Ok(retries)
     }
 
-    /// Ends one run. `Some(when)`: the calendar was not served, and is tried again then, or never by itself.
+    /// Ends one run. `Some(when)`: the calendar stays due, and is looked at again then, or never by itself.
     async fn end_one(
         &self,
         books: &Books<'_>,
@@ -167,13 +167,13 @@ impl Engine {
 struct Ended {
     status: RunStatus,
     notifications: NotificationsEnd,
-    /// `Some`: the calendar is looked at again then, or never by itself.
+    /// `Some`: the calendar stays due, and is looked at again then, or never by itself.
     again: Option<Option<Ts>>,
     /// No further try can mend it, nor anything that the account's owner or the operator is told of already.
     hopeless: bool,
 }
 
-/// The calendar was read, and every block that it asks for stands.
+/// The calendar was read, or known without it, and nothing that it asks for has failed.
 fn served(one: &ReadCalendar, counts: &RunCounts, channel: Option<&Subscription>, now: Ts) -> Ended {
     // So long after the last push it is looked at once more, whatever comes in between.
     let heard = channel.and_then(|channel| channel.last_notification_at);

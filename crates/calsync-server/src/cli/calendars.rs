@@ -38,8 +38,11 @@ struct Row {
 /// Lists them.
 pub async fn list(of: &OfUser, context: &Context) -> Result<Exit, Failure> {
     let states = lookup::states(&*context.store, of.user.as_deref()).await?;
-    let rows: Vec<Row> =
-        states.iter().flat_map(|state| state.calendars.iter().map(|c| row(state, c))).collect();
+    let rows = states.iter().flat_map(|state| {
+        let names = state.names();
+        state.calendars.iter().map(move |c| row(state, c, names.get(c.id)))
+    });
+    let rows: Vec<Row> = rows.collect();
     let text = |row: &Row| {
         let enabled = match row.leaving {
             _ if row.sync_enabled => "on",
@@ -66,11 +69,11 @@ pub async fn list(of: &OfUser, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn row(state: &UserState, calendar: &Calendar) -> Row {
+fn row(state: &UserState, calendar: &Calendar, name: &str) -> Row {
     Row {
         id: calendar.id.to_string(),
         user: state.user.email.clone(),
-        name: calendar.name.clone(),
+        name: name.to_owned(),
         provider: calendar.remote.provider.clone(),
         remote_id: calendar.remote.calendar.clone(),
         time_zone: calendar.time_zone.clone(),

@@ -32,7 +32,7 @@ pub async fn states(store: &dyn Store, of: Option<&str>) -> Result<Vec<UserState
     Ok(states)
 }
 
-/// The calendar of this id, or of this name if only one is called so.
+/// The calendar of this id, or of this name, as its provider calls it or as it is shown, if only one is called so.
 pub async fn calendar(store: &dyn Store, text: &str, of: Option<&str>) -> Result<Calendar, Failure> {
     let missing = || {
         Failure::not_found(format!(
@@ -43,14 +43,27 @@ pub async fn calendar(store: &dyn Store, text: &str, of: Option<&str>) -> Result
     if let Ok(id) = wanted.parse::<CalendarId>() {
         return store.calendar(id).await?.ok_or_else(missing);
     }
-    let all = states(store, of).await?.into_iter().flat_map(|state| state.calendars);
-    let named: Vec<Calendar> = all.filter(|c| c.name.to_lowercase() == wanted.to_lowercase()).collect();
+    let wanted = wanted.to_lowercase();
+    let mut named: Vec<(Calendar, String)> = Vec::new();
+    for state in states(store, of).await? {
+        let names = state.names();
+        let shown = |c: Calendar| (names.get(c.id).to_owned(), c);
+        let all = state.calendars.iter().cloned().map(shown);
+        named.extend(
+            all.filter(|(shown, c)| wanted == c.name.to_lowercase() || wanted == shown.to_lowercase())
+                .map(|(shown, c)| (c, shown)),
+        );
+    }
+    // What it is called where several are called alike is the name of one alone.
+    if named.iter().filter(|(_, shown)| wanted == shown.to_lowercase()).count() == 1 {
+        named.retain(|(_, shown)| wanted == shown.to_lowercase());
+    }
     match named.as_slice() {
         [] => Err(missing()),
-        [one] => Ok(one.clone()),
+        [(one, _)] => Ok(one.clone()),
         several => {
             let ids: Vec<String> =
-                several.iter().map(|c| format!("\n  {}  {}", c.id, c.remote.calendar)).collect();
+                several.iter().map(|(c, shown)| format!("\n  {}  {shown}", c.id)).collect();
             let message = format!(
                 "{} calendars are called {text:?}: give the id of one of them{}",
                 several.len(),

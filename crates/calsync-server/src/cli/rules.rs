@@ -141,12 +141,14 @@ async fn put(context: &Context, set: &SetRule) -> Result<Exit, Failure> {
         (false, true) => "changed",
         (false, false) => "added",
     };
-    context.out.result(&format!("{done} the rule {} → {} ({id})", source.name, target.name), &rule);
+    let (from, to) = (grid.names.get(source.id), grid.names.get(target.id));
+    context.out.result(&format!("{done} the rule {from} → {to} ({id})"), &rule);
     note_implied(context, &changed);
     for calendar in [&source, &target].into_iter().filter(|c| !c.takes_part()) {
         context.out.note(&format!(
             "note: {} is disabled, so the rule does nothing yet: `calendar-sync calendars enable {}`",
-            calendar.name, calendar.id
+            grid.names.get(calendar.id),
+            calendar.id
         ));
     }
     Ok(Exit::Ok)

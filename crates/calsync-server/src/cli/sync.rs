@@ -134,9 +134,10 @@ fn choose(
     };
     let asked = |calendar: &Calendar| only.map_or_else(|| wanted(calendar), |only| only == calendar.id);
     let calendars = state.calendars.iter().filter(|c| c.sync_enabled && !c.missing && asked(c));
+    let names = state.names();
     let of = |c: &Calendar| Chosen {
         id: c.id,
-        name: c.name.clone(),
+        name: names.get(c.id).to_owned(),
         user: state.user.id,
         email: state.user.email.clone(),
         method: health::method(methods.get(&c.id).copied().unwrap_or(Method::Polling)),

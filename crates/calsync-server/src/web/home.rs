@@ -82,12 +82,12 @@ pub(super) async fn sync(
     signed: Signed,
     Path(id): Path<Uuid>,
 ) -> Answer {
-    let (_, calendar) = theirs(&service, &signed, id).await?;
+    let (state, calendar) = theirs(&service, &signed, id).await?;
     if !look_now(&service, &signed, Some(calendar.id)).await? {
         let message = "this calendar takes no part: enable it first";
         return Err(ApiError::new(StatusCode::CONFLICT, "disabled", message));
     }
-    home(format!("{} is looked at now.", calendar.name))
+    home(format!("{} is looked at now.", state.names().get(calendar.id)))
 }
 
 /// Whether there was anything to look at.
@@ -105,9 +105,9 @@ pub(super) async fn enable(
     signed: Signed,
     Path(id): Path<Uuid>,
 ) -> Answer {
-    let (_, calendar) = theirs(&service, &signed, id).await?;
+    let (state, calendar) = theirs(&service, &signed, id).await?;
     switch_on(&service, &signed.user, &[calendar.id]).await?;
-    home(format!("{} takes part from now on.", calendar.name))
+    home(format!("{} takes part from now on.", state.names().get(calendar.id)))
 }
 
 /// Lets calendars take part.
@@ -140,7 +140,7 @@ pub(super) async fn ask_disable(
     };
     answer::page(&Ask {
         frame: signed.frame(Place::Home),
-        title: format!("Disable {}?", calendar.name),
+        title: format!("Disable {}?", state.names().get(calendar.id)),
         text: vec![text],
         goes: rows(&state, &goes),
         action: (format!("/calendars/{}/disable", calendar.id), "Disable it".to_owned()),
@@ -154,12 +154,12 @@ pub(super) async fn disable(
     signed: Signed,
     Path(id): Path<Uuid>,
 ) -> Answer {
-    let (_, calendar) = theirs(&service, &signed, id).await?;
+    let (state, calendar) = theirs(&service, &signed, id).await?;
     let ends = (signed.user.id, calendar.id);
     let left = service.engine.leave_calendar(ends, Leaving::Disabled, &signed.user.email).await;
     left.map_err(answer::engine)?;
     service.wake();
-    home(format!("{} is disabled; its blocks are being removed.", calendar.name))
+    home(format!("{} is disabled; its blocks are being removed.", state.names().get(calendar.id)))
 }
 
 /// `POST /calendars/{id}/approve`.
@@ -168,13 +168,13 @@ pub(super) async fn approve(
     signed: Signed,
     Path(id): Path<Uuid>,
 ) -> Answer {
-    let (_, calendar) = theirs(&service, &signed, id).await?;
+    let (state, calendar) = theirs(&service, &signed, id).await?;
     let ends = (signed.user.id, calendar.id);
     if !service.engine.approve_hold(ends, &signed.user.email).await.map_err(answer::engine)? {
-        return home(format!("Nothing is held in {} any more.", calendar.name));
+        return home(format!("Nothing is held in {} any more.", state.names().get(calendar.id)));
     }
     service.wake();
-    home(format!("Approved: what was held in {} is written now.", calendar.name))
+    home(format!("Approved: what was held in {} is written now.", state.names().get(calendar.id)))
 }
 
 /// `GET /accounts/{id}/remove`: what would go.

@@ -258,8 +258,13 @@ async fn calendars_of_one_name_are_told_apart_wherever_they_stand_side_by_side()
         let page = ada.shows(path).await;
         assert!(names.iter().all(|name| page.contains(name)), "{path}: {page}");
     }
-    for args in [&["rules", "list"][..], &["runs", "list", "--all"]] {
+    for args in [&["rules", "list"][..], &["runs", "list", "--all"], &["calendars", "list"]] {
         let told = world.place.run(args).expect(0);
         assert!(names.iter().all(|name| told.out.contains(name)), "{args:?}: {}", told.out);
     }
+    // The name that is shown is understood.
+    let told = world.place.run(&["sync-calendars", "--calendar", &names[1]]).expect(0);
+    assert!(!told.out.is_empty(), "{}", told.out);
+    let unclear = world.place.run(&["sync-calendars", "--calendar", "Family"]).expect(2);
+    assert!(names.iter().all(|name| unclear.err.contains(name)), "{}", unclear.err);
 }

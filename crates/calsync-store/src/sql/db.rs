@@ -42,6 +42,15 @@ pub(super) struct Bulk {
     pub(super) after: &'static str,
 }
 
+/// How long a change of the schema waits for a table that others use, while whoever comes after it waits behind it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Waits {
+    /// A moment.
+    Short,
+    /// Long enough for a server to send its own cleaning away.
+    Long,
+}
+
 impl Db {
     /// Begins to write. On SQLite nobody else does from here on; on PostgreSQL others do, and what must not change
     /// meanwhile is locked (`Tx::lock`).
@@ -53,10 +62,10 @@ impl Db {
     }
 
     /// Begins to change the schema: whoever else wants to waits until this is over.
-    pub(super) async fn begin_schema(&self) -> Result<Tx, StoreError> {
+    pub(super) async fn begin_schema(&self, waits: Waits) -> Result<Tx, StoreError> {
         match self {
             Db::Lite(lite) => lite.begin().await.map(Tx::Lite),
-            Db::Pg(pg) => pg.begin_schema().await.map(Tx::Pg),
+            Db::Pg(pg) => pg.begin_schema(waits).await.map(Tx::Pg),
         }
     }
 

@@ -1,12 +1,13 @@
 //! Bringing a database to the schema of this version: forward only, each step in the same transaction as its mark, safe
-//! when several processes start at once, and while others work: they never wait for it for longer than `pg::FOR_A_TABLE`.
-//! Never touches a database that a newer version has made.
+//! when several processes start at once, and while others work: they wait behind it for `Waits` at most, and then for the work
+//! itself. Never touches a database that a newer version has made.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use calsync_core::ports::StoreError;
 
-use super::db::{Db, Tx};
+use super::db::{Db, Tx, Waits};
 use super::value::{Val, vals};
 
 /// One step of the schema.
@@ -17,6 +18,9 @@ struct Migration {
     /// What no common words say.
     lite: &'static str,
     pg: &'static str,
+    /// The tables that it changes and others use. On a server it has all of them before it does anything: it can't be stopped
+    /// half-way by one that is in use, and do its work over and over.
+    changes: &'static [&'static str],
     /// The oldest program that still works on the schema after it, by the version that that program makes. What a step
     /// adds (expand), old programs ignore; what a later one takes away (contract) must not be in use by any that is let in.
     oldest: i64,
@@ -29,6 +33,7 @@ const MIGRATIONS: [Migration; 1] = [Migration {
     sql: include_str!("../../migrations/0001_initial.sql"),
     lite: include_str!("../../migrations/0001_initial.sqlite.sql"),
     pg: include_str!("../../migrations/0001_initial.postgres.sql"),
+    changes: &[],
     oldest: 1,
 }];
 
@@ -41,12 +46,14 @@ pub enum Migrate {
     Check,
 }
 
-/// A step needs each table that it changes for itself, which others hold for a moment each. It lets go of all of them when
+/// A step needs the tables that it changes for itself, which others hold for a moment each. It lets go of all of them when
 /// one does not come free, and comes back after so long: it neither stands in a circle of those who wait for each other,
 /// nor does everybody stand behind it for as long as somebody takes.
 const REST: Duration = Duration::from_millis(700);
 /// How often: for more than a minute. The longest that we do ourselves takes seconds.
 const TRIES: u32 = 60;
+/// Every so many tries it waits for longer.
+const LONG_EVERY: u32 = 8;
 
 const VERSION_TABLE: &str = "CREATE TABLE schema_version \
     (version {int} NOT NULL PRIMARY KEY, name {text} NOT NULL, oldest {int} NOT NULL){rows};";
@@ -91,8 +98,9 @@ pub(super) async fn rehearse(db: &Db) -> Result<i64, StoreError> {
 
 /// All steps that are missing, not yet committed, and what was there before them. Begun again while a table is in use.
 async fn patiently(db: &Db, all: &[Migration], tries: u32) -> Result<(Tx, Found), StoreError> {
-    for _ in 1..tries {
-        match steps(db, all).await {
+    for n in 1..tries {
+        let waits = if n % LONG_EVERY == 0 { Waits::Long } else { Waits::Short };
+        match steps(db, all, waits).await {
             Err(StoreError::Contended(words)) => {
                 tracing::info!(%words, "a table that has to be changed is in use: trying again");
                 tokio::time::sleep(REST).await;
@@ -100,7 +108,7 @@ async fn patiently(db: &Db, all: &[Migration], tries: u32) -> Result<(Tx, Found)
             done => return done,
         }
     }
-    steps(db, all).await.map_err(|error| match error {
+    steps(db, all, Waits::Long).await.map_err(|error| match error {
         StoreError::Contended(words) => StoreError::Contended(format!(
             "{words}. The schema can't be changed while a transaction holds a table for long: see in pg_stat_activity what \
              is open, and try again"
@@ -109,15 +117,21 @@ async fn patiently(db: &Db, all: &[Migration], tries: u32) -> Result<(Tx, Found)
     })
 }
 
-async fn steps(db: &Db, all: &[Migration]) -> Result<(Tx, Found), StoreError> {
+async fn steps(db: &Db, all: &[Migration], waits: Waits) -> Result<(Tx, Found), StoreError> {
     // The lock comes first: whoever waits for it finds the work done.
-    let mut tx = db.begin_schema().await?;
+    let mut tx = db.begin_schema(waits).await?;
     let found = found(db, &mut tx).await?;
     found.refuse_newer()?;
     if found.version == 0 {
         tx.script(translate(db, VERSION_TABLE)).await?;
     }
-    for step in all.iter().filter(|step| step.version > found.version) {
+    let missing = || all.iter().filter(|step| step.version > found.version);
+    let tables: BTreeSet<&str> = missing().flat_map(|step| step.changes).copied().collect();
+    if matches!(db, Db::Pg(_)) && !tables.is_empty() {
+        let tables = Vec::from_iter(tables).join(", ");
+        tx.script(format!("LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")).await?;
+    }
+    for step in missing() {
         tx.script(translate(db, step.sql)).await?;
         let own = match db {
             Db::Lite(_) => step.lite,

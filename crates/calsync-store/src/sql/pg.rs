@@ -13,7 +13,7 @@ use calsync_core::ports::StoreError;
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Postgres, SqlSafeStr, Transaction};
 
-use super::db::Held;
+use super::db::{Held, Waits};
 use super::leases::claim_due;
 use super::value::{Row, Val};
 use home::{ANSWER, Failure, Home, PROMPT};
@@ -53,10 +53,11 @@ const SESSION: [(&str, &str); 4] = [
     ("jit", "off"),
 ];
 
-/// How long a change of the schema waits for a table that others use, while whoever comes after it waits behind it. Shorter
-/// than PostgreSQL's `deadlock_timeout`, whose default is a second: in a circle of waiting it is the migration that gives
-/// way, and no work of others that is ended.
-pub(super) const FOR_A_TABLE: Duration = Duration::from_millis(400);
+/// Shorter than PostgreSQL's `deadlock_timeout`, whose default is a second: in a circle of waiting it is mostly the migration
+/// that gives way, and no work of others that is ended.
+const WAITS_SHORT: Duration = Duration::from_millis(400);
+/// Longer than that: only who has waited for so long has a vacuum that the server began by itself sent away.
+const WAITS_LONG: Duration = Duration::from_millis(1_500);
 
 /// What the words of a migration mean here. Text is compared byte by byte, as in SQLite.
 pub(super) const TYPES: [(&str, &str); 8] = [
@@ -130,14 +131,18 @@ impl Pg {
     }
 
     /// Begins to change the schema: alone.
-    pub(super) async fn begin_schema(&self) -> Result<Tx, StoreError> {
+    pub(super) async fn begin_schema(&self, waits: Waits) -> Result<Tx, StoreError> {
         let mut tx = self.begin().await?;
         // Building an index on a large table takes what it takes, and so does waiting for another who does it.
         let patient = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
         tx.script(patient.to_owned()).await?;
         let lock = sqlx::raw_sql(SCHEMA_LOCK).execute(&mut *tx.tx);
         lock.await.map_err(error)?;
-        tx.script(format!("SET LOCAL lock_timeout = {}", FOR_A_TABLE.as_millis())).await?;
+        let waits = match waits {
+            Waits::Short => WAITS_SHORT,
+            Waits::Long => WAITS_LONG,
+        };
+        tx.script(format!("SET LOCAL lock_timeout = {}", waits.as_millis())).await?;
         Ok(tx)
     }
 

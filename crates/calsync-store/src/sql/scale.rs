@@ -9,7 +9,7 @@ use calsync_core::time::Ts;
 use uuid::Uuid;
 
 use super::SqlStore;
-use super::db::{Db, Tx};
+use super::db::{Db, Tx, Waits};
 
 mod churn;
 mod fill;
@@ -74,7 +74,7 @@ fn in_dialect(db: &Db, sql: &str, first: u64, last: u64) -> String {
 impl SqlStore {
     /// One transaction of statements over numbers, however long it takes.
     async fn script(&self, statements: &[String], (first, last): (u64, u64)) -> Result<(), StoreError> {
-        let mut tx: Tx = self.db.begin_schema().await?;
+        let mut tx: Tx = self.db.begin_schema(Waits::Long).await?;
         for sql in statements {
             tx.script(in_dialect(&self.db, sql, first, last)).await?;
         }

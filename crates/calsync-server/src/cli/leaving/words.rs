@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Exit, Party};
 
-/// Calendars by the names that their owners gave them.
+/// Calendars by their names, of several people at once.
 pub(super) struct Names {
     leaving: Vec<CalendarId>,
     all: BTreeMap<CalendarId, String>,
@@ -22,8 +22,10 @@ impl Names {
         let name = |party: &Party, name: &str| {
             if several { format!("{name} of {}", party.state.user.email) } else { name.to_owned() }
         };
-        let named =
-            |p: &Party| p.state.calendars.iter().map(|c| (c.id, name(p, &c.name))).collect::<Vec<_>>();
+        let named = |p: &Party| {
+            let names = p.state.names();
+            p.state.calendars.iter().map(|c| (c.id, name(p, names.get(c.id)))).collect::<Vec<_>>()
+        };
         Names {
             leaving: parties.iter().flat_map(|p| &p.calendars).map(|c| c.id).collect(),
             all: parties.iter().flat_map(named).collect(),

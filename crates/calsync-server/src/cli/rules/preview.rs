@@ -17,10 +17,8 @@ pub async fn show(
 ) -> Result<Exit, Failure> {
     let preview = service.engine.preview_rules(user, thought).await?;
     let state = context.store.user_state(user).await?;
-    let name = |id: CalendarId| {
-        let known = state.iter().flat_map(|s| &s.calendars).find(|c| c.id == id);
-        known.map_or_else(|| id.to_string(), |c| c.name.clone())
-    };
+    let names = state.map(|state| state.names()).unwrap_or_default();
+    let name = |id: CalendarId| names.get(id).to_owned();
     context.out.result(&words(&preview, name), &preview);
     Ok(Exit::Ok)
 }

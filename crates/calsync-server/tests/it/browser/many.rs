@@ -46,6 +46,10 @@ async fn pages_bear_many_calendars_with_long_names_and_tell_equal_ones_apart() {
         browser.goes(path).await;
         browser.is_fit(page).await;
     }
+    browser.goes("/").await;
+    browser.one(&format!("#sync-{}", world.id_of(&id(ADA, NAMES[1])))).await.click().await.unwrap();
+    browser.sees("is looked at now").await;
+    browser.is_fit("many-notice").await;
     let ends = format!(
         "source={}&target={}",
         world.id_of(&id(ADA, NAMES[0])),

@@ -23,7 +23,7 @@ const EXPAND: &str = "BEGIN; \
 const CONTRACT: &str = "INSERT INTO schema_version (version, name, oldest) \
     SELECT max(version) + 1, 'no old ones', max(version) + 1 FROM schema_version";
 
-/// As `migrate` does it: who works never waits long for it, and it comes back until all tables were free at once.
+/// By psql, for this program knows no next version; in the way of `migrate`, which has tests of its own.
 async fn expand(database: &Database) {
     let mut tries = 60;
     while let Err(error) = database.psql(&format!("SET lock_timeout = '400ms'; {EXPAND}")) {
