@@ -1,7 +1,7 @@
 //! What a person's calendars are called where they stand side by side. Providers give the same names to everybody: whoever has
 //! two accounts has two calendars named "Calendar", or two of the same holidays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::calendar::{Account, Calendar};
 use crate::ids::{AccountId, CalendarId};
@@ -23,9 +23,8 @@ impl Names {
         for calendar in calendars {
             called.entry(plain(&calendar.name)).or_default().push(calendar);
         }
-        let mut names = BTreeMap::new();
+        let (mut names, mut taken) = (BTreeMap::new(), BTreeSet::new());
         for alike in called.into_values() {
-            let mut taken: BTreeMap<String, usize> = BTreeMap::new();
             for one in &alike {
                 let others = || alike.iter().filter(|other| other.account != one.account);
                 let mut name = one.name.trim().to_owned();
@@ -38,10 +37,10 @@ impl Names {
                         false => format!("{name} ({address})"),
                     };
                 }
-                let times = taken.entry(plain(&name)).or_default();
-                *times += 1;
-                if *times > 1 {
-                    name = format!("{name} {times}");
+                let (alone, mut number) = (name.clone(), 1);
+                while !taken.insert(plain(&name)) {
+                    number += 1;
+                    name = format!("{alone} {number}");
                 }
                 names.insert(one.id, name);
             }
@@ -127,6 +126,8 @@ mod tests {
     #[test]
     fn those_of_one_account_are_numbered() {
         assert_eq!(names(&[(1, 1, "Family"), (2, 1, "Family")]), ["Family", "Family 2"]);
+        let taken = names(&[(1, 1, "Family"), (2, 1, "Family"), (3, 1, "family 2")]);
+        assert_eq!(taken, ["Family", "Family 2", "family 2 2"]);
         let both = names(&[(1, 1, "Family"), (2, 2, "Family"), (3, 2, "family")]);
         assert_eq!(
             both,

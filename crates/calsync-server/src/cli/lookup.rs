@@ -44,26 +44,21 @@ pub async fn calendar(store: &dyn Store, text: &str, of: Option<&str>) -> Result
         return store.calendar(id).await?.ok_or_else(missing);
     }
     let wanted = wanted.to_lowercase();
-    let mut named: Vec<(Calendar, String)> = Vec::new();
+    let mut named: Vec<(String, Calendar)> = Vec::new();
     for state in states(store, of).await? {
         let names = state.names();
+        let is_called = |c: &Calendar| {
+            [c.name.as_str(), names.get(c.id)].iter().any(|name| wanted == name.to_lowercase())
+        };
         let shown = |c: Calendar| (names.get(c.id).to_owned(), c);
-        let all = state.calendars.iter().cloned().map(shown);
-        named.extend(
-            all.filter(|(shown, c)| wanted == c.name.to_lowercase() || wanted == shown.to_lowercase())
-                .map(|(shown, c)| (c, shown)),
-        );
-    }
-    // What it is called where several are called alike is the name of one alone.
-    if named.iter().filter(|(_, shown)| wanted == shown.to_lowercase()).count() == 1 {
-        named.retain(|(_, shown)| wanted == shown.to_lowercase());
+        named.extend(state.calendars.iter().filter(|c| is_called(c)).cloned().map(shown));
     }
     match named.as_slice() {
         [] => Err(missing()),
-        [(one, _)] => Ok(one.clone()),
+        [(_, one)] => Ok(one.clone()),
         several => {
             let ids: Vec<String> =
-                several.iter().map(|(c, shown)| format!("\n  {}  {shown}", c.id)).collect();
+                several.iter().map(|(shown, c)| format!("\n  {}  {shown}", c.id)).collect();
             let message = format!(
                 "{} calendars are called {text:?}: give the id of one of them{}",
                 several.len(),
