@@ -11,6 +11,7 @@ use super::db::{Db, Tx, Waits};
 use super::value::{Val, vals};
 
 /// One step of the schema.
+#[derive(Clone, Copy)]
 struct Migration {
     version: i64,
     name: &'static str,
@@ -126,10 +127,13 @@ async fn steps(db: &Db, all: &[Migration], waits: Waits) -> Result<(Tx, Found), 
         tx.script(translate(db, VERSION_TABLE)).await?;
     }
     let missing = || all.iter().filter(|step| step.version > found.version);
-    let tables: BTreeSet<&str> = missing().flat_map(|step| step.changes).copied().collect();
-    if matches!(db, Db::Pg(_)) && !tables.is_empty() {
-        let tables = Vec::from_iter(tables).join(", ");
-        tx.script(format!("LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE")).await?;
+    if matches!(db, Db::Pg(_)) {
+        for table in missing().flat_map(|step| step.changes).collect::<BTreeSet<_>>() {
+            // What an earlier one of these steps makes is nobody else's.
+            if count(&mut tx, db.has_table(), vals![*table]).await? > 0 {
+                tx.script(format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).await?;
+            }
+        }
     }
     for step in missing() {
         tx.script(translate(db, step.sql)).await?;

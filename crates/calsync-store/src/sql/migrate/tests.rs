@@ -88,3 +88,12 @@ async fn nobody_stands_behind_a_step_that_waits() {
     tx.commit().await.unwrap();
     assert_eq!(version(&database), NEXT[0].version);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_database_has_nothing_to_be_taken_from_others() {
+    let database = Database::shared();
+    let db = Db::Pg(super::super::pg::Pg::open(database.url(), 2).await.unwrap());
+    let (tx, found) = patiently(&db, &[MIGRATIONS.as_slice(), &NEXT].concat(), 1).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!((found.version, version(&database)), (0, NEXT[0].version));
+}
