@@ -10,7 +10,7 @@ mod directory;
 pub mod mail;
 pub mod nginx;
 pub mod openid;
-mod port;
+pub mod port;
 pub mod postgres;
 mod process;
 pub mod prometheus;

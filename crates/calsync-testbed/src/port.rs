@@ -13,14 +13,14 @@ const COUNT: u32 = 10_000;
 
 /// A port that is ours for as long as this lives, whether its server runs or not.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     _lock: File,
 }
 
 impl Port {
     /// Reserves one.
-    pub(crate) fn reserve() -> Self {
+    pub fn reserve() -> Self {
         static TRIED: AtomicU32 = AtomicU32::new(0);
         let directory = directory::shared().join("ports");
         fs::create_dir_all(&directory).unwrap();
@@ -38,7 +38,7 @@ impl Port {
     }
 
     /// Its number.
-    pub(crate) fn number(&self) -> u16 {
+    pub fn number(&self) -> u16 {
         self.number
     }
 }

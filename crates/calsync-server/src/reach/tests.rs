@@ -1,5 +1,7 @@
 //! How answers from our public address are judged, each once.
 
+use calsync_testbed::port::Port;
+
 use super::*;
 
 fn answer(status: u16, content_type: &str, body: &str) -> Answer {
@@ -118,8 +120,8 @@ async fn what_listens_there_is_seen_as_it_is() {
         Err(Unreached::Silent { why, .. }) => why,
         other => panic!("{url}: {other:?}"),
     };
-    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    assert_eq!(why(format!("http://{gone}")).await, Silence::Refused);
+    let gone = Port::reserve();
+    assert_eq!(why(format!("http://127.0.0.1:{}", gone.number())).await, Silence::Refused);
     let plain = once(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
     assert_eq!(why(format!("https://127.0.0.1:{plain}")).await, Silence::NoTls);
     let moved = once(

@@ -117,7 +117,7 @@ async fn whoever_refuses_consent_is_told_and_nothing_is_stored() {
     let ada = world.sim.cloud().with(|cloud| cloud.add_person(ADA, "Ada", "Europe/Vienna", now())).unwrap();
     world.sim.google().refuse_consent(&ada);
     world.place.run(&["users", "add", ADA]).expect(0);
-    let port = world.callback.to_string();
+    let port = world.callback.number().to_string();
     let command = world.place.command(&["accounts", "connect", ADA, "--port", &port, "--login-hint", ADA]);
     let mut connecting = world.place.start(command);
     let link = until("the link is printed", PATIENCE, async || {

@@ -251,6 +251,9 @@ pub(crate) fn finish(mut command: Command) -> Ran {
     Ran { code, out: text(output.stdout), err: text(output.stderr) }
 }
 
+/// Lines of a program's log that are shown with a test that failed.
+const LAST_LINES: usize = 60;
+
 /// A program that runs.
 pub(crate) struct Serving {
     pub(crate) child: Child,
@@ -304,8 +307,17 @@ impl Serving {
 }
 
 impl Drop for Serving {
+    #[allow(clippy::print_stderr, reason = "it is for whoever reads of a test that failed")]
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // Its directory goes with the test: whoever reads of a failure has nothing else.
+        if std::thread::panicking() {
+            let said = std::fs::read(&self.log).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said);
+            let lines: Vec<&str> = said.lines().collect();
+            let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+            eprintln!("the program said at last:\n{}", last.join("\n"));
+        }
     }
 }

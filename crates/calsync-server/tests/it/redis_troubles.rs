@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use calsync_testbed::port::Port;
 use calsync_testbed::redis::Redis;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -163,9 +164,9 @@ async fn tls_is_spoken_and_certificates_are_checked() {
     let dir = tempfile::tempdir().unwrap();
     certify(dir.path());
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = Port::reserve();
     let (port, key, certificate, authority) =
-        (free.port().to_string(), path("server.key"), path("server.crt"), path("ca.crt"));
+        (free.number().to_string(), path("server.key"), path("server.crt"), path("ca.crt"));
     let redis = Redis::start_with(&[
         "--tls-port",
         &port,

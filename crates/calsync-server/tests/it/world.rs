@@ -16,6 +16,7 @@ use calsync_sim::google::{GoogleConfig, OauthClient, Stage};
 use calsync_sim::microsoft::{Audience, MicrosoftConfig, OauthClient as App};
 use calsync_sim::oracle::{self, Judgement};
 use calsync_sim::{Push, RunningSimulator, SimConfig, Simulator};
+use calsync_testbed::port::Port;
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -39,7 +40,7 @@ pub(crate) struct World {
     pub(crate) graph: Wire,
     pub(crate) place: Place,
     /// Port of the loopback address that sign-ins come back to.
-    pub(crate) callback: u16,
+    pub(crate) callback: Port,
 }
 
 impl World {
@@ -84,7 +85,8 @@ impl World {
         differs: impl FnOnce(&mut GoogleConfig, &mut MicrosoftConfig),
     ) -> World {
         // The command listens on 127.0.0.1 itself.
-        let callback = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let reserved = Port::reserve();
+        let callback = reserved.number();
         let client = OauthClient {
             id: CLIENT.to_owned(),
             secret: CLIENT_SECRET.to_owned(),
@@ -141,7 +143,7 @@ impl World {
         }
         place.run(&["migrate"]).expect(0);
         place.run(&["secrets", "generate", "--out", "calendar-sync.key"]).expect(0);
-        World { sim, graph, place, callback }
+        World { sim, graph, place, callback: reserved }
     }
 
     /// Ada with her main calendar and one called `Work`; both connected and switched on.
@@ -176,13 +178,16 @@ impl World {
 
     /// Lets a user sign in to an account of theirs, and tells what came of it.
     pub(crate) async fn connect_at(&self, provider: ProviderKind, user: &str, email: &str) -> Ran {
-        let port = self.callback.to_string();
+        let port = self.callback.number().to_string();
         let mut command = self.place.command(&["accounts", "connect", user, "--json", "--port", &port]);
         command.args(["--provider", provider.as_str(), "--login-hint", email]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let link = stderr.by_ref().lines().map_while(Result::ok).find(|line| line.starts_with("http"));
-        let link = link.unwrap_or_else(|| panic!("no link was printed"));
+        let (mut said, mut link) = (String::new(), None);
+        while link.is_none() && stderr.read_line(&mut said).unwrap() > 0 {
+            link = said.lines().last().filter(|line| line.starts_with("http")).map(str::to_owned);
+        }
+        let link = link.unwrap_or_else(|| panic!("no link was printed: {said}"));
         let answer = client().get(&link).send().await.unwrap();
         assert_eq!(answer.status(), 302, "the look-alike sends people back");
         let back = answer.headers()["location"].to_str().unwrap().to_owned();
@@ -198,7 +203,7 @@ impl World {
 
     /// A refresh token, got by a program of somebody else's at the same client.
     pub(crate) async fn refresh_token(&self, email: &str) -> String {
-        let redirect = format!("http://127.0.0.1:{}/callback", self.callback);
+        let redirect = format!("http://127.0.0.1:{}/callback", self.callback.number());
         let base = self.sim.google_base_url();
         let scope = "openid email https://www.googleapis.com/auth/calendar.events \
                      https://www.googleapis.com/auth/calendar.calendarlist.readonly";

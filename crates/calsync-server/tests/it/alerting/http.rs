@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use calsync_core::alert::{Again, Occasion};
 use calsync_server::alerting::Undelivered;
+use calsync_testbed::port::Port;
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -215,8 +216,8 @@ async fn who_is_slow_silent_or_endless_holds_nobody_up() {
         // What the kernel holds in between, and no more: it was not read.
         assert!(receiver.sent() < 32 * 1024 * 1024, "{}", receiver.sent());
     }
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{nobody}/{}", super::MARKER);
+    let nobody = Port::reserve();
+    let url = format!("http://127.0.0.1:{}/{}", nobody.number(), super::MARKER);
     let settings = settings(&[("ALERTS__SLACK", &url), ("ALERTS__ALLOWED_NETWORKS", "127.0.0.1")]);
     let told = deliver(&settings, &world(&Names::default(), BUSY), &message(Occasion::Opened)).await;
     let undelivered = told.unwrap_err();
