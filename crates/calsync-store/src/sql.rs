@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use db::Db;
+use leases::Owed;
 use lite::{Lite, Missing};
 use lookups::Lookups;
 use pg::{Bell, Pg};
@@ -92,6 +93,7 @@ pub struct SqlStore {
     receipts: Receipts,
     lookups: Lookups,
     bell: Option<Arc<Bell>>,
+    owed: Owed,
 }
 
 impl SqlStore {
@@ -113,7 +115,7 @@ impl SqlStore {
         let db = Arc::new(db);
         let bell = db.bell().map(Arc::new);
         let receipts = Receipts::start(db.clone(), bell.clone());
-        Ok(SqlStore { receipts, lookups: Lookups::start(db.clone()), bell, db })
+        Ok(SqlStore { receipts, lookups: Lookups::start(db.clone()), bell, owed: Owed::default(), db })
     }
 
     /// Whether a database that is there can be brought up to date: every step that is missing is done, and taken back. The

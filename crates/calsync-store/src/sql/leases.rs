@@ -1,5 +1,7 @@
 //! Leases in SQL: who works on what, what is due, and the fence that keeps a worker out whose lease was taken over.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use calsync_core::ids::UserId;
 use calsync_core::ports::{ClaimedUser, Lease, NextDue, Overdue, StoreError};
 use calsync_core::time::Ts;
@@ -52,13 +54,41 @@ pub(super) const NEXT: Bulk = Bulk {
     after: ") AS v WHERE calendars.id = v.column1 AND calendars.dirty_generation = v.column2",
 };
 
+/// Leases that could not be given back because the database was away. Whoever held one has gone on to other things, and nobody
+/// should wait until it runs out.
+#[derive(Default)]
+pub(super) struct Owed(Mutex<Vec<Lease>>);
+
+impl Owed {
+    fn leases(&self) -> MutexGuard<'_, Vec<Lease>> {
+        // Each change of it is one push or one take.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl SqlStore {
+    /// Gives back what is owed: the database answers again, perhaps.
+    async fn give_back_owed(&self) -> Result<(), StoreError> {
+        loop {
+            let Some(lease) = self.owed.leases().pop() else { return Ok(()) };
+            match self.try_release(&lease, &[]).await {
+                // Lost: only the answer had not arrived, or somebody has taken it over since.
+                Ok(()) | Err(StoreError::LeaseLost(_)) => {}
+                Err(error) => {
+                    self.owed.leases().push(lease);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
     pub(super) async fn claim_due_user(
         &self,
         owner: &str,
         now: Ts,
         until: Ts,
     ) -> Result<Option<ClaimedUser>, StoreError> {
+        self.give_back_owed().await?;
         // Idle workers ask often: they must not queue to write only to learn that there is nothing to do.
         if self.db.one(IS_DUE, vals![now]).await?.is_none() {
             return Ok(None);
@@ -90,6 +120,7 @@ impl SqlStore {
         now: Ts,
         until: Ts,
     ) -> Result<Option<Lease>, StoreError> {
+        self.give_back_owed().await?;
         let mut tx = self.db.begin().await?;
         let lease = claim(&mut tx, resource, owner, now, until).await?;
         tx.commit().await?;
@@ -106,6 +137,14 @@ impl SqlStore {
     }
 
     pub(super) async fn release(&self, lease: &Lease, next: &[NextDue]) -> Result<(), StoreError> {
+        let released = self.try_release(lease, next).await;
+        if let Err(StoreError::Unavailable(_)) = released {
+            self.owed.leases().push(lease.clone());
+        }
+        released
+    }
+
+    async fn try_release(&self, lease: &Lease, next: &[NextDue]) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         give_back(&mut tx, lease).await?;
         let rows = next.iter().map(|n| vals![n.calendar, n.seen_generation, n.due_at]).collect();

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use calsync_core::ports::StoreError;
+use calsync_core::time::Ts;
 use calsync_testbed::postgres::{Cluster, ClusterOptions, Mode};
 
 use super::fleet::{Fleet, meanwhile, open};
@@ -80,6 +81,37 @@ async fn a_server_that_is_gone_is_no_reason_to_hang() {
     while let Err(error) = store.next_due().await {
         assert!(began.elapsed() < SOON, "{error}");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_could_not_be_given_back_is_given_back_by_the_next_claim() {
+    let mut cluster = meanwhile(|| Cluster::start(&ClusterOptions::default()));
+    let url = meanwhile(|| cluster.create_database("data"));
+    let store = open(&url).await;
+    let (now, until) = (Ts::from_secs(0), Ts::from_secs(60));
+    let claim = async |resource: &str| store.claim_lease(resource, "us", now, until).await;
+    let held = [claim("one").await.unwrap().unwrap(), claim("two").await.unwrap().unwrap()];
+    meanwhile(|| cluster.stop(Mode::Immediate));
+    for lease in &held {
+        let released = store.release(lease, &[]).await;
+        assert!(matches!(released, Err(StoreError::Unavailable(_))), "{released:?}");
+    }
+    assert!(matches!(claim("three").await, Err(StoreError::Unavailable(_))));
+    meanwhile(|| cluster.start_again());
+    let began = std::time::Instant::now();
+    let third = loop {
+        match claim("three").await {
+            Ok(lease) => break lease,
+            Err(error) => assert!(began.elapsed() < SOON, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(third.unwrap().token, 1);
+    // By the clock of the leases no time has passed.
+    for lease in &held {
+        assert_eq!(claim(&lease.resource).await.unwrap().unwrap().token, lease.token + 1);
     }
     store.close().await;
 }
