@@ -1,6 +1,7 @@
 //! The running service: workers that step the engine, jobs that keep it going, and the web server in front. It starts
 //! and stops things; it decides nothing about a calendar.
 
+mod absence;
 pub mod cleanup;
 pub(crate) mod clients;
 pub mod connect;
@@ -38,6 +39,7 @@ use crate::redis::Link;
 use crate::secrets::Keyring;
 use crate::system::{Random, SystemClock, SystemRandom};
 use crate::web::{Links, Live, Passwords, Watchers};
+use absence::Absence;
 use directory::Directory;
 pub use jobs::Round;
 use providers::NoClient;
@@ -113,6 +115,8 @@ pub struct Service {
     pub recorder: Arc<CallRecorder>,
     /// This instance in leases: no other has the same name, and it has another one after a restart.
     pub owner: String,
+    /// Whether it is known that the database is away.
+    absence: Absence,
     /// Channels that are renewed just now because their provider asked for it.
     pub renewals: Arc<Semaphore>,
     clients: clients::Seen,
@@ -173,6 +177,7 @@ impl Service {
             channels,
             recorder,
             owner,
+            absence: Absence::none(),
             renewals: Arc::new(Semaphore::new(RENEWALS_AT_ONCE)),
             clients: clients::Seen::default(),
             observer,

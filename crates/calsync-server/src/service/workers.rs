@@ -27,6 +27,9 @@ pub(super) async fn work(service: Arc<Service>, stopping: CancellationToken) {
             let _busy = service.metrics.busy();
             service.engine.step().await
         };
+        if stepped.is_ok() && service.absence.is_over() {
+            tracing::info!("the database answers again: the workers go on");
+        }
         let sleep = match stepped {
             Ok(Some(report)) => {
                 tell(&report);
@@ -50,7 +53,9 @@ pub(super) async fn work(service: Arc<Service>, stopping: CancellationToken) {
             }
             Err(error) => {
                 service.metrics.stepped(Stepped::Failed);
-                tracing::error!(%error, "a step could not be finished; it is taken up again");
+                if service.absence.is_news(&error) {
+                    tracing::error!(%error, "a step could not be finished; it is taken up again");
+                }
                 SLEEP_AFTER_ERROR
             }
         };
@@ -70,7 +75,10 @@ async fn until_due(service: &Service) -> Duration {
             Duration::try_from(wait).unwrap_or(Duration::ZERO).clamp(SLEEP_MIN, SLEEP_MAX)
         }
         Err(error) => {
-            tracing::error!(%error, "the store does not tell what is due");
+            let error = EngineError::Store(error);
+            if service.absence.is_news(&error) {
+                tracing::error!(%error, "the store does not tell what is due");
+            }
             SLEEP_AFTER_ERROR
         }
     }

@@ -239,8 +239,10 @@ pub(super) async fn flush_statistics(service: &Service) {
         return;
     }
     if let Err(error) = service.store.add_call_stats(&stats).await {
-        let calls = stats.iter().map(|s| s.calls).sum::<u64>();
-        tracing::warn!(%error, calls, "call statistics could not be stored; they are kept for the next time");
+        let (error, calls) = (EngineError::Store(error), stats.iter().map(|s| s.calls).sum::<u64>());
+        if service.absence.is_news(&error) {
+            tracing::warn!(%error, calls, "call statistics could not be stored; they are kept for the next time");
+        }
         service.recorder.put_back(stats);
     }
 }
@@ -251,6 +253,7 @@ fn fleet(service: &Service) -> Fleet<'_> {
         clock: service.clock.as_ref(),
         owner: &service.owner,
         lease: service.settings.sync.lease,
+        absence: &service.absence,
     }
 }
 

@@ -11,6 +11,8 @@ use calsync_engine::EngineError;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
+use crate::service::absence::Absence;
+
 /// How soon a job that failed is tried again, by whichever instance.
 pub(super) const AGAIN: SignedDuration = SignedDuration::from_secs(60);
 /// Rounds that somebody asks for are at least so far apart, whatever happens.
@@ -104,6 +106,8 @@ pub(super) struct Fleet<'a> {
     pub(super) owner: &'a str,
     /// How long a lease lives without being renewed.
     pub(super) lease: SignedDuration,
+    /// Whether it is known that the store is away.
+    pub(super) absence: &'a Absence,
 }
 
 impl Fleet<'_> {
@@ -119,7 +123,9 @@ impl Fleet<'_> {
             Ok(Tried::NotBefore(at)) => Outcome::NotBefore(at),
             Ok(Tried::Taken) => Outcome::Taken,
             Err(error) => {
-                tracing::warn!(job = job.name, %error, "a job could not be finished; it is tried again");
+                if self.absence.is_news(&error) {
+                    tracing::warn!(job = job.name, %error, "a job could not be finished; it is tried again");
+                }
                 Outcome::Failed
             }
         }

@@ -10,6 +10,7 @@ use crate::system::SystemClock;
 
 const JOB: Job = Job { name: "sweeping", every: SignedDuration::from_mins(30) };
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
+static ABSENCE: Absence = Absence::none();
 
 #[derive(Default)]
 struct Hands(AtomicI64);
@@ -27,7 +28,7 @@ impl Clock for Hands {
 }
 
 fn fleet<'a>(store: &'a MemoryStore, clock: &'a Hands, owner: &'a str) -> Fleet<'a> {
-    Fleet { store, clock, owner, lease: LEASE }
+    Fleet { store, clock, owner, lease: LEASE, absence: &ABSENCE }
 }
 
 async fn ok(ran: &AtomicU32) -> Result<(), EngineError> {
@@ -134,7 +135,7 @@ async fn a_long_round_keeps_its_lease() {
     let (store, clock, ran) = (MemoryStore::new(), SystemClock, AtomicU32::new(0));
     // Longer than a machine that is busy stands still; the round takes longer than the lease.
     let lease = SignedDuration::from_millis(1_500);
-    let fleet = |owner| Fleet { store: &store, clock: &clock, owner, lease };
+    let fleet = |owner| Fleet { store: &store, clock: &clock, owner, lease, absence: &ABSENCE };
     let work = async {
         for _ in 0..5 {
             tokio::time::sleep(Duration::from_millis(400)).await;
