@@ -104,10 +104,10 @@ impl Frame {
         Frame { who: Some(who), here: Some(here), notice: None }
     }
 
-    /// The same, with something said first.
+    /// The same, with this said first, if there is anything.
     #[must_use]
     pub fn saying(self, notice: Option<Notice>) -> Frame {
-        Frame { notice, ..self }
+        Frame { notice: notice.or(self.notice), ..self }
     }
 
     pub(crate) fn entries(&self) -> Vec<Entry> {

@@ -13,7 +13,7 @@ use calsync_pages::{Notice, Place};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::answer::{self, Answer, Said};
+use super::answer::{self, Answer};
 use super::home;
 use super::session::Signed;
 use crate::service::Service;
@@ -71,12 +71,11 @@ pub(super) async fn run(
     State(service): State<Arc<Service>>,
     signed: Signed,
     Path(run): Path<Uuid>,
-    Query(said): Query<Said>,
 ) -> Answer {
     let state = home::state(&service, &signed).await?;
     let told = service.engine.run(signed.user.id, RunId(run)).await.map_err(answer::engine)?;
     let times = Times::new(service.clock.now(), home::zone(state.calendars.iter()));
-    let frame = signed.frame(Place::Activity).saying(said.notice());
+    let frame = signed.frame(Place::Activity);
     answer::page(&RunPage::of(frame, &told, &state.names(), &times))
 }
 

@@ -9,9 +9,9 @@ use calsync_core::ports::{ErrorClass, StoreError};
 use calsync_engine::EngineError;
 use calsync_pages::Template;
 use calsync_pages::trouble::{Interruption, Trouble};
-use calsync_pages::{Frame, Notice, Tone, asset};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use calsync_pages::{Frame, Notice, asset};
 
+use super::notice::Saying;
 use super::security::{self, Dress};
 use crate::http::{ApiError, BUSY};
 
@@ -42,28 +42,9 @@ pub(super) fn on_to(path: &str) -> Response {
 
 /// On to another page, which says first what happened.
 pub(super) fn on_to_saying(path: &str, notice: &Notice) -> Response {
-    let tone = if notice.tone == Tone::Bad { "no" } else { "said" };
-    let text = utf8_percent_encode(&notice.text, NON_ALPHANUMERIC);
-    let mark = if path.contains('?') { '&' } else { '?' };
-    on_to(&format!("{path}{mark}{tone}={text}"))
-}
-
-/// What the page before asked this one to say. It is text in an address, which anybody can make up: so it is shown as text, is
-/// short, and no page rests on it.
-#[derive(serde::Deserialize, Default)]
-pub(super) struct Said {
-    said: Option<String>,
-    no: Option<String>,
-}
-
-/// Longest text of that kind.
-const SAID_MAX: usize = 300;
-
-impl Said {
-    pub(super) fn notice(self) -> Option<Notice> {
-        let cut = |text: String| text.chars().take(SAID_MAX).collect::<String>();
-        self.no.map(|text| Notice::bad(cut(text))).or_else(|| self.said.map(|text| Notice::good(cut(text))))
-    }
+    let mut response = on_to(path);
+    response.extensions_mut().insert(Saying(notice.clone()));
+    response
 }
 
 /// What a store that fails means to who asked.

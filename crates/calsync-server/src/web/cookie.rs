@@ -1,5 +1,6 @@
 //! The cookies of ours: only this program reads them, no other site's request that changes anything brings them, and by https
-//! they bear the prefix under which no other host, and nobody in between, can set them. What is in one is a secret.
+//! they bear the prefix under which no other host, and nobody in between, can set them. What is in one is
+//! treated as a secret.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
@@ -15,6 +16,8 @@ pub(super) enum Cookie {
     Session,
     /// Of one that is away at the organisation's own sign-in.
     SignIn,
+    /// What the next page says first.
+    Notice,
 }
 
 impl Cookie {
@@ -24,6 +27,8 @@ impl Cookie {
             (Cookie::Session, Origin::Loopback(_)) => "session",
             (Cookie::SignIn, Origin::Secure(_)) => "__Host-sign-in",
             (Cookie::SignIn, Origin::Loopback(_)) => "sign-in",
+            (Cookie::Notice, Origin::Secure(_)) => "__Host-notice",
+            (Cookie::Notice, Origin::Loopback(_)) => "notice",
         }
     }
 

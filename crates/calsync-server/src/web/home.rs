@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use calsync_core::calendar::{Calendar, Leaving, User};
 use calsync_core::ids::{AccountId, CalendarId};
@@ -16,17 +16,13 @@ use calsync_pages::{Notice, Place, Tone};
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
-use super::answer::{self, Answer, Said};
+use super::answer::{self, Answer};
 use super::session::Signed;
 use crate::http::ApiError;
 use crate::service::Service;
 
 /// `GET /`.
-pub(super) async fn show(
-    State(service): State<Arc<Service>>,
-    signed: Signed,
-    Query(said): Query<Said>,
-) -> Answer {
+pub(super) async fn show(State(service): State<Arc<Service>>, signed: Signed) -> Answer {
     let overview = service.engine.overview(signed.user.id).await.map_err(answer::engine)?;
     let zone = zone(overview.iter().flat_map(|one| &one.calendars).map(|one| &one.calendar));
     let times = Times::new(service.clock.now(), zone);
@@ -36,7 +32,7 @@ pub(super) async fn show(
         accounts.push(AccountCard::of(one, ends, &times));
     }
     answer::page(&Home {
-        frame: signed.frame(Place::Home).saying(said.notice()),
+        frame: signed.frame(Place::Home),
         accounts,
         providers: providers(&service),
         summary: summary(&overview),

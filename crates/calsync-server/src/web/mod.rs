@@ -12,6 +12,7 @@ mod invitation;
 mod links;
 mod live;
 mod monitoring;
+mod notice;
 mod oidc;
 mod options;
 mod origin;

@@ -6,10 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use url::Url;
 
-use std::sync::Arc;
-
 use crate::http::{ApiError, Scheme};
-use crate::service::Service;
 
 /// A place that a session may live at.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,10 +49,10 @@ impl Origin {
     }
 }
 
-impl FromRequestParts<Arc<Service>> for Origin {
+impl<S: Sync> FromRequestParts<S> for Origin {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Service>) -> Result<Origin, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Origin, ApiError> {
         let scheme = parts.extensions.get::<Scheme>().copied().unwrap_or(Scheme::Http);
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         let refused = "passwords do not cross a network in clear: open this page by https (behind a proxy that is named in \

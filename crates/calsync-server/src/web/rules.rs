@@ -16,7 +16,7 @@ use calsync_pages::{Notice, Place};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::answer::{self, Answer, Said};
+use super::answer::{self, Answer};
 use super::session::Signed;
 use super::{home, options, preview, times};
 use crate::http::ApiError;
@@ -29,8 +29,6 @@ type Fields = Vec<(String, String)>;
 pub(super) struct Wanted {
     source: Option<Uuid>,
     target: Option<Uuid>,
-    #[serde(flatten)]
-    said: Said,
 }
 
 /// `GET /rules`.
@@ -43,13 +41,12 @@ pub(super) async fn show(
     let ends = wanted.source.zip(wanted.target).map(|(s, t)| (CalendarId(s), CalendarId(t)));
     // A rule between calendars that are not theirs is none that anybody could see here.
     let panel = ends.map(|ends| panel(&grid, ends).ok_or_else(ApiError::not_found)).transpose()?;
-    page(&signed, &grid, wanted.said.notice(), panel, Vec::new(), StatusCode::OK)
+    page(&signed, &grid, panel, Vec::new(), StatusCode::OK)
 }
 
 fn page(
     signed: &Signed,
     grid: &RuleGrid,
-    notice: Option<Notice>,
     panel: Option<Panel>,
     wrong_defaults: Vec<String>,
     status: StatusCode,
@@ -61,7 +58,7 @@ fn page(
         cells: shown.iter().map(|target| cell(grid, source, target, chosen.as_ref())).collect(),
     };
     let page = Rules {
-        frame: signed.frame(Place::Rules).saying(notice),
+        frame: signed.frame(Place::Rules),
         targets: shown.iter().map(|calendar| grid.names.get(calendar.id).to_owned()).collect(),
         rows: shown.iter().map(row).collect(),
         panel,
@@ -136,7 +133,7 @@ pub(super) async fn change(
     panel.made_from = field("made_from").to_owned();
     panel.problems = problems;
     if !panel.problems.is_empty() {
-        return page(&signed, &grid, None, Some(panel), Vec::new(), StatusCode::UNPROCESSABLE_ENTITY);
+        return page(&signed, &grid, Some(panel), Vec::new(), StatusCode::UNPROCESSABLE_ENTITY);
     }
     let change = RuleChange {
         source: ends.0,
@@ -160,7 +157,7 @@ pub(super) async fn change(
         }
         Ok(would) => {
             panel.preview = would;
-            page(&signed, &grid, None, Some(panel), Vec::new(), StatusCode::OK)
+            page(&signed, &grid, Some(panel), Vec::new(), StatusCode::OK)
         }
         Err(error) => refused(&service, &signed, error, panel, ends).await,
     }
@@ -177,17 +174,17 @@ async fn refused(
     match error {
         RulesError::Refused(problems) => {
             asked.problems = problems.iter().map(|one| one.problem.to_string()).collect();
-            page(signed, &grid, None, Some(asked), Vec::new(), StatusCode::UNPROCESSABLE_ENTITY)
+            page(signed, &grid, Some(asked), Vec::new(), StatusCode::UNPROCESSABLE_ENTITY)
         }
         RulesError::Conflict(_) => {
             let mut now = panel(&grid, ends).ok_or_else(ApiError::not_found)?;
             now.problems =
                 vec!["This rule was changed meanwhile, here or in another window. This is how it is now; nothing was saved.".to_owned()];
-            page(signed, &grid, None, Some(now), Vec::new(), StatusCode::CONFLICT)
+            page(signed, &grid, Some(now), Vec::new(), StatusCode::CONFLICT)
         }
         RulesError::BadDefaults(problems) => {
             let problems = problems.iter().map(ToString::to_string).collect();
-            page(signed, &grid, None, None, problems, StatusCode::UNPROCESSABLE_ENTITY)
+            page(signed, &grid, None, problems, StatusCode::UNPROCESSABLE_ENTITY)
         }
         RulesError::Engine(error) => Err(answer::engine(error)),
     }
@@ -204,7 +201,7 @@ pub(super) async fn put_defaults(
     // What is off would be no rule.
     asked.enabled = true;
     if !problems.is_empty() {
-        return page(&signed, &grid, None, None, problems, StatusCode::UNPROCESSABLE_ENTITY);
+        return page(&signed, &grid, None, problems, StatusCode::UNPROCESSABLE_ENTITY);
     }
     let link = if options::field(&fields, "links_all").is_empty() { Link::None } else { Link::All };
     let new = RuleDefaults { options: asked, link };
@@ -212,7 +209,7 @@ pub(super) async fn put_defaults(
         Ok(_) => Ok(answer::on_to_saying("/rules", &Notice::good("Saved: new calendars begin with it."))),
         Err(RulesError::BadDefaults(problems)) => {
             let problems = problems.iter().map(ToString::to_string).collect();
-            page(&signed, &grid, None, None, problems, StatusCode::UNPROCESSABLE_ENTITY)
+            page(&signed, &grid, None, problems, StatusCode::UNPROCESSABLE_ENTITY)
         }
         Err(RulesError::Engine(error)) => Err(answer::engine(error)),
         Err(error) => Err(ApiError::new(StatusCode::CONFLICT, "conflict", error.to_string())),

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::CsrfLayer;
 
+use super::notice;
 use crate::config::ServerSettings;
 use crate::http::ApiError;
 use crate::service::Service;
@@ -37,6 +38,7 @@ impl Dress {
 /// These routes with everything around them.
 pub(super) fn around(pages: Router<Arc<Service>>, dress: Dress) -> Router<Arc<Service>> {
     pages
+        .layer(from_fn(notice::carry))
         .layer(from_fn_with_state(dress, put_on))
         .layer(CsrfLayer::new().with_rejection_response(|_| foreign()))
         .layer(CompressionLayer::new())

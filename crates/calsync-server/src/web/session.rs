@@ -11,11 +11,12 @@ use calsync_core::calendar::User;
 use calsync_core::ids::UserId;
 use calsync_core::ports::IdGen;
 use calsync_core::sign_in::{SESSION_LIFE, Session, Standing, TokenHash};
-use calsync_pages::{Frame, Place, Who};
+use calsync_pages::{Frame, Notice, Place, Who};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::answer;
 use super::cookie::Cookie;
+use super::notice;
 use super::origin::Origin;
 use crate::http::ApiError;
 use crate::service::Service;
@@ -31,6 +32,8 @@ pub(crate) struct Signed {
     pub(crate) user: User,
     /// By which session.
     pub(crate) session: Session,
+    /// What the page before asked this one to say first.
+    pub(crate) notice: Option<Notice>,
 }
 
 /// Somebody of the staff who is signed in.
@@ -40,12 +43,12 @@ pub(crate) struct Staff(pub(crate) Signed);
 impl Signed {
     /// The frame of a page of theirs.
     pub(super) fn frame(&self, here: Place) -> Frame {
-        Frame::of(self.who(), here)
+        Frame::of(self.who(), here).saying(self.notice.clone())
     }
 
     /// The frame of a page that is no entry of the navigation.
     pub(super) fn frame_aside(&self) -> Frame {
-        Frame { who: Some(self.who()), ..Frame::default() }
+        Frame { who: Some(self.who()), notice: self.notice.clone(), here: None }
     }
 
     fn who(&self) -> Who {
@@ -73,7 +76,7 @@ impl Signed {
             }
             Standing::Valid => {}
         }
-        Ok(Some(Signed { user, session }))
+        Ok(Some(Signed { user, session, notice: notice::of(headers, origin) }))
     }
 }
 

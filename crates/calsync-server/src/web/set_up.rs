@@ -16,7 +16,7 @@ use calsync_pages::{Notice, Place, Tone};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::answer::{self, Answer, Said};
+use super::answer::{self, Answer};
 use super::connect::redirect_uri;
 use super::origin::Origin;
 use super::people;
@@ -39,8 +39,6 @@ const EXAMINED_WITHIN: Duration = Duration::from_secs(8);
 #[derive(Deserialize)]
 pub(super) struct Wanted {
     check: Option<String>,
-    #[serde(flatten)]
-    said: Said,
 }
 
 /// `GET /set-up`.
@@ -51,14 +49,13 @@ pub(super) async fn show(
     Query(wanted): Query<Wanted>,
 ) -> Answer {
     let examination = if wanted.check.is_some() { Some(examine(&service).await) } else { None };
-    page(&service, &origin, &staff, wanted.said.notice(), examination, None).await
+    page(&service, &origin, &staff, examination, None).await
 }
 
 async fn page(
     service: &Service,
     origin: &Origin,
     staff: &Staff,
-    notice: Option<Notice>,
     examination: Option<Vec<Check>>,
     invitation: Option<(String, String)>,
 ) -> Answer {
@@ -77,7 +74,7 @@ async fn page(
     };
     let people = service.store.users().await.map_err(answer::store)?;
     answer::page(&SetUp {
-        frame: staff.0.frame(Place::SetUp).saying(notice),
+        frame: staff.0.frame(Place::SetUp),
         address: judge::address(&service.settings).into_iter().map(check).collect(),
         examination,
         providers,
@@ -245,7 +242,7 @@ async fn invite_user(
 ) -> Answer {
     let path = people::invite(service, user, present, &staff.0.user.email).await?;
     let link = service.settings.server.public(path.expose()).unwrap_or_else(|| origin.url(path.expose()));
-    page(service, origin, staff, None, None, Some((user.email.clone(), link))).await
+    page(service, origin, staff, None, Some((user.email.clone(), link))).await
 }
 
 fn sealed(error: NoIdentity) -> ApiError {

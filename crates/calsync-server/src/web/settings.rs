@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use calsync_core::ids::AccessTokenId;
 use calsync_core::ports::IdGen;
@@ -14,7 +14,7 @@ use calsync_pages::settings::{Browser, Settings, Token};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::answer::{self, Answer, Said};
+use super::answer::{self, Answer};
 use super::origin::Origin;
 use super::password::{self, AT_LEAST};
 use super::session::{self, Signed};
@@ -30,15 +30,11 @@ const TOKENS_MAX: usize = 20;
 const NAME_MAX: usize = 100;
 
 /// `GET /settings`.
-pub(super) async fn show(
-    State(service): State<Arc<Service>>,
-    signed: Signed,
-    Query(said): Query<Said>,
-) -> Answer {
-    page(&service, &signed, said.notice(), None).await
+pub(super) async fn show(State(service): State<Arc<Service>>, signed: Signed) -> Answer {
+    page(&service, &signed, None).await
 }
 
-async fn page(service: &Service, signed: &Signed, notice: Option<Notice>, fresh: Option<String>) -> Answer {
+async fn page(service: &Service, signed: &Signed, fresh: Option<String>) -> Answer {
     let store = &service.store;
     let (sessions, tokens, known) = tokio::try_join!(
         store.sessions(signed.user.id),
@@ -60,7 +56,7 @@ async fn page(service: &Service, signed: &Signed, notice: Option<Notice>, fresh:
         used: times.when_or(one.used_at, "never"),
     };
     answer::page(&Settings {
-        frame: signed.frame_aside().saying(notice),
+        frame: signed.frame_aside(),
         at_least: AT_LEAST,
         has_password: known.is_some_and(|(_, hash)| hash.is_some()),
         sessions: sessions.into_iter().map(browser).collect(),
@@ -152,7 +148,7 @@ pub(super) async fn make_token(
     };
     service.store.put_access_token(&token).await.map_err(answer::store)?;
     service.store.audit(&signed.user.email, "made an access token", now).await.map_err(answer::store)?;
-    page(&service, &signed, None, Some(shown.expose().to_owned())).await
+    page(&service, &signed, Some(shown.expose().to_owned())).await
 }
 
 /// `POST /settings/tokens/{id}/remove`.

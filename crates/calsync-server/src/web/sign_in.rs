@@ -12,7 +12,8 @@ use calsync_pages::Frame;
 use calsync_pages::sign_in::SignIn;
 use serde::Deserialize;
 
-use super::answer::{self, Answer, Said};
+use super::answer::{self, Answer};
+use super::notice;
 use super::origin::Origin;
 use super::session::{self, Signed};
 use crate::http::{ApiError, ClientAddr, Subject, Verdict};
@@ -21,8 +22,6 @@ use crate::service::Service;
 #[derive(Deserialize)]
 pub(super) struct Wanted {
     next: Option<String>,
-    #[serde(flatten)]
-    said: Said,
 }
 
 /// `GET /sign-in`.
@@ -41,7 +40,7 @@ pub(super) async fn show(
             "nobody uses this service yet: open the link that `calendar-sync serve` printed when it started";
         return Err(ApiError::new(StatusCode::CONFLICT, "no_users", message));
     }
-    let frame = Frame { notice: wanted.said.notice(), ..Frame::default() };
+    let frame = Frame { notice: notice::of(&headers, &origin), ..Frame::default() };
     answer::page(&SignIn { frame, email: String::new(), next, error: None, elsewhere: elsewhere(&service) })
 }
 

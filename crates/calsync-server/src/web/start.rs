@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::{Form, Query, State};
+use axum::extract::{Form, State};
 use calsync_core::calendar::{Calendar, Leaving};
 use calsync_core::ids::CalendarId;
 use calsync_core::ports::UserState;
 use calsync_core::rule::RuleChanges;
 use calsync_engine::{RulesError, Thought};
+use calsync_pages::Notice;
 use calsync_pages::start::{self, Preview, Start};
-use calsync_pages::{Frame, Notice};
 
-use super::answer::{self, Answer, Said};
+use super::answer::{self, Answer};
 use super::session::Signed;
 use super::{home, preview};
 use crate::service::Service;
@@ -21,14 +21,10 @@ use crate::service::Service;
 pub(super) type Fields = Vec<(String, String)>;
 
 /// `GET /start`.
-pub(super) async fn show(
-    State(service): State<Arc<Service>>,
-    signed: Signed,
-    Query(said): Query<Said>,
-) -> Answer {
+pub(super) async fn show(State(service): State<Arc<Service>>, signed: Signed) -> Answer {
     let state = home::state(&service, &signed).await?;
     let suggested = suggestion(&state);
-    page(&service, &signed, &state, &suggested, said.notice(), None)
+    page(&service, &signed, &state, &suggested, None, None)
 }
 
 /// What is likely to be wanted: each account's main calendar, or the only one that can be written to.
@@ -127,7 +123,7 @@ fn page(
         calendars: state.calendars.iter().filter(|c| c.account == account.id).map(calendar).collect(),
     });
     answer::page(&Start {
-        frame: Frame { notice, ..signed.frame_aside() },
+        frame: signed.frame_aside().saying(notice),
         providers: home::providers(service),
         is_staff: signed.user.is_staff,
         accounts: accounts.collect(),

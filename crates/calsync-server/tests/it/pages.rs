@@ -8,7 +8,7 @@ use calsync_server::system::SystemRandom;
 use serde_json::Value;
 
 use crate::channels::now;
-use crate::monitoring::Browser;
+use crate::monitoring::{Browser, notice};
 use crate::place::{Place, until};
 use crate::web::{client, get, read};
 use crate::world::{ADA, World, calendar, hour};
@@ -155,11 +155,43 @@ async fn a_session_ends_with_signing_out_and_other_sites_change_nothing() {
     assert_eq!(out.status, 303);
     assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"), "{out:?}");
     assert_eq!(grace.get("/").await.status, 303, "the cookie is worth nothing any more");
-    let shown = get(&place.url("/sign-in?no=%3Cscript%3Ealert(1)%3C/script%3E")).await;
-    assert!(!shown.body.contains("<script>alert"), "{}", shown.body);
+    let shown = Browser::of_nobody(&place).follow(&out).await;
+    assert_eq!(notice(&shown.body), "You are signed out.");
+    assert!(shown.header("set-cookie").unwrap().starts_with("notice=; Path=/; Max-Age=0"), "{shown:?}");
     for header in ["content-security-policy", "x-frame-options", "x-content-type-options"] {
         assert!(shown.header(header).is_some(), "{header}");
     }
+}
+
+#[tokio::test]
+async fn what_a_page_says_first_is_said_once_and_no_address_makes_it_up() {
+    let place = Place::new();
+    place.run(&["migrate"]).expect(0);
+    let _serving = place.serve().await;
+    let grace = Browser::of(&place, "grace@example.com", false).await;
+    let posted = grace.post("/sync", &[]).await;
+    assert_eq!((posted.status, posted.header("location")), (303, Some("/")));
+    let said = posted.header("set-cookie").unwrap().split(';').next().unwrap();
+    let asked = async |path: &str, notice: &str, header: (&str, &str)| {
+        let request = client().get(place.url(path)).header("accept", "text/html").header(header.0, header.1);
+        let cookies = format!("{}; {notice}", grace.cookie_header());
+        read(request.header("cookie", cookies).send().await.unwrap()).await
+    };
+    // A part of a page that is brought up to date meanwhile neither says it nor takes it away.
+    let part = asked("/", said, ("hx-request", "true")).await;
+    assert_eq!((notice(&part.body), part.header("set-cookie")), ("", None));
+    let shown = grace.follow(&posted).await;
+    assert_eq!(notice(&shown.body), "All calendars that take part are looked at now.");
+    assert_eq!(shown.header("set-cookie"), Some("notice=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+    let again = grace.get("/").await;
+    assert_eq!((notice(&again.body), again.header("set-cookie")), ("", None));
+    for address in ["/?said=Call+us&no=Call+us&notice=bad.Call", "/sign-in?said=Call&no=Call"] {
+        assert!(!get(&place.url(address)).await.body.contains("Call"), "{address}");
+        assert!(!grace.get(address).await.body.contains("Call"), "{address}");
+    }
+    let odd = asked("/", "notice=bad.%3Cscript%3Ealert(1)%3C/script%3E", ("dnt", "1")).await;
+    assert!(odd.status == 200 && !odd.body.contains("<script>alert"), "{odd:?}");
+    assert!(notice(&odd.body).contains("alert(1)"), "{odd:?}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, State};
 use calsync_core::alert::{Alert, AlertKind, Delivery, DeliveryState, Occasion};
 use calsync_pages::monitoring::{AlertLine, Alerts, Choice, DeliveryLine, OpenAlert, Pill, SilenceLine};
 use calsync_pages::words::{Times, thousands};
@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::super::answer::{self, Answer, Said};
+use super::super::answer::{self, Answer};
 use super::super::session::Staff;
 use super::super::times;
 use super::words;
@@ -30,11 +30,7 @@ const LENGTHS: [(&str, &str); 5] =
     [("1", "1 hour"), ("4", "4 hours"), ("24", "a day"), ("168", "a week"), ("720", "30 days")];
 
 /// `GET /monitoring/alerts`.
-pub(super) async fn show(
-    State(service): State<Arc<Service>>,
-    Staff(signed): Staff,
-    Query(said): Query<Said>,
-) -> Answer {
+pub(super) async fn show(State(service): State<Arc<Service>>, Staff(signed): Staff) -> Answer {
     let (groups, history, deliveries, silences) = tokio::try_join!(
         service.store.alert_groups(),
         service.store.alerts(HISTORY),
@@ -61,7 +57,7 @@ pub(super) async fn show(
     let named = AlertKind::ALL.iter().map(|kind| (kind.as_str(), kind.as_str()));
     let kinds: Vec<_> = std::iter::once(("", "all kinds")).chain(named).collect();
     answer::page(&Alerts {
-        frame: signed.frame(Place::Monitoring).saying(said.notice()),
+        frame: signed.frame(Place::Monitoring),
         open: open.collect(),
         silences: silences.collect(),
         kinds: Choice::among(&kinds, ""),

@@ -13,7 +13,7 @@ use calsync_pages::{Frame, Notice, Place};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::super::answer::{self, Answer, Said};
+use super::super::answer::{self, Answer};
 use super::super::session::Staff;
 use super::super::times;
 use super::{address, hidden, words};
@@ -46,8 +46,6 @@ pub(super) struct Wanted {
     #[serde(default)]
     to: String,
     after: Option<String>,
-    #[serde(flatten)]
-    said: Said,
 }
 
 fn query(wanted: &Wanted, zone: &TimeZone) -> Result<NotificationQuery, String> {
@@ -90,7 +88,7 @@ pub(super) async fn show(
         ("to", &wanted.to),
     ];
     answer::page(&Notifications {
-        frame: signed.frame(Place::Monitoring).saying(wanted.said.notice()),
+        frame: signed.frame(Place::Monitoring),
         states: Choice::among(&STATES, status),
         providers: words::providers(provider),
         pager: address::pager(PATH, &filters, after, &page),
@@ -128,12 +126,11 @@ pub(super) async fn look_inside(
     State(service): State<Arc<Service>>,
     Staff(signed): Staff,
     Path(id): Path<String>,
-    Query(said): Query<Said>,
 ) -> Answer {
     let seen = service.store.notification(named(&id)?).await.map_err(answer::store)?;
     let seen = seen.ok_or_else(ApiError::not_found)?;
     let times = times::of(&service, &signed).await;
-    answer::page(&inside(seen, signed.frame(Place::Monitoring).saying(said.notice()), &times))
+    answer::page(&inside(seen, signed.frame(Place::Monitoring), &times))
 }
 
 fn inside(seen: NotificationSeen, frame: Frame, times: &Times) -> NotificationPage {

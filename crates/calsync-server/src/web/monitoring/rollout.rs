@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Form, Query, State};
+use axum::extract::{Form, State};
 use axum::response::IntoResponse;
 use calsync_core::ports::Switch;
 use calsync_core::rollout::{Change, Phase, Rollout as Flags, Typed};
@@ -14,7 +14,7 @@ use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::super::answer::{self, Answer, Said};
+use super::super::answer::{self, Answer};
 use super::super::session::{Signed, Staff};
 use super::super::times;
 use super::words;
@@ -107,15 +107,11 @@ fn name(flags: &Flags) -> String {
 }
 
 /// `GET /monitoring/rollout`.
-pub(super) async fn show(
-    State(service): State<Arc<Service>>,
-    Staff(signed): Staff,
-    Query(said): Query<Said>,
-) -> Answer {
-    page(&service, &signed, said.notice(), Vec::new()).await
+pub(super) async fn show(State(service): State<Arc<Service>>, Staff(signed): Staff) -> Answer {
+    page(&service, &signed, Vec::new()).await
 }
 
-async fn page(service: &Service, signed: &Signed, notice: Option<Notice>, problems: Vec<String>) -> Answer {
+async fn page(service: &Service, signed: &Signed, problems: Vec<String>) -> Answer {
     let report = service.engine.rollout_report(HISTORY).await.map_err(answer::engine)?;
     let times = times::of(service, signed).await;
     let here = report.flags.phase();
@@ -125,7 +121,7 @@ async fn page(service: &Service, signed: &Signed, notice: Option<Notice>, proble
         here: here == Some(phase),
     });
     answer::page(&Rollout {
-        frame: signed.frame(Place::Monitoring).saying(notice),
+        frame: signed.frame(Place::Monitoring),
         webhooks: report.flags.webhooks_enabled,
         percentage: report.flags.rollout_percentage.get(),
         user_percentage: report.flags.user_rollout_percentage.get(),
@@ -167,7 +163,7 @@ pub(super) async fn preview(
 ) -> Answer {
     match asked.change() {
         Ok(change) => preview_of(&service, &signed, asked, &change, None).await,
-        Err(problems) => page(&service, &signed, None, problems).await,
+        Err(problems) => page(&service, &signed, problems).await,
     }
 }
 
@@ -181,7 +177,7 @@ async fn preview_of(
     let told =
         service.engine.preview_rollout(|flags| change.apply(flags), |_| ()).await.map_err(answer::engine)?;
     if let Some(objection) = change.objection(&told.before) {
-        return page(service, signed, None, vec![objection]).await;
+        return page(service, signed, vec![objection]).await;
     }
     let Told { before, after, let_in, let_out, reach } = told;
     answer::page(&Preview {
@@ -204,7 +200,7 @@ pub(super) async fn apply(
 ) -> Answer {
     let change = match asked.change() {
         Ok(change) => change,
-        Err(problems) => return page(&service, &signed, None, problems).await,
+        Err(problems) => return page(&service, &signed, problems).await,
     };
     let report = service.engine.rollout_report(0).await.map_err(answer::engine)?;
     if asked.seen != name(&report.flags) {

@@ -17,7 +17,7 @@ use calsync_pages::words::{Times, thousands};
 use calsync_pages::{Notice, Place};
 use serde::Deserialize;
 
-use super::super::answer::{self, Answer, Said};
+use super::super::answer::{self, Answer};
 use super::super::session::Staff;
 use super::super::times;
 use super::{address, words};
@@ -45,8 +45,6 @@ pub(super) struct Wanted {
     provider: Option<String>,
     person: Option<String>,
     after: Option<String>,
-    #[serde(flatten)]
-    said: Said,
 }
 
 /// What an address asks for. What it misspells is not asked for.
@@ -86,7 +84,7 @@ pub(super) async fn show(
     let filters = [("show", show), ("provider", provider), ("person", person.as_str())];
     let times = times::of(&service, &signed).await;
     answer::page(&Subscriptions {
-        frame: signed.frame(Place::Monitoring).saying(wanted.said.notice()),
+        frame: signed.frame(Place::Monitoring),
         shows: Choice::among(&SHOWS, show),
         providers: words::providers(provider),
         pager: address::pager(PATH, &filters, after, &page),

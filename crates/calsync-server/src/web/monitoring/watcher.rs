@@ -38,7 +38,8 @@ impl Watchers {
         if let Some(signed) = found.filter(|signed| signed.user.is_staff)
             && known.len() < WATCHERS_MAX
         {
-            known.insert(key, (now, signed.clone()));
+            // What was to be said was said then.
+            known.insert(key, (now, Signed { notice: None, ..signed.clone() }));
         }
     }
 
@@ -118,7 +119,7 @@ mod tests {
             created_at: at,
         };
         let session = Session { key, user: user.id, device: String::new(), created_at: at, seen_at: at };
-        (key, Signed { user, session })
+        (key, Signed { user, session, notice: None })
     }
 
     #[test]

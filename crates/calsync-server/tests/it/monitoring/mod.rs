@@ -86,6 +86,16 @@ impl Browser {
         read(self.with_cookie(client().get(format!("{}{path}", self.base))).send().await.unwrap()).await
     }
 
+    /// Opens a page that another sent it on to, and shows the cookie that it was sent with, as a browser does.
+    pub(crate) async fn follow(&self, answer: &Answer) -> Answer {
+        let path = answer.header("location").unwrap();
+        let brought = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
+        let cookies = brought.filter_map(|(_, line)| line.split(';').next()).map(str::to_owned);
+        let cookies: Vec<String> = cookies.chain([self.cookie_header()]).collect();
+        let request = client().get(format!("{}{path}", self.base)).header("accept", "text/html");
+        read(request.header("cookie", cookies.join("; ")).send().await.unwrap()).await
+    }
+
     /// Opens a page that is there.
     #[track_caller]
     pub(crate) fn shows(&self, path: &str) -> impl Future<Output = String> {
@@ -108,7 +118,9 @@ impl Browser {
     pub(crate) async fn does(&self, path: &str, form: &[(&str, &str)]) -> String {
         let answer = self.post(path, form).await;
         assert_eq!(answer.status, 303, "{path}: {answer:?}");
-        self.shows(answer.header("location").unwrap()).await
+        let page = self.follow(&answer).await;
+        assert_eq!(page.status, 200, "{path}: {page:?}");
+        page.body
     }
 }
 
