@@ -77,7 +77,8 @@ CREATE TABLE accounts (
     status         {text} NOT NULL CHECK (status IN ('active', 'needs_reconnect', 'disabled')),
     status_detail  {text},
     created_at     {int} NOT NULL,
-    UNIQUE (user_id, provider, remote_id),
+    -- One person's alone: two who kept the same calendars in step would remove each other's blocks.
+    UNIQUE (provider, remote_id),
     -- Lets a calendar name its account and its user as one pair that cannot disagree.
     UNIQUE (user_id, id)
 ){rows};

@@ -59,7 +59,8 @@ macro_rules! store_contract {
         $crate::store_contract! { @$what $make;
             people: a_user_is_unique, removing_a_user_takes_everything, an_account_reconnected_keeps_its_id,
                 credentials_are_replaced_only_from_the_version_read, an_account_status_tells_what_to_do,
-                removing_an_account_replans_the_others, settings_are_initialised_once,
+                removing_an_account_replans_the_others, an_account_is_one_persons,
+                removing_an_account_never_brings_the_whole_mesh, settings_are_initialised_once,
                 a_setting_is_changed_only_from_what_was_read, a_user_state_is_whole;
             calendars: a_calendar_list_never_deletes, a_calendar_that_comes_back_is_read_in_full,
                 a_calendar_switched_off_is_forgotten, a_listed_calendar_keeps_what_is_ours,

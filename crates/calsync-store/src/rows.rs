@@ -32,6 +32,11 @@ pub(crate) fn lost(lease: &Lease) -> StoreError {
     StoreError::LeaseLost(lease.resource.clone())
 }
 
+/// Why an account can't be connected by a second person. Both would know the same blocks for theirs, and each of them would
+/// remove what the other one wants.
+pub(crate) const SOMEBODY_ELSES: &str = "this account is connected by somebody else here already, and can be by one person only: two who \
+    keep the same calendars in step would remove each other's blocks";
+
 /// The answer to a request about something that is not there.
 pub(crate) fn missing(what: &str) -> StoreError {
     StoreError::Conflict(format!("there is no such {what}"))

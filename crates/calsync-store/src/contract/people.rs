@@ -5,6 +5,7 @@ use std::sync::Arc;
 use calsync_core::calendar::{AccountStatus, ProviderKind};
 use calsync_core::ids::{AccountId, CalendarId, UserId};
 use calsync_core::ports::{SealedCredentials, Store, StoreError};
+use calsync_core::rule::Link;
 use serde_json::json;
 
 use super::world::*;
@@ -105,6 +106,49 @@ pub async fn removing_an_account_replans_the_others(store: Arc<dyn Store>) {
     assert!(w.get(w.a).await.is_dirty(), "a run under way must not answer for it");
     assert_eq!(w.get(w.a).await.due_at, Some(calsync_core::time::Ts::from_secs(0)), "at once");
     w.store.remove_account(AccountId(id(3))).await.unwrap();
+}
+
+/// Two people's blocks in the same calendars would look alike to both, and each would remove the other's.
+pub async fn an_account_is_one_persons(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let other = user(78);
+    w.store.add_user(&other).await.unwrap();
+    let mut theirs = account(99, 78);
+    theirs.account.remote_id = "remote-2".to_owned();
+    let refused = w.store.connect_account(&theirs, t(50)).await;
+    assert!(
+        matches!(&refused, Err(StoreError::Conflict(why)) if why.contains("somebody else")),
+        "{refused:?}"
+    );
+    assert_eq!(w.store.user_state(other.id).await.unwrap().unwrap().accounts, []);
+    assert_eq!(w.store.credentials(w.account).await.unwrap().unwrap().version, 1, "nothing was replaced");
+    // Once it is free it is theirs.
+    w.store.remove_account(w.account).await.unwrap();
+    assert_eq!(w.store.connect_account(&theirs, t(51)).await.unwrap(), AccountId(id(99)));
+}
+
+/// Whoever chose what goes where has not chosen that everything goes everywhere once the last of it is gone.
+pub async fn removing_an_account_never_brings_the_whole_mesh(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    let link = async || w.store.user_state(w.user).await.unwrap().unwrap().rule_defaults.link;
+    let before = link().await;
+    for n in [3, 4] {
+        w.store.connect_account(&account(n, 1), t(3)).await.unwrap();
+        let calendar = CalendarId(id(0xd0 + n));
+        let name = format!("far-{n}");
+        w.store.update_calendar_list(AccountId(id(n)), &[(calendar, listed(&name))]).await.unwrap();
+        w.enable(&[calendar]).await;
+    }
+    // As long as nothing is chosen, all with all is what the person has.
+    w.store.remove_account(AccountId(id(3))).await.unwrap();
+    assert_eq!(link().await, before);
+    w.set_rules(&[rule(1, w.user, w.a, CalendarId(id(0xd4))), rule(2, w.user, w.a, w.b)], t(4)).await;
+    w.store.connect_account(&account(3, 1), t(5)).await.unwrap();
+    w.store.remove_account(AccountId(id(3))).await.unwrap();
+    assert_eq!(link().await, before, "rules are left");
+    w.set_rules(&[rule(1, w.user, w.a, CalendarId(id(0xd4)))], t(6)).await;
+    w.store.remove_account(AccountId(id(4))).await.unwrap();
+    assert_eq!((w.rules().await, link().await), (vec![], Link::None));
 }
 
 /// `init` never overwrites, `put` always does.

@@ -67,7 +67,9 @@ impl State {
                 self.accounts.get(&c.account).is_some_and(|a| a.status != AccountStatus::Active)
             };
             calendar.is_some_and(|c| {
-                !c.sync_enabled && matches!(c.leaving, None | Some(Leaving::Stopped)) || revoked(c)
+                !c.sync_enabled && matches!(c.leaving, None | Some(Leaving::Stopped))
+                    || c.missing
+                    || revoked(c)
             })
         };
         let theirs: BTreeSet<SubscriptionId> =

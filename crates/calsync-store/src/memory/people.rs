@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use calsync_core::block::CalendarRef;
 use calsync_core::calendar::{Account, AccountStatus, Calendar, Leaving, ListedCalendar, User};
-use calsync_core::ids::{AccountId, CalendarId, SubscriptionId, UserId};
+use calsync_core::ids::{AccountId, CalendarId, RuleId, SubscriptionId, UserId};
 use calsync_core::ports::{CalendarChange, ConnectAccount, SealedCredentials, StoreError, Switch, UserState};
+use calsync_core::rule::{Link, Rule};
 use calsync_core::subscription::{Subscription, SubscriptionStatus};
 use calsync_core::time::Ts;
 use serde_json::Value;
 
 use super::{State, conflict, raise};
-use crate::rows::{AT_ONCE, missing, user_resource};
+use crate::rows::{AT_ONCE, SOMEBODY_ELSES, missing, user_resource};
 
 impl State {
     pub(super) fn add_user(&mut self, user: &User) -> Result<(), StoreError> {
@@ -92,9 +93,9 @@ impl State {
         if !self.users.contains_key(&new.user) {
             return Err(missing("user"));
         }
-        let same =
-            |a: &&Account| (a.user, a.provider, &a.remote_id) == (new.user, new.provider, &new.remote_id);
+        let same = |a: &&Account| (a.provider, &a.remote_id) == (new.provider, &new.remote_id);
         let id = match self.accounts.values().find(same).cloned() {
+            Some(known) if known.user != new.user => return Err(conflict(SOMEBODY_ELSES)),
             Some(known) => {
                 let account = Account {
                     email: new.email.clone(),
@@ -164,7 +165,13 @@ impl State {
 
     pub(super) fn remove_account(&mut self, account: AccountId) -> Result<(), StoreError> {
         let Some(user) = self.accounts.get(&account).map(|a| a.user) else { return Ok(()) };
+        let has_rules = |rules: &BTreeMap<RuleId, Rule>| rules.values().any(|rule| rule.user == user);
+        let had_rules = has_rules(&self.rules);
         self.drop_account(account);
+        if had_rules && !has_rules(&self.rules) {
+            // Whoever had chosen what goes where has not chosen that everything goes everywhere.
+            self.rule_defaults.entry(user).or_default().link = Link::None;
+        }
         // Blocks that stand for its events must go from the other calendars.
         self.calendars.values_mut().filter(|c| c.user == user && c.sync_enabled).for_each(|c| {
             c.plan_due = true;

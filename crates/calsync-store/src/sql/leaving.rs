@@ -78,7 +78,7 @@ const UNWANTED: &str = "UPDATE webhook_notifications SET processing_status = 'co
     WHERE id IN (SELECT n.id FROM (SELECT id, subscription_id FROM webhook_notifications \
      WHERE processing_status IN ('pending', 'processing', 'retrying') AND received_at < $1 LIMIT 300) AS n \
      WHERE 1 = (SELECT CASE WHEN c.sync_enabled = 0 AND (c.leaving IS NULL OR c.leaving = 'stopped') \
-     OR a.status <> 'active' THEN 1 ELSE 0 END FROM webhook_subscriptions s JOIN calendars c ON c.id = s.calendar_id \
+     OR c.missing = 1 OR a.status <> 'active' THEN 1 ELSE 0 END FROM webhook_subscriptions s JOIN calendars c ON c.id = s.calendar_id \
      JOIN accounts a ON a.id = c.account_id WHERE s.id = n.subscription_id))";
 
 impl SqlStore {

@@ -3,6 +3,7 @@
 use calsync_core::calendar::{AccountStatus, User};
 use calsync_core::ids::{AccountId, UserId};
 use calsync_core::ports::{ConnectAccount, SealedCredentials, StoreError, UserState};
+use calsync_core::rule::{Link, RuleDefaults};
 use calsync_core::time::Ts;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use super::journal::forget_all_copied;
 use super::leases::OPEN;
 use super::rules::defaults;
 use super::value::{Row, Val, vals};
-use crate::rows::{AT_ONCE, missing, user_resource};
+use crate::rows::{AT_ONCE, SOMEBODY_ELSES, missing, user_resource};
 
 impl SqlStore {
     pub(super) async fn add_user(&self, user: &User) -> Result<(), StoreError> {
@@ -137,7 +138,8 @@ impl SqlStore {
         let mut tx = self.db.begin().await?;
         let owner = tx.one("SELECT user_id FROM accounts WHERE id = $1", vals![account]).await?;
         let Some(mut owner) = owner else { return Ok(()) };
-        lock_user(&mut tx, owner.id()?).await?;
+        let user = owner.id()?;
+        lock_user(&mut tx, user).await?;
         // Blocks that stand for its events must go from the other calendars.
         tx.exec(
             "UPDATE calendars SET plan_due = 1, dirty_generation = dirty_generation + 1, \
@@ -150,7 +152,16 @@ impl SqlStore {
         for mut calendar in calendars {
             forget_all_copied(&mut tx, calendar.id()?).await?;
         }
+        let had_rules = count_rules(&mut tx, user).await? > 0;
         tx.exec("DELETE FROM accounts WHERE id = $1", vals![account]).await?;
+        if had_rules && count_rules(&mut tx, user).await? == 0 {
+            // Whoever had chosen what goes where has not chosen that everything goes everywhere.
+            let person = tx.one("SELECT rule_defaults FROM users WHERE id = $1", vals![user]).await?;
+            let defaults = defaults(&mut person.ok_or_else(|| missing("user"))?)?;
+            let defaults = RuleDefaults { link: Link::None, ..defaults };
+            let sql = "UPDATE users SET rule_defaults = $2 WHERE id = $1";
+            tx.exec(sql, vals![user, Val::json(&defaults)?]).await?;
+        }
         tx.commit().await?;
         self.ring();
         Ok(())
@@ -226,6 +237,11 @@ async fn read<T>(
     tx.all(sql, vals![user]).await?.into_iter().map(one).collect()
 }
 
+async fn count_rules(tx: &mut Tx, user: UserId) -> Result<i64, StoreError> {
+    let row = tx.one("SELECT count(*) FROM rules WHERE user_id = $1", vals![user]).await?;
+    row.ok_or_else(|| missing("count"))?.int()
+}
+
 async fn put_account(tx: &mut Tx, connect: &ConnectAccount) -> Result<AccountId, StoreError> {
     let account = &connect.account;
     let provider = account.provider.as_str();
@@ -233,12 +249,13 @@ async fn put_account(tx: &mut Tx, connect: &ConnectAccount) -> Result<AccountId,
     let row = tx
         .one(
             "INSERT INTO accounts (id, user_id, provider, remote_id, email, status, created_at) \
-             VALUES ($1, $2, $3, $4, $5, 'active', $6) ON CONFLICT (user_id, provider, remote_id) \
-             DO UPDATE SET email = excluded.email, status = 'active', status_detail = NULL RETURNING id",
+             VALUES ($1, $2, $3, $4, $5, 'active', $6) ON CONFLICT (provider, remote_id) \
+             DO UPDATE SET email = excluded.email, status = 'active', status_detail = NULL \
+             WHERE accounts.user_id = excluded.user_id RETURNING id",
             vals![account.id, account.user, provider, remote_id, account.email.as_str(), account.created_at],
         )
         .await?;
-    row.ok_or_else(|| missing("account"))?.id()
+    row.ok_or_else(|| StoreError::Conflict(SOMEBODY_ELSES.to_owned()))?.id()
 }
 
 fn sealed(mut row: Row) -> Result<SealedCredentials, StoreError> {

@@ -27,7 +27,7 @@ const FILL: &str = "
     CREATE FUNCTION made(kind int, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE
       AS $$ SELECT (kind || '0000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid $$;
     INSERT INTO users (id, email, is_staff, created_at) SELECT made(1, n), 'person' || n || '@example.com', 0, 0 FROM generate_series(1, 20000) n;
-    INSERT INTO accounts SELECT made(2, n), made(1, n), 'google', 'remote', 'a@example.org', 'active', NULL, 0
+    INSERT INTO accounts SELECT made(2, n), made(1, n), 'google', 'remote-' || n, 'a@example.org', 'active', NULL, 0
       FROM generate_series(1, 20000) n;
     INSERT INTO leases SELECT 'user:' || n, made(1, n), NULL, 0, 0, 0 FROM generate_series(1, 20000) n;
     INSERT INTO calendars (id, account_id, user_id, remote_id, name, time_zone, access, sync_enabled, due_at,
