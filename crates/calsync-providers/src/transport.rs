@@ -39,8 +39,8 @@ pub(crate) trait Operate: Copy + Send + Sync {
     fn units(self) -> u32;
     /// Whether it can have changed something.
     fn effect(self) -> Effect;
-    /// Whether this status is an answer to it rather than a refusal.
-    fn is_answered_by(self, status: u16) -> bool;
+    /// Whether this is an answer to it rather than a refusal.
+    fn is_answered_by(self, status: u16, body: &[u8]) -> bool;
     /// Whether it may be asked again after a failure of this class.
     fn may_repeat(self, class: ErrorClass) -> bool;
 }
@@ -264,7 +264,9 @@ impl<R: Remote> Transport<R> {
         let under_way = UnderWay::begin(edge, call.operation);
         let sent = edge.send(call.operation.name(), request, call.operation.effect()).await;
         let result = match sent {
-            Ok(reply) if reply.is_success() || call.operation.is_answered_by(reply.status) => Ok(reply),
+            Ok(reply) if reply.is_success() || call.operation.is_answered_by(reply.status, &reply.body) => {
+                Ok(reply)
+            }
             Ok(reply) => Err(self.refused(call, &reply)),
             Err(error) => Err(Failed::from(error)),
         };

@@ -97,10 +97,14 @@ impl Operate for Operation {
         }
     }
 
-    /// What is already gone is gone (google.md §11 row 7).
-    fn is_answered_by(self, status: u16) -> bool {
+    /// What is already gone is gone (google.md §11 row 7), if it is Google that says so.
+    fn is_answered_by(self, status: u16, body: &[u8]) -> bool {
         match self {
-            Operation::GetEvent | Operation::DeleteEvent => matches!(status, 404 | 410),
+            Operation::GetEvent | Operation::DeleteEvent => {
+                let is_googles =
+                    || serde_json::from_slice::<Value>(body).is_ok_and(|body| body["error"].is_object());
+                matches!(status, 404 | 410) && is_googles()
+            }
             Operation::Stop => status == 404,
             _ => false,
         }

@@ -21,6 +21,8 @@ const WAIT_MIN: SignedDuration = SignedDuration::from_secs(1);
 const QUOTA_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
 /// What to tell people whose account has no mailbox (§10 row 19).
+/// The code of an event that is not there (§9).
+const NO_ITEM: &str = "erroritemnotfound";
 const NO_MAILBOX: &str = "this account has no calendar at Microsoft: it is a guest, has no Exchange Online licence (a new one \
     takes some 15 minutes to work), or its mailbox is on the organisation's own server";
 
@@ -99,6 +101,13 @@ impl Operation {
         }
     }
 
+    const fn is_about_an_event(self) -> bool {
+        matches!(
+            self,
+            Operation::GetEvent | Operation::Instances | Operation::UpdateEvent | Operation::DeleteEvent
+        )
+    }
+
     const fn reads_changes(self) -> bool {
         matches!(self, Operation::DeltaStart | Operation::DeltaLink)
     }
@@ -127,10 +136,13 @@ impl Operate for Operation {
 
     /// What is not there (any more) answers these. A series that is gone has no occurrences (§7); what is deleted twice is
     /// deleted, and a 400 may say just that (§10 row 14): the caller looks.
-    fn is_answered_by(self, status: u16) -> bool {
+    fn is_answered_by(self, status: u16, body: &[u8]) -> bool {
         match self {
-            Operation::DeleteEvent => status == 404 || status == 400,
-            Operation::GetEvent | Operation::Instances | Operation::Unsubscribe => status == 404,
+            Operation::DeleteEvent if status == 400 => true,
+            Operation::DeleteEvent | Operation::GetEvent | Operation::Instances => {
+                status == 404 && Said::read(body).is(NO_ITEM)
+            }
+            Operation::Unsubscribe => status == 404,
             _ => false,
         }
     }
@@ -197,6 +209,10 @@ fn meaning(operation: Operation, status: u16, said: &Said) -> (ErrorClass, &'sta
         }
         401 => (C::Unauthorized, "Microsoft no longer accepts this account's connection: connect it again"),
         403 => forbidden(operation, said),
+        // A mailbox that is away for a while, or something in between: it says nothing of the event.
+        404 if operation.is_about_an_event() && !said.is(NO_ITEM) => {
+            (unknown, "not found, though nobody says what")
+        }
         404 => (C::Gone, "not there, or no access to it"),
         408 => (unknown, "Microsoft gave up waiting"),
         409 if operation == Operation::CreateEvent => (unknown, "it met another change"),

@@ -20,7 +20,7 @@ impl Operate for Op {
     fn effect(self) -> Effect {
         Effect::Writes
     }
-    fn is_answered_by(self, _status: u16) -> bool {
+    fn is_answered_by(self, _status: u16, _body: &[u8]) -> bool {
         false
     }
     fn may_repeat(self, class: ErrorClass) -> bool {

@@ -4,7 +4,7 @@ use calsync_core::ids::EventId;
 use calsync_core::ports::{ErrorClass, ProviderAccount};
 use jiff::SignedDuration;
 
-use crate::rig::{Rig, answer, refusal};
+use crate::rig::{Rig, refusal};
 
 #[tokio::test]
 async fn after_a_429_we_keep_still_for_as_long_as_asked() {
@@ -62,7 +62,7 @@ async fn calls_under_way_are_bounded() {
         config.limits.max_wait = std::time::Duration::from_millis(200);
     })
     .await;
-    rig.answers([answer(404, "").after(2_000)]);
+    rig.answers([refusal(404, "notFound").after(2_000)]);
     let id = EventId("cs1abc".into());
     let (a, b) = tokio::join!(rig.account.get_block("a", &id), rig.account.get_block("a", &id));
     let errors: Vec<_> = [a, b].into_iter().filter_map(Result::err).map(|e| e.class).collect();

@@ -155,7 +155,14 @@ fn no_body_breaks_it() {
 
 #[test]
 fn what_is_gone_answers_some_calls() {
-    assert!(Operation::DeleteEvent.is_answered_by(404) && Operation::DeleteEvent.is_answered_by(410));
-    assert!(Operation::GetEvent.is_answered_by(404) && Operation::Stop.is_answered_by(404));
-    assert!(!Operation::ListEvents.is_answered_by(404) && !Operation::UpdateEvent.is_answered_by(404));
+    let body = br#"{"error":{"code":404,"errors":[{"reason":"notFound"}]}}"#;
+    let answers = |operation: Operation, status| operation.is_answered_by(status, body);
+    assert!(answers(Operation::DeleteEvent, 404) && answers(Operation::DeleteEvent, 410));
+    assert!(answers(Operation::GetEvent, 404) && answers(Operation::Stop, 404));
+    assert!(!answers(Operation::ListEvents, 404) && !answers(Operation::UpdateEvent, 404));
+    // Something in between, which knows of no event.
+    for body in ["", "<h1>Not Found</h1>", "{}", "null"] {
+        assert!(!Operation::DeleteEvent.is_answered_by(404, body.as_bytes()), "{body}");
+        assert!(!Operation::GetEvent.is_answered_by(410, body.as_bytes()), "{body}");
+    }
 }

@@ -181,10 +181,26 @@ fn no_body_breaks_it() {
 #[test]
 fn what_is_gone_answers_some_calls() {
     use Operation as O;
-    assert!(O::DeleteEvent.is_answered_by(404) && O::DeleteEvent.is_answered_by(400));
-    assert!(O::GetEvent.is_answered_by(404) && O::Instances.is_answered_by(404));
-    assert!(O::Unsubscribe.is_answered_by(404) && !O::Renew.is_answered_by(404));
-    assert!(!O::DeltaLink.is_answered_by(404) && !O::UpdateEvent.is_answered_by(404));
+    let body = br#"{"error":{"code":"ErrorItemNotFound","message":"The specified object was not found."}}"#;
+    let answers = |operation: Operation, status| operation.is_answered_by(status, body);
+    assert!(answers(O::DeleteEvent, 404) && answers(O::DeleteEvent, 400));
+    assert!(answers(O::GetEvent, 404) && answers(O::Instances, 404));
+    assert!(answers(O::Unsubscribe, 404) && !answers(O::Renew, 404));
+    assert!(!answers(O::DeltaLink, 404) && !answers(O::UpdateEvent, 404));
+    // A licence that lapsed, somebody who is gone, something in between: the event may stand all the same.
+    for body in [
+        "",
+        "<h1>Not Found</h1>",
+        r#"{"error":{"code":"MailboxNotEnabledForRESTAPI","message":"REST API is not yet supported for this mailbox."}}"#,
+        r#"{"error":{"code":"ErrorInvalidUser","message":"The requested user is invalid."}}"#,
+        r#"{"error":{"code":"ResourceNotFound","message":"Resource could not be discovered."}}"#,
+    ] {
+        for operation in [O::DeleteEvent, O::GetEvent, O::Instances] {
+            assert!(!operation.is_answered_by(404, body.as_bytes()), "{operation:?}: {body}");
+            let refused = classify(operation, 404, body.as_bytes(), None, NOW);
+            assert_ne!(refused.error.class, ErrorClass::Gone, "{operation:?}: {body}");
+        }
+    }
     for operation in O::ALL {
         assert!(!operation.may_repeat(ErrorClass::Ambiguous), "{operation:?}");
     }
