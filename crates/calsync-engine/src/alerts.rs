@@ -11,6 +11,7 @@ use calsync_core::time::Ts;
 use jiff::SignedDuration;
 
 use crate::Engine;
+use crate::inspect::ListChanges;
 
 /// An alert that was seen again within this time is looked at later.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_mins(5);
@@ -71,6 +72,28 @@ impl Engine {
         );
         let action = "See whether it still exists and is shared with the account, or disable it.".to_owned();
         self.open(AlertKind::CalendarUnreadable, calendar.id.to_string(), message, action).await
+    }
+
+    /// What nobody reads or writes any more has no run that could tell of it.
+    pub(crate) async fn alert_listed(&self, changes: &ListChanges) -> Result<(), StoreError> {
+        for id in &changes.gone {
+            let message = format!(
+                "Calendar {id} is not in its account's list any more: it is neither read nor written to. Its blocks stay as \
+                 they are."
+            );
+            let action = "Where it was unsubscribed or is not shared any more, bring it back, or disable it. It goes on by \
+                          itself when it is listed again."
+                .to_owned();
+            self.open(AlertKind::CalendarUnreadable, id.to_string(), message, action).await?;
+        }
+        for id in &changes.locked {
+            let message = format!(
+                "Calendar {id} does not take blocks: its account may only read it now. The blocks in it stay as they are."
+            );
+            let action = "Give the account write access to it again, or disable the calendar.".to_owned();
+            self.open(AlertKind::WritesRefused, id.to_string(), message, action).await?;
+        }
+        Ok(())
     }
 
     /// One whose cursor is refused again and again is told of, until it has not been for a day.
@@ -167,10 +190,13 @@ impl Engine {
             }
             AlertKind::WritesRefused => {
                 let state = self.store.user_state(calendar.user).await?;
-                !calendar.sync_enabled || state.is_none_or(|s| s.waiting_writes.iter().all(|w| w.0 != id))
+                let none_waits = state.is_none_or(|s| s.waiting_writes.iter().all(|w| w.0 != id));
+                !calendar.sync_enabled || (calendar.access.may_write() && none_waits)
             }
             AlertKind::PlanRefused => !calendar.sync_enabled || !calendar.plan_due,
-            AlertKind::CalendarUnreadable => !calendar.sync_enabled || calendar.webhook_failure_streak == 0,
+            AlertKind::CalendarUnreadable => {
+                !calendar.sync_enabled || (!calendar.missing && calendar.webhook_failure_streak == 0)
+            }
             AlertKind::CursorLost => !calendar.sync_enabled || calendar.cursor_losses.are_over(),
             _ => false,
         })

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use calsync_core::calendar::{Calendar, ListedCalendar};
 use calsync_core::ids::{AccountId, CalendarId, UserId};
 use calsync_core::plan::{self, Plan, Word};
-use calsync_core::ports::{Capabilities, Ids, Listing, Tentativeness, UserState};
+use calsync_core::ports::{
+    Capabilities, ErrorClass, Ids, Listing, ProviderError, Tentativeness, UserState, Wish,
+};
 use calsync_core::time::{Span, Ts};
 
 use crate::access::Accounts;
@@ -90,16 +92,50 @@ impl Engine {
         let account = account.ok_or_else(|| EngineError::NotFound("such account".to_owned()))?;
         let session = self.providers.open(account).await?;
         let listed = session.list_calendars().await?;
+        let theirs = || state.calendars.iter().filter(|c| c.account == account.id);
+        if listed.is_empty() && theirs().any(|c| !c.missing) {
+            // Everybody has one at least: it is the provider that has lost its memory, and not the person their calendars.
+            let words = "the provider lists no calendar at all";
+            return Err(ProviderError::new(ErrorClass::Transient, words).into());
+        }
+        let changes = list_changes(theirs().filter(|c| c.sync_enabled), &listed);
         let now = self.clock.now();
         let listed: Vec<(CalendarId, ListedCalendar)> =
             listed.into_iter().map(|c| (CalendarId(self.ids.uuid(now)), c)).collect();
         self.store.update_calendar_list(account.id, &listed).await?;
+        self.alert_listed(&changes).await?;
+        self.store.raise(&changes.unlocked, Wish::Full, now).await?;
         Ok(listed.len())
     }
 
     pub(crate) async fn state(&self, user: UserId) -> Result<UserState, EngineError> {
         self.store.user_state(user).await?.ok_or_else(|| EngineError::NotFound(format!("user {user}")))
     }
+}
+
+/// What a new list says of calendars that take part.
+#[derive(Default)]
+pub(crate) struct ListChanges {
+    /// Not listed any more.
+    pub(crate) gone: Vec<CalendarId>,
+    /// May only be read from now on.
+    pub(crate) locked: Vec<CalendarId>,
+    /// May be written to again.
+    pub(crate) unlocked: Vec<CalendarId>,
+}
+
+fn list_changes<'a>(known: impl Iterator<Item = &'a Calendar>, listed: &[ListedCalendar]) -> ListChanges {
+    let mut changes = ListChanges::default();
+    for calendar in known {
+        let now = listed.iter().rfind(|one| one.remote_id == calendar.remote.calendar);
+        match (calendar.access.may_write(), now.map(|one| one.access.may_write())) {
+            (_, None) => changes.gone.push(calendar.id),
+            (true, Some(false)) => changes.locked.push(calendar.id),
+            (false, Some(true)) => changes.unlocked.push(calendar.id),
+            _ => {}
+        }
+    }
+    changes
 }
 
 /// What is assumed of a provider that can't be asked now: enough to plan, nothing is written from it.

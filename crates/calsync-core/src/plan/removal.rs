@@ -22,10 +22,18 @@ pub(super) fn unwanted(input: &PlanInput<'_>, wanted: &Wanted<'_>, known: &Known
     let may_stand = |row: &LedgerRow| stands(row) || known.came_late(row);
     let unasked = known.rows.iter().filter(|(id, row)| !wanted.blocks.contains_key(id) && may_stand(row));
     let reason = |row: &LedgerRow| match sources.get(&row.source) {
+        // Where rules follow from the calendars, one that may only be read has none into it: nobody took them away.
+        None if is_locked(input) => None,
         None => Some(Reason::RuleGone),
         Some(source) => source.proves_gone(wanted, row).then_some(Reason::SourceGone),
     };
     unasked.filter_map(|(_, row)| Some(removal(input, known, row, reason(row)?))).collect()
+}
+
+/// Whether the target takes part and may not be written to, as its provider says just now: a listing may be wrong, and what is
+/// lost may be given back.
+fn is_locked(input: &PlanInput<'_>) -> bool {
+    input.target.takes_part() && !input.target.access.may_write()
 }
 
 /// A source, seen by one who wants to remove something.
@@ -94,7 +102,9 @@ pub(super) fn orphans(
 ) -> Vec<Action> {
     let windows: Option<Vec<_>> =
         input.rules.iter().map(|r| r.looked_at(&input.window).filter(|_| r.is_known())).collect();
-    let Some(windows) = windows.filter(|_| wanted.unreadable.is_empty()) else { return Vec::new() };
+    let Some(windows) = windows.filter(|_| wanted.unreadable.is_empty() && !is_locked(input)) else {
+        return Vec::new();
+    };
     let looked_at = |block: &ObservedBlock| {
         windows.iter().chain([&input.window]).all(|w| block.span.touches(w, &TimeZone::UTC))
     };

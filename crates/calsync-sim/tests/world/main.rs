@@ -13,6 +13,7 @@ mod freshness;
 mod journal;
 mod leaving;
 mod lifecycle;
+mod listings;
 mod microsoft;
 mod mortal;
 mod post;
