@@ -1,4 +1,5 @@
-"""What deploy/ says must be what the program knows: settings, version, toolchain, crates; and manifests that Kubernetes takes.
+"""What deploy/ says must be what the program knows: settings, version, toolchain, crates, the
+layer of dependencies; and manifests that Kubernetes takes.
 
     python script/gate/deployment.py 1.29 1.37      the versions of Kubernetes that the manifests are judged by
 
@@ -6,7 +7,10 @@ Needs PyYAML and kubernetes-validate (script/deployment brings them). It changes
 """
 
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -55,6 +59,30 @@ def versions():
             yield f"deploy/docker/Dockerfile: the manifest of {name} is not copied"
 
 
+def layer():
+    """What we depend on can be built in the image by the manifests alone: each is one that cargo reads without the sources."""
+    lines = (DEPLOY / "docker/Dockerfile").read_text(encoding="utf-8").replace("\\\n", "").splitlines()
+    begin = next(n for n, line in enumerate(lines) if line.startswith("WORKDIR /build"))
+    with tempfile.TemporaryDirectory() as folder:
+        for line in lines[begin + 1 :]:
+            word, _, rest = line.partition(" ")
+            if word == "COPY":
+                *sources, target = rest.split()
+                (Path(folder) / target).mkdir(parents=True, exist_ok=True)
+                for source in sources:
+                    shutil.copy(ROOT / source, Path(folder) / target)
+            elif word == "RUN":
+                stand_ins, found, _ = rest.partition("&& cargo build")
+                if not found:
+                    yield "deploy/docker/Dockerfile: the first RUN does not build what we depend on"
+                # It reads every manifest as a build does. (`cargo metadata` forgives a target without its file.)
+                read = f"{stand_ins} && cargo fetch --locked --target $(rustc -vV | sed -n 's/^host: //p')"
+                ran = subprocess.run(["sh", "-c", read], cwd=folder, capture_output=True, text=True, check=False)
+                if ran.returncode != 0:
+                    yield f"deploy/docker/Dockerfile: the layer of dependencies can't be built: {ran.stderr.strip()}"
+                return
+
+
 def manifests(kubernetes):
     """Each resource is named by its kustomization, and is one that Kubernetes takes to the letter."""
     for folder in ("base", "monitoring"):
@@ -78,7 +106,7 @@ def judged(resource, kubernetes, place):
 
 
 def main():
-    checks = {"settings": settings(), "versions": versions(), "kubernetes": manifests(sys.argv[1:])}
+    checks = {"settings": settings(), "versions": versions(), "layer": layer(), "kubernetes": manifests(sys.argv[1:])}
     wrong = False
     for name, found in checks.items():
         found = sorted(set(found))

@@ -11,6 +11,7 @@ mod busy_only;
 mod by_hand;
 mod channels;
 mod copy;
+mod deployed;
 mod doctor;
 mod durable;
 mod edge;

@@ -252,7 +252,7 @@ async fn an_open_page_hears_of_changes_at_once_and_no_secret_is_logged() {
     let place = Place::new();
     place.run(&["migrate"]).expect(0);
     let ada = Browser::of(&place, "ada@example.com", false).await;
-    let front = Front::of(place).await;
+    let mut front = Front::of(place).await;
     let client = front.client("127.0.0.1");
     let cookie = format!("__Host-{}", ada.cookie_header());
     let mut stream = client.get(front.url("/live")).header("cookie", cookie).send().await.unwrap();
@@ -264,7 +264,8 @@ async fn an_open_page_hears_of_changes_at_once_and_no_secret_is_logged() {
     let first = first.unwrap().expect("an event");
     assert!(!first.is_empty() && first.len() < 200, "{first:?}");
 
-    for path in ["/password/LINKSECRET", "/welcome/LINKSECRET", "/oauth/google/callback?code=CODESECRET"] {
+    let secret = ["/password/LINKSECRET", "/welcome/LINKSECRET", "/oauth/google/callback?code=CODESECRET"];
+    for path in secret {
         client.get(front.url(path)).send().await.unwrap();
     }
     let log = front.nginx.file("access.log");
@@ -275,4 +276,12 @@ async fn an_open_page_hears_of_changes_at_once_and_no_secret_is_logged() {
     .await;
     assert!(log.contains("/password/[link]") && log.contains("/welcome/[link]"), "{log}");
     assert!(!log.contains("SECRET") && !log.contains("code="), "{log}");
+    // What nginx itself has to say of a request that nobody answered.
+    front.serving.child.kill().unwrap();
+    front.serving.child.wait().unwrap();
+    for path in secret.into_iter().chain(["/rules"]) {
+        assert_eq!(client.get(front.url(path)).send().await.unwrap().status(), 503, "{path}");
+    }
+    let log = front.nginx.log();
+    assert!(log.contains("GET /rules") && !log.contains("SECRET"), "{log}");
 }
