@@ -1,5 +1,6 @@
 //! `plan`, `explain`, `approve`.
 
+use calsync_core::calendar::User;
 use calsync_core::hold::Verdict;
 use calsync_core::names::Names;
 use calsync_core::plan::{ActionKind, Plan};
@@ -16,6 +17,7 @@ use crate::service::Service;
 /// One thing that would be done.
 #[derive(Serialize)]
 struct Row {
+    user: String,
     target: String,
     source: String,
     action: &'static str,
@@ -31,13 +33,14 @@ pub async fn plan(of: Option<&str>, context: &Context, service: &Service) -> Res
         for plan in service.engine.plan(state.user.id).await? {
             kept += plan.kept.len();
             if let Verdict::Hold(hold) = &plan.verdict {
-                held.push(format!("{}: {}", names.get(plan.target), hold.reason));
+                held.push(format!("{}, {}: {}", state.user.email, names.get(plan.target), hold.reason));
             }
-            rows.extend(plan_rows(&names, &plan));
+            rows.extend(plan_rows(&state.user, &names, &plan));
         }
     }
     let text = |row: &Row| {
         vec![
+            row.user.clone(),
             row.target.clone(),
             row.action.to_owned(),
             row.when.clone(),
@@ -50,15 +53,16 @@ pub async fn plan(of: Option<&str>, context: &Context, service: &Service) -> Res
         return Ok(Exit::Ok);
     }
     let empty = format!("nothing to do: {kept} blocks stand as they should");
-    context.out.rows(&["TARGET", "ACTION", "WHEN", "SOURCE", "BECAUSE"], &rows, text, &empty);
+    context.out.rows(&["USER", "TARGET", "ACTION", "WHEN", "SOURCE", "BECAUSE"], &rows, text, &empty);
     for line in &held {
         context.out.note(&format!("held: {line}"));
     }
     Ok(Exit::Ok)
 }
 
-fn plan_rows(names: &Names, plan: &Plan) -> Vec<Row> {
+fn plan_rows(user: &User, names: &Names, plan: &Plan) -> Vec<Row> {
     let row = |action: &calsync_core::plan::Action| Row {
+        user: user.email.clone(),
         target: names.get(plan.target).to_owned(),
         source: names.get(action.row.source).to_owned(),
         action: match action.kind {
@@ -86,6 +90,7 @@ pub async fn explain(args: &ExplainArgs, context: &Context, service: &Service) -
         let names = state.names();
         for line in service.engine.explain(state.user.id, &question).await?.lines {
             rows.push(Answer {
+                user: state.user.email.clone(),
                 source: names.get(line.source).to_owned(),
                 target: names.get(line.target).to_owned(),
                 event: line.occurrence,
@@ -97,9 +102,10 @@ pub async fn explain(args: &ExplainArgs, context: &Context, service: &Service) -
     }
     let cells = |row: &Answer| {
         let when = row.when.clone().unwrap_or_else(|| "-".to_owned());
-        vec![row.source.clone(), row.target.clone(), when, row.outcome.to_owned(), row.because.clone()]
+        let Answer { user, source, target, because, .. } = row;
+        vec![user.clone(), source.clone(), target.clone(), when, row.outcome.to_owned(), because.clone()]
     };
-    let header = ["SOURCE", "TARGET", "WHEN", "OUTCOME", "BECAUSE"];
+    let header = ["USER", "SOURCE", "TARGET", "WHEN", "OUTCOME", "BECAUSE"];
     context.out.rows(
         &header,
         &rows,
@@ -112,6 +118,7 @@ pub async fn explain(args: &ExplainArgs, context: &Context, service: &Service) -
 /// One answer.
 #[derive(Serialize)]
 struct Answer {
+    user: String,
     source: String,
     target: String,
     event: String,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -143,12 +143,14 @@ fn refusal(edge: &Edge, request: &Request) -> Option<Response> {
 }
 
 async fn time_out(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
+    // Not the path itself: some are links that let somebody in.
+    let route = request.extensions().get::<MatchedPath>().cloned();
     match tokio::time::timeout(edge.request_timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            tracing::warn!(%path, seconds = edge.request_timeout.as_secs(), "a request took too long");
-            ApiError::unavailable("this took too long", RETRY_AFTER_TIMEOUT).into_response()
+            let route = route.as_ref().map_or("none", MatchedPath::as_str);
+            tracing::warn!(route, seconds = edge.request_timeout.as_secs(), "a request took too long");
+            ApiError::unavailable("this took too long", RETRY_AFTER_TIMEOUT).perhaps_done().into_response()
         }
     }
 }

@@ -2,7 +2,7 @@
 //! about which calendars exist.
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,12 +17,16 @@ pub struct ApiError {
     code: &'static str,
     message: String,
     retry_after: Option<u64>,
+    perhaps_done: bool,
 }
+
+/// Said of a change of which nobody knows whether it was made.
+const LOOK_FIRST: &str = "whether it was done is not certain: look before you do it again";
 
 impl ApiError {
     /// No, with this status; `code` is for programs, `message` for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
-        ApiError { status, code, message: message.into(), retry_after: None }
+        ApiError { status, code, message: message.into(), retry_after: None, perhaps_done: false }
     }
 
     /// The request is not one that we understand.
@@ -68,6 +72,22 @@ impl ApiError {
     pub fn unavailable(message: impl Into<String>, retry_after: u64) -> ApiError {
         let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
         ApiError { retry_after: Some(retry_after), ..error }
+    }
+
+    /// It broke off somewhere: what was asked for may have been done all the same.
+    #[must_use]
+    pub fn perhaps_done(self) -> ApiError {
+        ApiError { perhaps_done: true, ..self }
+    }
+
+    /// The same, as an answer to whoever asked by this method: who only looked need not be told what may have been done.
+    #[must_use]
+    pub fn to(self, method: &Method) -> ApiError {
+        if !self.perhaps_done || method.is_safe() {
+            return self;
+        }
+        let message = format!("{}; {LOOK_FIRST}", self.message);
+        ApiError { message, perhaps_done: false, ..self }
     }
 
     /// Something broke that should not have. What it was is in the log, not here.
@@ -125,5 +145,21 @@ impl IntoResponse for ApiError {
         // For whoever shows it in another form.
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asked_for_a_change_that_broke_off_is_told_to_look_first() {
+        let broke_off = || ApiError::unavailable("this took too long", 5).perhaps_done();
+        assert_eq!(broke_off().to(&Method::GET).message(), "this took too long");
+        let told = broke_off().to(&Method::POST);
+        assert_eq!(told.message(), format!("this took too long; {LOOK_FIRST}"));
+        assert_eq!(told.clone().to(&Method::POST), told, "once");
+        let refused = ApiError::busy(2);
+        assert_eq!(refused.clone().to(&Method::POST), refused);
     }
 }

@@ -56,7 +56,7 @@ pub enum KeyOrigin {
 pub enum NoKey {
     /// Nothing configured, and no key file.
     #[error(
-        "there is no sealing key: neither secrets.key nor {0} exists (`calendar-sync serve` makes one, and so does `calendar-sync secrets generate`)"
+        "there is no sealing key: neither secrets.key nor {0} exists (`calendar-sync serve` makes one, and so does `calendar-sync secrets generate --out {0}`)"
     )]
     Missing(String),
     /// Nothing configured and no key file, and others need the same key.

@@ -18,6 +18,7 @@ mod watch;
 mod workers;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use calsync_core::block::Identity;
 use calsync_core::ports::{Clock, IdGen, Store};
@@ -119,6 +120,8 @@ pub struct Service {
     absence: Absence,
     /// Channels that are renewed just now because their provider asked for it.
     pub renewals: Arc<Semaphore>,
+    /// Somebody is known to use this service.
+    pub(crate) peopled: AtomicBool,
     clients: clients::Seen,
     observer: Observer,
     wake: Notify,
@@ -150,8 +153,8 @@ impl Service {
         let owner = config.owner.clone();
         let engine = Engine::new(store.clone(), directory.clone(), clock.clone(), ids, identity, config);
         let redis = settings.redis.address.clone().map(|at| Arc::new(Link::new(at, http::probe())));
-        let limiter = Limiter::new(&settings.rate_limit, redis.clone());
-        let sign_ins = Limiter::new(&SIGN_INS, redis.clone());
+        let limiter = Limiter::new("webhooks", &settings.rate_limit, redis.clone());
+        let sign_ins = Limiter::new("sign_ins", &SIGN_INS, redis.clone());
         let channels = Channels::from_settings(&settings)?;
         let oidc = settings.oidc.clone().map(Oidc::new).transpose().map_err(NoClient::from)?;
         let vitals = Vitals::new(vitals::data_directory(&settings));
@@ -177,6 +180,7 @@ impl Service {
             channels,
             recorder,
             owner,
+            peopled: AtomicBool::new(false),
             absence: Absence::none(),
             renewals: Arc::new(Semaphore::new(RENEWALS_AT_ONCE)),
             clients: clients::Seen::default(),

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use calsync_core::ports::{ErrorClass, StoreError};
@@ -14,6 +14,9 @@ use calsync_pages::{Frame, Notice, asset};
 use super::notice::Saying;
 use super::security::{self, Dress};
 use crate::http::{ApiError, BUSY};
+
+/// By this an open page is told to go to another.
+pub(super) const ELSEWHERE: &str = "hx-redirect";
 
 /// What a handler answers.
 pub(super) type Answer = Result<Response, ApiError>;
@@ -57,10 +60,7 @@ pub(crate) fn store(error: StoreError) -> ApiError {
         }
         StoreError::Unavailable(_) | StoreError::Contended(_) | StoreError::LeaseLost(_) => {
             tracing::warn!(%error, "a page could not be made");
-            ApiError::unavailable(
-                "the database does not answer just now; nothing was changed, and nothing is lost",
-                5,
-            )
+            ApiError::unavailable("the database does not answer just now", 5).perhaps_done()
         }
     }
 }
@@ -99,12 +99,13 @@ pub(crate) async fn for_people(State(dress): State<Dress>, request: Request, nex
     let reads_pages = reads_pages(request.headers()) && !request.uri().path().starts_with("/api/");
     // An open page that brings itself up to date keeps what it shows, and says that it could not.
     let is_open = request.headers().contains_key("hx-request");
-    let again = way_back(&request);
+    let (again, method) = (way_back(&request), request.method().clone());
     let response = next.run(request).await;
-    let Some(error) = response.extensions().get::<ApiError>().filter(|_| reads_pages || is_open) else {
-        return response;
-    };
-    let error = error.clone();
+    let Some(known) = response.extensions().get::<ApiError>() else { return response };
+    let error = known.clone().to(&method);
+    if !reads_pages && !is_open {
+        return if error == *known { response } else { error.into_response() };
+    }
     let (status, text) = (error.status(), sentence(error.message()));
     let shown = if is_open {
         written(status, &Interruption { text })
@@ -119,8 +120,10 @@ pub(crate) async fn for_people(State(dress): State<Dress>, request: Request, nex
         written(status, &Trouble { frame, title: title(&error).to_owned(), text, way_on })
     };
     let Ok(mut shown) = shown else { return response };
-    if let Some(wait) = response.headers().get(header::RETRY_AFTER) {
-        shown.headers_mut().insert(header::RETRY_AFTER, wait.clone());
+    for name in [header::RETRY_AFTER, HeaderName::from_static(ELSEWHERE)] {
+        if let Some(value) = response.headers().get(&name) {
+            shown.headers_mut().insert(name, value.clone());
+        }
     }
     security::headers(shown.headers_mut(), dress);
     shown

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::answer::{self, Answer};
 use super::origin::Origin;
 use super::password::{self, AT_LEAST};
-use super::session;
+use super::{people, session};
 use crate::email;
 use crate::http::ApiError;
 use crate::service::Service;
@@ -65,11 +65,7 @@ pub(super) async fn begin(
 
 async fn holds(service: &Service, link: &str) -> Result<(), ApiError> {
     let holds = service.links.is_first(link, service.clock.now());
-    if holds && service.store.users().await.map_err(answer::store)?.is_empty() {
-        Ok(())
-    } else {
-        Err(used_up())
-    }
+    if holds && people::is_nobody_here(service).await? { Ok(()) } else { Err(used_up()) }
 }
 
 fn used_up() -> ApiError {

@@ -29,10 +29,12 @@ mod start;
 mod times;
 mod week;
 
+use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::service::Service;
@@ -49,6 +51,11 @@ pub(crate) use session::not_staff;
 
 /// Longest form that is read: the longest of ours has some dozen fields.
 const FORM_MAX: usize = 64 * 1024;
+
+/// For the address of an answer to a form, opened once more: on to the page that the form stands on.
+fn leads_to(path: &'static str) -> impl Fn() -> Ready<Response> + Clone {
+    move || ready(answer::on_to(path))
+}
 
 /// All pages.
 pub(crate) fn pages(service: &Arc<Service>) -> Router<Arc<Service>> {
@@ -67,7 +74,7 @@ pub(crate) fn pages(service: &Arc<Service>) -> Router<Arc<Service>> {
         .route("/activity/{run}/undo", post(activity::undo))
         .route("/week", get(week::show))
         .route("/start", get(start::show))
-        .route("/start/preview", post(start::look))
+        .route("/start/preview", post(start::look).get(leads_to("/start")))
         .route("/start/begin", post(start::begin))
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/sign-in/elsewhere", get(oidc::begin))
@@ -77,13 +84,13 @@ pub(crate) fn pages(service: &Arc<Service>) -> Router<Arc<Service>> {
         .route("/password/{link}", get(invitation::show).post(invitation::accept))
         .route("/settings", get(settings::show))
         .route("/settings/password", post(settings::change_password))
-        .route("/settings/tokens", post(settings::make_token))
+        .route("/settings/tokens", post(settings::make_token).get(leads_to("/settings")))
         .route("/settings/tokens/{id}/remove", post(settings::remove_token))
         .route("/settings/sign-out-everywhere", post(settings::sign_out_everywhere))
         .route("/accounts/connect/{provider}", post(connect::begin))
         .route("/oauth/{provider}/callback", get(connect::come_back))
         .route("/set-up", get(set_up::show))
-        .route("/set-up/people", post(set_up::add_person))
+        .route("/set-up/people", post(set_up::add_person).get(leads_to("/set-up")))
         .route("/set-up/people/{id}/invite", post(set_up::invite))
         .route("/set-up/{provider}", post(set_up::put_client))
         .route("/live", get(live::events))

@@ -37,7 +37,10 @@ pub(super) fn routes() -> Router<Arc<Service>> {
         .route("/monitoring/alerts/silences/{id}/end", post(alerts::end_silence))
         .route("/monitoring/rollout", get(rollout::show))
         .route("/monitoring/rollout/reach", get(rollout::reach))
-        .route("/monitoring/rollout/preview", post(rollout::preview))
+        .route(
+            "/monitoring/rollout/preview",
+            post(rollout::preview).get(super::leads_to("/monitoring/rollout")),
+        )
         .route("/monitoring/rollout/apply", post(rollout::apply))
         .route("/monitoring/responses", get(logs::responses))
 }

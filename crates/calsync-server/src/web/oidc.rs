@@ -81,7 +81,7 @@ pub(super) async fn come_back(
 ) -> Answer {
     let oidc = service.oidc.as_ref().ok_or_else(ApiError::not_found)?;
     let client = Subject::from(client);
-    if let Verdict::Refuse { retry_after } = service.sign_ins.verdict(client, service.clock.now()) {
+    if let Verdict::Refuse { retry_after } = service.sign_ins.verdict(client, service.clock.now()).await {
         return Err(ApiError::rate_limited(retry_after));
     }
     let begun = begun(&service, oidc, &origin, &headers, answer.state.as_ref()).await?;

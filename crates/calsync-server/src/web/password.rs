@@ -92,9 +92,14 @@ impl Passwords {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ApiError> {
         let busy = || ApiError::unavailable("too many people are signing in at once", 2);
-        let _place = self.places.try_acquire().map_err(|_| busy())?;
-        let _turn = self.turns.acquire().await.map_err(|_| busy())?;
-        tokio::task::spawn_blocking(work).await.map_err(|error| {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| busy())?;
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| busy())?;
+        let hashing = tokio::task::spawn_blocking(move || {
+            // Whoever asked may hang up meanwhile; what was begun takes its time and its memory all the same.
+            let _held = (place, turn);
+            work()
+        });
+        hashing.await.map_err(|error| {
             tracing::error!(%error, "a password could not be looked at");
             ApiError::internal()
         })
@@ -118,6 +123,27 @@ mod tests {
         assert!(!passwords.is(right, Some("nonsense".to_owned())).await.unwrap());
         assert!(!passwords.is(Secret::new("x".repeat(2_000)), Some(hash)).await.unwrap());
         assert!(PasswordHash::new(NOBODY).is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_makes_no_room_for_more_hashes_at_once() {
+        let passwords = Passwords::default();
+        let (finish, until) = std::sync::mpsc::channel::<()>();
+        let until = Arc::new(std::sync::Mutex::new(until));
+        for _ in 0..AT_ONCE {
+            let until = until.clone();
+            let asked = Box::pin(passwords.work(move || until.lock().unwrap().recv().is_err()));
+            assert!(
+                futures_util::poll!(asked).is_pending(),
+                "it has begun, and nobody waits for it any more"
+            );
+        }
+        let free = || (passwords.turns.available_permits(), passwords.places.available_permits());
+        assert_eq!(free(), (0, WAITING - AT_ONCE));
+        drop(finish);
+        while free() != (AT_ONCE, WAITING) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
     }
 
     #[test]

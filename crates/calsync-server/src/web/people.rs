@@ -1,11 +1,23 @@
 //! Adding users, and the links by which they choose a password: for the set-up page and for the API. What is done is in the audit log.
 
+use std::sync::atomic::Ordering;
+
 use calsync_core::calendar::User;
 use calsync_core::secret::Secret;
 
 use super::answer;
 use crate::http::ApiError;
 use crate::service::Service;
+
+/// Whether nobody uses this service yet. Anybody may ask, often: what was true once is not asked of the database again.
+pub(super) async fn is_nobody_here(service: &Service) -> Result<bool, ApiError> {
+    if service.peopled.load(Ordering::Relaxed) {
+        return Ok(false);
+    }
+    let nobody = service.store.users().await.map_err(answer::store)?.is_empty();
+    service.peopled.store(!nobody, Ordering::Relaxed);
+    Ok(nobody)
+}
 
 /// Adds a user; `false`: there is one with this address.
 pub(crate) async fn add(service: &Service, user: &User, who: &str) -> Result<bool, ApiError> {

@@ -187,7 +187,7 @@ pub(super) fn not_signed_in(parts: &Parts) -> Response {
     let message = "you are not signed in any more: sign in, and do it again";
     let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "not_signed_in", message).into_response();
     if asked_by_htmx {
-        response.headers_mut().insert("hx-redirect", HeaderValue::from_static("/sign-in"));
+        response.headers_mut().insert(answer::ELSEWHERE, HeaderValue::from_static("/sign-in"));
     }
     response
 }

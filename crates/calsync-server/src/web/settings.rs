@@ -79,15 +79,15 @@ pub(super) async fn change_password(
     Form(change): Form<Change>,
 ) -> Answer {
     let now = service.clock.now();
-    if let Verdict::Refuse { retry_after } = service.sign_ins.verdict(Subject::named(&signed.user.email), now)
-    {
+    let name = Subject::named(&signed.user.email);
+    if let Verdict::Refuse { retry_after } = service.sign_ins.verdict(name, now).await {
         return Err(ApiError::rate_limited(retry_after));
     }
     let known = service.store.password(&signed.user.email).await.map_err(answer::store)?;
     if let Some(hash) = known.and_then(|(_, hash)| hash) {
         let present = change.present.unwrap_or_else(|| Secret::new(""));
         if !service.passwords.is(present, Some(hash)).await? {
-            for subject in [Subject::from(client), Subject::named(&signed.user.email)] {
+            for subject in [Subject::from(client), name] {
                 service.sign_ins.failed(subject, now).await;
             }
             return back(&Notice::bad("This is not your present password. Nothing was changed."));

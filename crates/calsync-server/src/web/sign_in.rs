@@ -13,9 +13,9 @@ use calsync_pages::sign_in::SignIn;
 use serde::Deserialize;
 
 use super::answer::{self, Answer};
-use super::notice;
 use super::origin::Origin;
 use super::session::{self, Signed};
+use super::{notice, people};
 use crate::http::{ApiError, ClientAddr, Subject, Verdict};
 use crate::service::Service;
 
@@ -35,7 +35,7 @@ pub(super) async fn show(
     if Signed::of(&headers, &origin, &service).await?.is_some() {
         return Ok(answer::on_to(&next));
     }
-    if service.store.users().await.map_err(answer::store)?.is_empty() {
+    if people::is_nobody_here(&service).await? {
         let message =
             "nobody uses this service yet: open the link that `calendar-sync serve` printed when it started";
         return Err(ApiError::new(StatusCode::CONFLICT, "no_users", message));
@@ -65,7 +65,7 @@ pub(super) async fn enter(
     let (by_address, by_name) = (Subject::from(client), Subject::named(&email));
     for subject in [by_address, by_name] {
         // Before anything is hashed: that is what an attacker would make us do.
-        if let Verdict::Refuse { retry_after } = service.sign_ins.verdict(subject, now) {
+        if let Verdict::Refuse { retry_after } = service.sign_ins.verdict(subject, now).await {
             return Err(ApiError::rate_limited(retry_after));
         }
     }

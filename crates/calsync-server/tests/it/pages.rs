@@ -153,6 +153,11 @@ async fn a_session_ends_with_signing_out_and_other_sites_change_nothing() {
     assert!(answered.is_err() || answered.unwrap().status() == 413);
     let out = grace.post("/sign-out", &[]).await;
     assert_eq!(out.status, 303);
+    // A page that was left open in another tab goes to the door, and does not stand there as if nothing had happened.
+    let open =
+        client().get(place.url("/")).header("hx-request", "true").header("cookie", grace.cookie_header());
+    let open = read(open.send().await.unwrap()).await;
+    assert_eq!((open.status, open.header("hx-redirect")), (401, Some("/sign-in")), "{open:?}");
     assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"), "{out:?}");
     assert_eq!(grace.get("/").await.status, 303, "the cookie is worth nothing any more");
     let shown = Browser::of_nobody(&place).follow(&out).await;
@@ -160,6 +165,23 @@ async fn a_session_ends_with_signing_out_and_other_sites_change_nothing() {
     assert!(shown.header("set-cookie").unwrap().starts_with("notice=; Path=/; Max-Age=0"), "{shown:?}");
     for header in ["content-security-policy", "x-frame-options", "x-content-type-options"] {
         assert!(shown.header(header).is_some(), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn the_address_of_an_answer_to_a_form_leads_back_to_the_form() {
+    let place = Place::new();
+    place.run(&["migrate"]).expect(0);
+    let _serving = place.serve().await;
+    let staff = Browser::of(&place, "owner@example.com", true).await;
+    for (answer, form) in [
+        ("/start/preview", "/start"),
+        ("/settings/tokens", "/settings"),
+        ("/set-up/people", "/set-up"),
+        ("/monitoring/rollout/preview", "/monitoring/rollout"),
+    ] {
+        let again = staff.get(answer).await;
+        assert_eq!((again.status, again.header("location")), (303, Some(form)), "{answer}");
     }
 }
 

@@ -152,7 +152,7 @@ async fn a_mass_deletion_is_held_until_somebody_approves() {
         plan["held"].get(0).cloned()
     })
     .await;
-    assert!(held.as_str().unwrap().starts_with("Work: "), "{held}");
+    assert!(held.as_str().unwrap().starts_with("ada@example.com, Work: "), "{held}");
     let asked = world.place.run(&["sync-calendars", "--mode", "full", "--json"]).expect(0).json();
     assert_eq!(
         (&asked["blocks_written"], asked["held"].as_array().unwrap().len()),

@@ -106,7 +106,7 @@ async fn two_instances_share_one_limit_and_never_refuse_who_authenticates() {
         let left: i64 = redis.cli(&["PTTL", key]).parse().unwrap();
         assert!(left == -2 || (1..=620_000).contains(&left), "{key}: {left}");
     }
-    let key = "calendar_sync:rate_limit:10169491:";
+    let key = "calendar_sync:rate_limit:webhooks:10169491:";
     assert_eq!(redis.cli(&["KEYS", &format!("{key}*")]).lines().count(), 1, "both are one client");
 }
 
@@ -134,8 +134,8 @@ async fn killed_in_the_middle_the_limit_goes_on_here_and_it_comes_back_by_itself
     assert_eq!(fail(&place, &channel, 3).await, [429; 3]);
     let other = wrong(&channel).with("X-Forwarded-For", Some("203.0.113.9"));
     assert_eq!(other.post(&place).await.status, 403);
-    let counted = redis.cli(&["KEYS", "calendar_sync:rate_limit:10169491:*"]);
-    assert_eq!(counted, "calendar_sync:rate_limit:10169491:203.0.113.9");
+    let counted = redis.cli(&["KEYS", "calendar_sync:rate_limit:webhooks:10169491:*"]);
+    assert_eq!(counted, "calendar_sync:rate_limit:webhooks:10169491:203.0.113.9");
     let log = serving.log();
     assert_eq!((times(&log, GONE), times(&log, BACK)), (1, 1), "one line each: {log}");
 }

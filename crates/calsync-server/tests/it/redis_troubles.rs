@@ -99,7 +99,7 @@ async fn broken_and_mended(redis: &Redis, url: &str, words: &str, broken: &[&str
     let serving = place.serve().await;
     cache_is(&place, "healthy").await;
     assert_eq!(fail(&place, &channel, 2).await, [403; 2]);
-    let key = redis.cli(&["KEYS", "calendar_sync:rate_limit:10169491:*"]);
+    let key = redis.cli(&["KEYS", "calendar_sync:rate_limit:webhooks:10169491:*"]);
     let with_key = |command: &[&str]| {
         let words: Vec<&str> = command.iter().map(|word| if *word == "KEY" { &key } else { *word }).collect();
         redis.cli(&words);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ::redis::Cmd;
 use calsync_core::time::Ts;
 
-use super::shared::{self, SharedWindow};
+use super::shared::{self, SharedWindow, Then};
 use super::{RateLimiter, Subject, Verdict};
 use crate::config::RateLimitSettings;
 use crate::redis::{Gone, Link};
@@ -20,12 +20,12 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// Shared through Redis where there is a link to one, else of this process alone.
-    pub fn new(settings: &RateLimitSettings, redis: Option<Arc<Link>>) -> Limiter {
+    /// On what this names; shared through Redis where there is a link to one, else of this process alone.
+    pub fn new(name: &'static str, settings: &RateLimitSettings, redis: Option<Arc<Link>>) -> Limiter {
         let (max, window) = (settings.max_requests, settings.window);
         Limiter {
             local: Mutex::new(RateLimiter::new(max, window)),
-            shared: redis.map(|link| SharedWindow::new(link, max, window)),
+            shared: redis.map(|link| SharedWindow::new(link, name, max, window)),
         }
     }
 
@@ -38,7 +38,7 @@ impl Limiter {
         if verdict != Verdict::Pass {
             return verdict;
         }
-        match shared.failed(client).await {
+        match shared.verdict(client, Then::Count).await {
             Ok(Verdict::Pass) => {
                 self.local().count(client, now);
                 Verdict::Pass
@@ -48,9 +48,17 @@ impl Limiter {
         }
     }
 
-    /// Whether one more would be let through, as far as this process knows; nothing is counted.
-    pub fn verdict(&self, client: impl Into<Subject>, now: Ts) -> Verdict {
-        self.local().verdict(client.into(), now)
+    /// Whether one more would be let through; nothing is counted. For what is too dear, or tells too much, to be done first and
+    /// judged afterwards.
+    pub async fn verdict(&self, client: impl Into<Subject>, now: Ts) -> Verdict {
+        let client = client.into();
+        let here = self.local().verdict(client, now);
+        match &self.shared {
+            Some(shared) if here == Verdict::Pass => {
+                shared.verdict(client, Then::Look).await.unwrap_or(Verdict::Pass)
+            }
+            _ => here,
+        }
     }
 
     fn local(&self) -> MutexGuard<'_, RateLimiter> {

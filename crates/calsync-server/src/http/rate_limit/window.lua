@@ -1,8 +1,8 @@
 -- One failure of one client, counted or refused in one step. The decision is the one of `RateLimiter`, over the same
 -- slots; `now` is set by the lines before. It touches no other key, and what it writes expires when it stops to count.
 --   KEYS[1]  hash: number of a slot -> failures let through in it
---   ARGV     how many may pass, length of a slot in microseconds, slots in a window
--- Answers 0 for "let through and counted", else the microseconds after which one more will pass.
+--   ARGV     how many may pass, length of a slot in microseconds, slots in a window, 1 to count it or 0 to look only
+-- Answers 0 for "let through", else the microseconds after which one more will pass.
 local max, width, slots = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local function name(slot) return string.format('%.0f', slot) end
 
@@ -25,6 +25,7 @@ for slot, n in pairs(counts) do
 end
 
 if total < max then
+  if ARGV[4] == '0' then return 0 end
   redis.call('HINCRBY', KEYS[1], name(newest), 1)
   redis.call('PEXPIRE', KEYS[1], math.ceil(((newest + slots) * width - now) / 1000))
   return 0

@@ -8,7 +8,7 @@ use super::super::RateLimiter;
 use super::*;
 
 /// In place of `CLOCK`: the time that the test says.
-const TOLD: &str = "local now = tonumber(ARGV[4])\n";
+const TOLD: &str = "local now = tonumber(ARGV[5])\n";
 /// Some instant of 2026, in microseconds.
 const BEGIN: i64 = 1_795_000_000_000_000;
 
@@ -19,7 +19,7 @@ async fn connect(redis: &Redis) -> MultiplexedConnection {
 
 /// A client of the limiter in Redis, at a time of the test's.
 async fn failed(line: &mut MultiplexedConnection, who: &str, max: u32, seconds: i64, now: i64) -> Verdict {
-    let mut command = step(TOLD, who, max, slot_micros(SignedDuration::from_secs(seconds)));
+    let mut command = step(TOLD, who, (max, slot_micros(SignedDuration::from_secs(seconds))), Then::Count);
     match command.arg(now).query_async::<u64>(line).await.unwrap() {
         0 => Verdict::Pass,
         wait => Verdict::Refuse { retry_after: whole_seconds(wait) },
@@ -93,7 +93,7 @@ async fn what_is_kept_is_small_and_expires_with_the_window() {
         let _ = failed(&mut line, "client", 1_000_000, 60, BEGIN + second * 1_000_000).await;
     }
     let keys = redis.cli(&["KEYS", "*"]);
-    assert_eq!(keys, "calendar_sync:rate_limit:1016949:client");
+    assert_eq!(keys, "calendar_sync:rate_limit:client");
     let slots: usize = redis.cli(&["HLEN", &keys]).parse().unwrap();
     assert!(slots <= SLOTS, "{slots}");
     let left: u64 = redis.cli(&["PTTL", &keys]).parse().unwrap();
@@ -106,10 +106,33 @@ async fn by_the_clock_of_redis_keys_are_gone_after_the_window() {
     let mut line = connect(&redis).await;
     let slot = slot_micros(SignedDuration::from_secs(1));
     for expected in [0, 0, 1] {
-        let wait: u64 = step(CLOCK, "192.0.2.1", 2, slot).query_async(&mut line).await.unwrap();
+        let wait: u64 =
+            step(CLOCK, "192.0.2.1", (2, slot), Then::Count).query_async(&mut line).await.unwrap();
         assert!(wait.min(1) == expected && wait <= 1_020_000, "{wait}");
     }
     let _: i64 = probe().query_async(&mut line).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
     assert_eq!(redis.cli(&["KEYS", "*"]), "");
+}
+
+#[tokio::test]
+async fn who_only_looks_is_told_what_would_become_of_a_failure_and_counts_nothing() {
+    let redis = Redis::start();
+    let mut line = connect(&redis).await;
+    let slot = slot_micros(SignedDuration::from_secs(60));
+    let mut asked = async |then| {
+        let wait: u64 = step(CLOCK, "client", (2, slot), then).query_async(&mut line).await.unwrap();
+        wait > 0
+    };
+    for (then, refused) in [
+        (Then::Look, false),
+        (Then::Look, false),
+        (Then::Look, false),
+        (Then::Count, false),
+        (Then::Count, false),
+        (Then::Look, true),
+        (Then::Count, true),
+    ] {
+        assert_eq!(asked(then).await, refused, "{then:?}");
+    }
 }
