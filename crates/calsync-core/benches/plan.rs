@@ -76,6 +76,7 @@ fn event(n: usize, series: Series) -> RemoteEvent {
         marker: None,
         visibility: Visibility::Private,
         colour: None,
+        has_guests: false,
     }
 }
 
@@ -134,6 +135,7 @@ impl Target {
                 marker: Some(marker.clone()),
                 fingerprint,
                 span: content.span,
+                has_guests: false,
             };
             self.mirror.blocks.insert(id.clone(), block);
             let echo = Some(fingerprint);

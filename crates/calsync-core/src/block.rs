@@ -322,6 +322,10 @@ pub struct ObservedBlock {
     pub fingerprint: Fingerprint,
     /// The time it holds.
     pub span: Span,
+    /// Whether anybody is invited to it beside its calendar's owner. Then it is a person's meeting: they would be told of a
+    /// change or removal, so it is left alone for as long as that is so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_guests: bool,
 }
 
 fn hex(bytes: &[u8]) -> String {

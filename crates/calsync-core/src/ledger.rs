@@ -52,7 +52,8 @@ pub enum LedgerState {
     Live,
     /// It is gone, by our hand or because nobody wants it; the row keeps its generation.
     Gone,
-    /// A person changed or removed it, and we leave it so until its event changes.
+    /// A person changed or removed it, and we leave it so until its event changes; or invited somebody to it, and we leave it
+    /// so for as long as anybody is invited.
     Yielded,
 }
 

@@ -202,6 +202,9 @@ impl Block<'_, '_> {
 
     /// Whether it is as the run left it.
     fn untouched(&self, row: &LedgerRow, standing: Option<&ObservedBlock>) -> Result<(), WhyNot> {
+        if standing.is_some_and(|block| block.has_guests) {
+            return Err(WhyNot::ChangedSince);
+        }
         match (row.state, standing, &self.last.after) {
             (LedgerState::Creating, ..) => Err(WhyNot::OnItsWay),
             // Its removal is decided, and on its way.

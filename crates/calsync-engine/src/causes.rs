@@ -129,8 +129,11 @@ pub(crate) fn carried_out(plan: &Plan, waiting: &[Write], mirror: &Mirror, now: 
                 let at = block.updated.unwrap_or(now).min(now);
                 as_written.then(|| stored(content, block, *repairs, at))?
             }
-            WriteOp::Delete { id, .. } => (row.state == LedgerState::Gone && row.block.as_ref() == Some(id))
-                .then(|| Outcome::Removed { id: id.clone() })?,
+            // One that was given up though it stands, for it has guests by now, was never removed.
+            WriteOp::Delete { id, .. } => (row.state == LedgerState::Gone
+                && row.block.as_ref() == Some(id)
+                && !mirror.blocks.contains_key(id))
+            .then(|| Outcome::Removed { id: id.clone() })?,
         };
         let entry = Some(entry(write, &outcome, now)?);
         Some(Settlement { target: write.target, correlation: write.correlation, outcome, entry })
@@ -162,4 +165,79 @@ pub(crate) fn entry(write: &Write, outcome: &Outcome, now: Ts) -> Option<Entry> 
     };
     let (deed, changed_at) = (Deed::of(&write.op), write.changed_at);
     Some(Entry { cause: write.cause.clone()?, deed, content, changed_at, written_at })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use calsync_core::block::{Fingerprint, OccurrenceKey};
+    use calsync_core::ids::EventId;
+    use calsync_core::ledger::LedgerRow;
+    use calsync_core::plan::Reason;
+    use calsync_core::time::Span;
+    use uuid::Uuid;
+
+    /// A removal that waits, and a plan that strikes its block from the ledger.
+    fn given_up() -> (Plan, Write) {
+        let (id, now) = (EventId::from("cs1x"), Ts::from_secs(0));
+        let (correlation, target) = (CorrelationId(Uuid::from_u128(1)), CalendarId(Uuid::from_u128(2)));
+        let (rule, run) = (RuleId(Uuid::from_u128(3)), RunId(Uuid::from_u128(4)));
+        let row = LedgerRow {
+            correlation,
+            rule,
+            source: CalendarId(Uuid::from_u128(5)),
+            occurrence: OccurrenceKey { event: "event".into(), original: None },
+            target,
+            block: Some(id.clone()),
+            generation: 0,
+            state: LedgerState::Gone,
+            wrote: Fingerprint(1),
+            echo: None,
+            span: Span::Timed { start: now, end: Ts::from_secs(3600) },
+            repairs: 0,
+            written_at: None,
+        };
+        let reason = Reason::LeftToPerson;
+        let action = Action { kind: ActionKind::Forget, reason, row, write: None };
+        let copies = TextPolicy::default();
+        let write = Write {
+            correlation,
+            target,
+            op: WriteOp::Delete { id, version: Some("7".to_owned()) },
+            attempts: 1,
+            not_before: None,
+            error: None,
+            changed_at: None,
+            cause: Some(Cause { run, rule, reason: Reason::SourceGone, copies, fetched_at: None }),
+        };
+        let plan = Plan {
+            target,
+            seen_generation: 0,
+            actions: vec![action],
+            skips: Vec::new(),
+            kept: Vec::new(),
+            found: BTreeMap::new(),
+            verdict: Verdict::Go,
+        };
+        (plan, write)
+    }
+
+    #[test]
+    fn a_removal_was_carried_out_only_if_the_block_is_not_there() {
+        let (plan, write) = given_up();
+        let block = ObservedBlock {
+            id: "cs1x".into(),
+            version: Some("8".to_owned()),
+            updated: None,
+            marker: None,
+            fingerprint: Fingerprint(1),
+            span: plan.actions[0].row.span,
+            has_guests: true,
+        };
+        let mut mirror = Mirror::default();
+        let found = carried_out(&plan, std::slice::from_ref(&write), &mirror, Ts::from_secs(9));
+        assert!(matches!(found.as_slice(), [Settlement { outcome: Outcome::Removed { .. }, .. }]));
+        mirror.blocks.insert(block.id.clone(), block);
+        assert_eq!(carried_out(&plan, &[write], &mirror, Ts::from_secs(9)), [], "it has guests, and stands");
+    }
 }

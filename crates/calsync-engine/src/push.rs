@@ -4,17 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+use calsync_core::block::ObservedBlock;
 use calsync_core::calendar::Calendar;
 use calsync_core::ids::CorrelationId;
 use calsync_core::ledger::{Outcome, Settlement, Write, WriteOp};
 use calsync_core::plan::ActionKind;
-use calsync_core::ports::{Asked, BlockPut, Lease, ProviderAccount, ProviderError, PutDone, PutMode};
+use calsync_core::ports::{
+    Asked, BlockPut, Lease, ProviderAccount, ProviderError, PutDone, PutMode, Standing,
+};
 use calsync_core::time::Ts;
 use futures_util::{StreamExt, stream};
 use tracing::{Instrument, debug_span};
 
 use crate::report::FailedWrite;
-use crate::settle::{Next, after_error, after_look, is_refusal};
+use crate::settle::{Next, after_error, after_look, is_refusal, target_id};
 use crate::{Engine, EngineError, causes, trace};
 
 /// Writes taken from the outbox at once, and settled in one transaction.
@@ -203,16 +206,27 @@ impl Engine {
         write: &Write,
         account: &dyn ProviderAccount,
     ) -> Result<(Outcome, Answer), ProviderError> {
+        let unguarded = if is_unguarded(&write.op) { target_id(&write.op) } else { None };
+        let seen = match unguarded {
+            Some(id) => present(account.get_block(calendar, id).await?),
+            None => None,
+        };
+        if let Some(block) = seen.as_ref().filter(|block| block.has_guests) {
+            return Ok((Outcome::Replan { observed: Some(block.clone()), generation: None }, Answer::Found));
+        }
+        let seen = seen.and_then(|block| block.version);
         let (mode, content, marker, repairs) = match &write.op {
             WriteOp::Delete { id, version } => {
-                account.delete_block(calendar, id, version.as_deref()).await?;
+                let version = version.as_ref().or(seen.as_ref());
+                account.delete_block(calendar, id, version.map(String::as_str)).await?;
                 return Ok((Outcome::Removed { id: id.clone() }, Answer::Written));
             }
             WriteOp::Create { id, content, marker, repairs, .. } => {
                 (PutMode::Create(id.clone()), content, marker, *repairs)
             }
             WriteOp::Update { id, version, content, marker, repairs } => {
-                (PutMode::Update { id: id.clone(), version: version.clone() }, content, marker, *repairs)
+                let version = version.clone().or(seen);
+                (PutMode::Update { id: id.clone(), version }, content, marker, *repairs)
             }
         };
         let put = BlockPut {
@@ -226,6 +240,19 @@ impl Engine {
         let answer = if written { Answer::Written } else { Answer::Found };
         let (wrote, span, at) = (content.fingerprint(), content.span, self.clock.now());
         Ok((Outcome::Stored { block, wrote, span, repairs, at }, answer))
+    }
+}
+
+/// Whether a write is about something that nobody saw in the form in which it stands, so that nothing else stops it where a
+/// person invited somebody meanwhile: then it is looked at first.
+const fn is_unguarded(op: &WriteOp) -> bool {
+    matches!(op, WriteOp::Update { version: None, .. } | WriteOp::Delete { version: None, .. })
+}
+
+fn present(standing: Standing) -> Option<ObservedBlock> {
+    match standing {
+        Standing::Present(remote) => remote.as_block(),
+        Standing::Nothing | Standing::Deleted => None,
     }
 }
 

@@ -48,6 +48,8 @@ pub(crate) fn stand_in(id: EventId, why: &str) -> RemoteItem {
         marker: None,
         visibility: Visibility::Private,
         colour: None,
+        // Nobody can say: it is left alone until it can be read.
+        has_guests: true,
     }))
 }
 

@@ -23,6 +23,7 @@ fn block(id: &str, version: Option<&str>) -> ObservedBlock {
         marker: None,
         fingerprint: Fingerprint(1),
         span: span(),
+        has_guests: false,
     }
 }
 

@@ -27,6 +27,9 @@ pub enum Violation {
     /// It would touch a calendar that is not the target.
     #[error("the plan is for another calendar")]
     OtherTarget,
+    /// It would change or remove a block to which somebody is invited: they would be told.
+    #[error("{0} has guests and would be written")]
+    HasGuests(EventId),
     /// Two actions for one block.
     #[error("block {0} is written twice in one plan")]
     Twice(CorrelationId),
@@ -62,6 +65,7 @@ pub fn check(input: &PlanInput<'_>, plan: &Plan) -> Vec<Violation> {
             found.push(Violation::OtherTarget);
         }
         found.extend(ownership(&facts, action));
+        found.extend(guests(&facts, action));
         found.extend(removal(&facts, action));
         found.extend(content(&facts, action));
     }
@@ -123,6 +127,14 @@ fn ownership(facts: &Facts<'_>, action: &Action) -> Option<Violation> {
         },
     );
     (!proven && !marked).then(|| Violation::NotOurs(id.clone()))
+}
+
+fn guests(facts: &Facts<'_>, action: &Action) -> Option<Violation> {
+    let (WriteOp::Update { id, .. } | WriteOp::Delete { id, .. }) = action.write.as_ref()? else {
+        return None;
+    };
+    let standing = facts.input.mirror.blocks.get(id);
+    standing.is_some_and(|block| block.has_guests).then(|| Violation::HasGuests(id.clone()))
 }
 
 fn removal(facts: &Facts<'_>, action: &Action) -> Option<Violation> {

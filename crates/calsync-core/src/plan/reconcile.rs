@@ -202,6 +202,11 @@ impl Block<'_, '_> {
         let wants = self.desired.content.fingerprint();
         let changed = self.row.is_none_or(|row| row.wrote != wants);
         let action = match (self.row.map(|r| (r.state, r)), self.observed) {
+            (row, Some(block)) if block.has_guests => match row {
+                Some((Yielded, row)) => return out.skips.push(left_to_person(row)),
+                Some((Live, row)) => self.give_way(row),
+                None | Some((Gone | Creating, _)) => self.leave(block),
+            },
             (None, None) => self.create(0, Reason::NewOccurrence, 0),
             // Whether it was ever made is not known: under the same key it is made once.
             (Some((Gone, row)), None) if row.block.is_none() => {
@@ -296,17 +301,22 @@ impl Block<'_, '_> {
         }
     }
 
-    fn adopt(&self, block: &ObservedBlock, wants: Fingerprint) -> Action {
+    /// The row of a block that stands, whatever was known of it.
+    fn found(&self, block: &ObservedBlock, state: LedgerState, repairs: u8) -> LedgerRow {
         // The id tells its generation, or the marker: the ledger may have been lost.
         let told = generation_of(&block.id).or_else(|| born(self.input, self.id, block));
         let generation = self.row.map_or(0, |r| r.generation).max(told.unwrap_or(0));
-        let repairs = self.row.filter(|r| r.wrote == wants).map_or(0, |r| r.repairs);
-        let row = LedgerRow {
+        LedgerRow {
             block: Some(block.id.clone()),
             wrote: block.fingerprint,
             echo: Some(block.fingerprint),
-            ..self.fresh_row(generation, LedgerState::Live, repairs)
-        };
+            ..self.fresh_row(generation, state, repairs)
+        }
+    }
+
+    fn adopt(&self, block: &ObservedBlock, wants: Fingerprint) -> Action {
+        let repairs = self.row.filter(|r| r.wrote == wants).map_or(0, |r| r.repairs);
+        let row = self.found(block, LedgerState::Live, repairs);
         let write = (block.fingerprint != wants).then(|| self.update_op(block, repairs));
         let kind = if write.is_some() { ActionKind::Update } else { ActionKind::Adopt };
         Action { kind, reason: Reason::FoundStanding, row, write }
@@ -315,6 +325,11 @@ impl Block<'_, '_> {
     fn give_way(&self, row: &LedgerRow) -> Action {
         let row = LedgerRow { state: LedgerState::Yielded, ..row.clone() };
         Action { kind: ActionKind::Yield, reason: Reason::LeftToPerson, row, write: None }
+    }
+
+    /// Somebody was invited to it before we knew that it stands.
+    fn leave(&self, block: &ObservedBlock) -> Action {
+        self.give_way(&self.found(block, LedgerState::Yielded, 0))
     }
 
     fn kept(&self, row: &LedgerRow) -> Kept {

@@ -64,6 +64,11 @@ fn removal(input: &PlanInput<'_>, known: &Known<'_>, row: &LedgerRow, reason: Re
     let taken = |id: &EventId| input.mirror.blocks.contains_key(id) || input.mirror.events.contains_key(id);
     let delete = |id: &EventId, version: Option<String>| WriteOp::Delete { id: id.clone(), version };
     let standing = known.named(row);
+    if let Some(block) = standing.filter(|block| block.has_guests) {
+        // Its guests would be told: it is its owner's from now on. Named, so that it is not taken for one that came late.
+        let row = LedgerRow { block: Some(block.id.clone()), state: LedgerState::Gone, ..row.clone() };
+        return Action { kind: ActionKind::Forget, reason: Reason::LeftToPerson, row, write: None };
+    }
     // What was seen to stand is no longer being made, or given up.
     let unsettled = matches!(row.state, LedgerState::Creating | LedgerState::Gone);
     let state = if standing.is_some() && unsettled { LedgerState::Live } else { row.state };
@@ -93,7 +98,8 @@ fn removal(input: &PlanInput<'_>, known: &Known<'_>, row: &LedgerRow, reason: Re
 }
 
 /// Blocks that carry our signed marker, that no row names and nothing asks for: left by a restored backup or a lost
-/// database. Only inside the window, and only when all of every source is known, lest one of them asks for it later.
+/// database. Only inside the window, and only when all of every source is known, lest one of them asks for it later. One to
+/// which somebody is invited stays: it is a meeting by now.
 pub(super) fn orphans(
     input: &PlanInput<'_>,
     wanted: &Wanted<'_>,
@@ -112,7 +118,7 @@ pub(super) fn orphans(
     // One write per correlation at a time: a second block of a busy correlation waits for the next plan.
     let busy: BTreeSet<CorrelationId> = actions.iter().map(|a| a.row.correlation).collect();
     let orphan = |id: &CorrelationId, blocks: &[&ObservedBlock]| {
-        let nobodys = |b: &&&ObservedBlock| !taken.contains(&b.id) && looked_at(b);
+        let nobodys = |b: &&&ObservedBlock| !taken.contains(&b.id) && !b.has_guests && looked_at(b);
         let block = blocks.iter().find(nobodys)?;
         let row = match known.rows.get(id) {
             // Its correlation has a row of its own: this is a second block of it.

@@ -6,6 +6,7 @@ mod audit;
 mod brake;
 pub(crate) mod cloud;
 pub(crate) mod dice;
+mod guests;
 mod laws;
 pub(crate) mod model;
 mod named;

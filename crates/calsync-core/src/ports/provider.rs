@@ -224,6 +224,8 @@ pub struct RemoteEvent {
     pub visibility: Visibility,
     /// Its colour or category.
     pub colour: Option<String>,
+    /// Whether anybody is invited beside the calendar's owner: who, is never kept.
+    pub has_guests: bool,
 }
 
 impl RemoteEvent {
@@ -252,6 +254,7 @@ impl RemoteEvent {
             marker: self.marker.clone(),
             fingerprint: content.fingerprint(),
             span,
+            has_guests: self.has_guests,
         })
     }
 }

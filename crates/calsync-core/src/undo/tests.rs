@@ -51,6 +51,7 @@ struct Case {
     chooses: Ids,
     decided: bool,
     undone: bool,
+    guests: bool,
 }
 
 impl Case {
@@ -67,6 +68,7 @@ impl Case {
             chooses: Ids::Client,
             decided: false,
             undone: false,
+            guests: false,
         }
     }
 
@@ -123,6 +125,7 @@ impl Case {
                 marker: Some(identity.marker(correlation, &id)),
                 fingerprint: content.fingerprint(),
                 span: content.span,
+                has_guests: self.guests,
             };
             mirror.blocks.insert(id.clone(), block);
         }
@@ -242,6 +245,8 @@ fn each_obstacle_has_its_name() {
         assert_eq!(moved.why(), Some(WhyNot::ChangedSince));
         let left = Case { state: LedgerState::Yielded, ..case.clone() };
         assert_eq!(left.why(), Some(WhyNot::ChangedSince));
+        let invited = Case { guests: true, ..case.clone() };
+        assert_eq!(invited.why(), Some(WhyNot::ChangedSince), "its guests would be told");
         assert_eq!(Case { decided: true, ..case.clone() }.why(), Some(WhyNot::OnItsWay));
         let making = Case { state: LedgerState::Creating, ..case.clone() };
         assert_eq!(making.why(), Some(WhyNot::OnItsWay));

@@ -122,7 +122,15 @@ fn at(start: &str, end: &str) -> When {
 }
 
 fn observed(id: &str, marker: Option<Marker>, span: Span) -> ObservedBlock {
-    ObservedBlock { id: id.into(), version: None, updated: None, marker, fingerprint: Fingerprint(1), span }
+    ObservedBlock {
+        id: id.into(),
+        version: None,
+        updated: None,
+        marker,
+        fingerprint: Fingerprint(1),
+        span,
+        has_guests: false,
+    }
 }
 
 fn row(correlation: CorrelationId, block: Option<EventId>, state: LedgerState) -> LedgerRow {

@@ -65,6 +65,10 @@ fn convert(id: &EventId, r: EventResource, around: &Surroundings<'_>) -> Result<
         return Ok(RemoteItem::Gone { id: id.clone() });
     }
     let series = series(id, &r, around)?;
+    let guests = r.attendees.as_deref();
+    // A list is cut for its length (google.md §6 `attendeesOmitted`).
+    let has_guests =
+        r.attendees_omitted == Some(true) || guests.is_some_and(|guests| has_guests(guests, around));
     let event = Event {
         id: id.clone(),
         // Of a cancelled occurrence nothing but its identity is sure: keep no more, so that it always reads the same.
@@ -76,7 +80,7 @@ fn convert(id: &EventId, r: EventResource, around: &Surroundings<'_>) -> Result<
             _ => Status::Confirmed,
         },
         show_as: if r.transparency.as_deref() == Some("transparent") { ShowAs::Free } else { ShowAs::Busy },
-        response: r.attendees.as_deref().and_then(|guests| response(guests, around)),
+        response: guests.and_then(|guests| response(guests, around)),
         kind: kind(r.event_type.as_deref()),
         text: text(r.summary, r.description, r.location),
         version: r.etag,
@@ -89,7 +93,13 @@ fn convert(id: &EventId, r: EventResource, around: &Surroundings<'_>) -> Result<
         Some("private" | "confidential") => Visibility::Private,
         _ => Visibility::Calendar,
     };
-    Ok(RemoteItem::Present(Box::new(RemoteEvent { event, marker, visibility, colour: r.color_id })))
+    Ok(RemoteItem::Present(Box::new(RemoteEvent {
+        event,
+        marker,
+        visibility,
+        colour: r.color_id,
+        has_guests,
+    })))
 }
 
 fn kind(event_type: Option<&str>) -> EventKind {
@@ -201,11 +211,7 @@ fn when(r: &EventResource, around: &Surroundings<'_>) -> Result<When, &'static s
 /// What the calendar's owner answered. `self` was seen missing on secondary calendars (google.md §6): then the address
 /// decides. On another person's calendar our own address does not: their event is not declined because we declined.
 fn response(guests: &[AttendeeResource], around: &Surroundings<'_>) -> Option<Response> {
-    let with = |address: &str| {
-        let same =
-            |guest: &&AttendeeResource| guest.email.as_deref().is_some_and(|e| same_address(e, address));
-        guests.iter().find(same)
-    };
+    let with = |address: &str| guests.iter().find(|guest| has_address(guest, address));
     let owner = guests.iter().find(|guest| guest.is_self == Some(true));
     let owner = owner.or_else(|| with(around.calendar));
     let owner = owner.or_else(|| if is_somebody_elses(around) { None } else { with(around.email) })?;
@@ -216,6 +222,20 @@ fn response(guests: &[AttendeeResource], around: &Surroundings<'_>) -> Option<Re
         "needsAction" => Some(Response::NeedsAction),
         _ => None,
     }
+}
+
+/// Whether anybody is invited beside the calendar's owner: who has guests is listed among them by Google's own pages.
+fn has_guests(guests: &[AttendeeResource], around: &Surroundings<'_>) -> bool {
+    let is_owner = |guest: &AttendeeResource| {
+        guest.is_self == Some(true)
+            || has_address(guest, around.calendar)
+            || (!is_somebody_elses(around) && has_address(guest, around.email))
+    };
+    !guests.iter().all(is_owner)
+}
+
+fn has_address(guest: &AttendeeResource, address: &str) -> bool {
+    guest.email.as_deref().is_some_and(|email| same_address(email, address))
 }
 
 fn is_somebody_elses(around: &Surroundings<'_>) -> bool {

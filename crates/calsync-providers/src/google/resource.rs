@@ -66,6 +66,8 @@ pub(super) struct EventResource {
     #[serde(default)]
     pub(super) attendees: Option<Vec<AttendeeResource>>,
     #[serde(default, deserialize_with = "loose")]
+    pub(super) attendees_omitted: Option<bool>,
+    #[serde(default, deserialize_with = "loose")]
     pub(super) extended_properties: Option<PropertiesResource>,
 }
 
@@ -87,7 +89,7 @@ pub(super) struct TimeResource {
     pub(super) time_zone: Option<String>,
 }
 
-/// A guest. Only to find out what the calendar's owner answered; never kept.
+/// A guest. Only to find out what the calendar's owner answered, and whether there is another; never kept.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AttendeeResource {

@@ -75,6 +75,7 @@ fn build(
     let cancelled = item.is_cancelled.or(master.and_then(|m| m.is_cancelled)) == Some(true);
     let sensitivity = item.sensitivity.as_deref().or(master.and_then(|m| m.sensitivity.as_deref()));
     let single = series == Series::Single;
+    let has_guests = item.has_guests.or(master.and_then(|m| m.has_guests)) == Some(true);
     let answered = item.response_status.as_ref().or(master.and_then(|m| m.response_status.as_ref()));
     let event = Event {
         id,
@@ -109,7 +110,7 @@ fn build(
         _ => Visibility::Calendar,
     };
     let categories = item.categories.or_else(|| master.and_then(|m| m.categories.clone()));
-    RemoteEvent { event, marker, visibility, colour: categories.and_then(colour) }
+    RemoteEvent { event, marker, visibility, colour: categories.and_then(colour), has_guests }
 }
 
 fn response(response: &str) -> Option<Response> {

@@ -3,7 +3,8 @@
 //! Fields on which time and identity hang are read strictly; a wrong type in any other is taken for absence, so that a
 //! novelty at Microsoft costs no event.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::items::loose;
@@ -28,7 +29,7 @@ pub(super) struct EventResource {
     pub(super) etag: Option<String>,
     /// Whatever it holds, it says that this is a tombstone.
     #[serde(default, rename = "@removed")]
-    pub(super) removed: Option<serde_json::Value>,
+    pub(super) removed: Option<Value>,
     #[serde(default, rename = "type")]
     pub(super) kind: Option<String>,
     #[serde(default)]
@@ -47,6 +48,9 @@ pub(super) struct EventResource {
     pub(super) sensitivity: Option<String>,
     #[serde(default, deserialize_with = "loose")]
     pub(super) response_status: Option<ResponseResource>,
+    /// Whether anybody is invited: the organizer's own copy leaves him out (microsoft.md §4.3). Who it is, is never kept.
+    #[serde(default, deserialize_with = "has_any", rename = "attendees")]
+    pub(super) has_guests: Option<bool>,
     #[serde(default, deserialize_with = "loose")]
     pub(super) last_modified_date_time: Option<String>,
     #[serde(default, deserialize_with = "loose", rename = "iCalUId")]
@@ -66,6 +70,15 @@ pub(super) struct EventResource {
     pub(super) categories: Option<Vec<String>>,
     #[serde(default, deserialize_with = "loose")]
     pub(super) single_value_extended_properties: Option<Vec<PropertyResource>>,
+}
+
+/// Whether a list has anything in it. One of a form that we do not know has: to write to a meeting is worse than to leave it.
+fn has_any<'de, D: Deserializer<'de>>(list: D) -> Result<Option<bool>, D::Error> {
+    Ok(match Value::deserialize(list)? {
+        Value::Null => None,
+        Value::Array(all) => Some(!all.is_empty()),
+        _ => Some(true),
+    })
 }
 
 /// All that is needed to name an item that can't be read otherwise.

@@ -95,7 +95,8 @@ impl MicrosoftAccount {
     ) -> Result<Option<ObservedBlock>, ProviderError> {
         let Some(found) = self.find(calendar, put).await? else { return Ok(None) };
         let Some(block) = found.as_block() else { return Ok(None) };
-        if block.fingerprint == put.content.fingerprint() {
+        // Somebody was invited to it meanwhile: a change would mail them.
+        if block.has_guests || block.fingerprint == put.content.fingerprint() {
             return Ok(Some(block));
         }
         self.change(calendar, &block.id, block.version.as_deref(), put).await.map(Some)

@@ -7,7 +7,7 @@ use calsync_core::ids::EventId;
 use calsync_core::ports::{Asked, BlockPut, ErrorClass, ProviderAccount, ProviderError, PutMode, Standing};
 use calsync_core::time::Span;
 use jiff::civil::Date;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::rig::{Answer, Rig, answer, refusal};
 
@@ -54,14 +54,15 @@ async fn write(rig: &Rig, mode: PutMode) -> Result<ObservedBlock, ProviderError>
 
 /// What Google returns for the block, its title normalised.
 fn block(title: &str) -> Answer {
-    answer(
-        200,
-        json!({
-            "id": ID, "etag": "\"7\"", "status": "confirmed", "summary": title, "visibility": "private",
-            "start": {"dateTime": "2026-11-02T10:00:00+01:00"}, "end": {"dateTime": "2026-11-02T11:00:00+01:00"},
-            "updated": "2026-11-01T08:00:00.000Z", "extendedProperties": {"private": {"calsync": "v1.00.11"}},
-        }),
-    )
+    answer(200, resource(title))
+}
+
+fn resource(title: &str) -> Value {
+    json!({
+        "id": ID, "etag": "\"7\"", "status": "confirmed", "summary": title, "visibility": "private",
+        "start": {"dateTime": "2026-11-02T10:00:00+01:00"}, "end": {"dateTime": "2026-11-02T11:00:00+01:00"},
+        "updated": "2026-11-01T08:00:00.000Z", "extendedProperties": {"private": {"calsync": "v1.00.11"}},
+    })
 }
 
 #[tokio::test]
@@ -240,6 +241,14 @@ async fn what_stands_under_an_id() {
         panic!("present")
     };
     assert_eq!(event.as_block().unwrap().fingerprint, content().fingerprint());
+    assert!(!event.as_block().unwrap().has_guests);
+    let mut invited = resource("Busy");
+    invited["attendees"] = json!([{"email": "ann@example.com"}]);
+    rig.answers([answer(200, invited)]);
+    let Ok(Standing::Present(event)) = rig.account.get_block("bob@example.com", &id).await else {
+        panic!("present")
+    };
+    assert!(event.as_block().unwrap().has_guests, "a look after a refused write sees who was invited");
     rig.answers([answer(200, "{}")]);
     assert_eq!(rig.account.get_block("bob@example.com", &id).await.unwrap_err().class, ErrorClass::Invalid);
 }

@@ -10,6 +10,7 @@ mod closings;
 mod deaths;
 mod echoes;
 mod freshness;
+mod guests;
 mod journal;
 mod leaving;
 mod lifecycle;

@@ -146,7 +146,7 @@ pub fn event(name: &str, at: i64) -> Event {
     }
 }
 
-/// A block as it stands; its fingerprint uses the sign bit.
+/// A block as it stands; its fingerprint uses the sign bit. Every other one has guests.
 pub fn block(name: &str, at: i64) -> ObservedBlock {
     ObservedBlock {
         id: name.into(),
@@ -155,6 +155,7 @@ pub fn block(name: &str, at: i64) -> ObservedBlock {
         marker: Some(Marker("v1.marker.signature".to_owned())),
         fingerprint: Fingerprint(u64::MAX - at.unsigned_abs()),
         span: hour(at),
+        has_guests: at % 2 == 0,
     }
 }
 

@@ -28,7 +28,13 @@ fn event(id: &str, day: u8, series: Series) -> RemoteItem {
         kind: EventKind::Default,
         text: None,
     };
-    present(RemoteEvent { event, marker: None, visibility: Visibility::Private, colour: None })
+    present(RemoteEvent {
+        event,
+        marker: None,
+        visibility: Visibility::Private,
+        colour: None,
+        has_guests: false,
+    })
 }
 
 fn occurrence(id: &str, day: u8) -> RemoteItem {

@@ -92,6 +92,21 @@ fn a_real_event_is_never_written() {
 }
 
 #[test]
+fn a_block_with_guests_is_never_written() {
+    for kind in [ActionKind::Update, ActionKind::Delete] {
+        let mut pair = busy_pair();
+        let plan = pair.plan();
+        let action = plan.actions.iter().find(|a| a.kind == kind).expect("one of each kind");
+        let id = action.row.block.clone().unwrap();
+        let rules = pair.world.rules();
+        let audit = |pair: &Pair| pair.world.with_input(1, &rules, |input| check(input, &plan));
+        assert_eq!(audit(&pair), []);
+        pair.target().mirror.blocks.get_mut(&id).unwrap().has_guests = true;
+        assert_eq!(audit(&pair), [Violation::HasGuests(id)], "{kind:?}");
+    }
+}
+
+#[test]
 fn another_calendar_is_never_written() {
     let elsewhere = CalendarId(uuid::Uuid::from_u128(77));
     let found = objections(&mut busy_pair(), |plan| of(plan, ActionKind::Create).row.target = elsewhere);

@@ -1,5 +1,5 @@
 //! A provider in miniature: one calendar with ids that stay taken, versions that guard writes, and a log of changes. It
-//! panics when anything is written that calendar-sync did not make.
+//! panics when anything is written that calendar-sync did not make, or that has guests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -160,7 +160,10 @@ impl Cloud {
             Some(item) if version.is_some_and(|v| item.event.version.as_ref() != Some(v)) => {
                 Err(ErrorClass::Conflict)
             }
-            Some(_) => Ok(()),
+            Some(item) => {
+                assert!(!item.has_guests, "the guests of {id} are told");
+                Ok(())
+            }
         }
     }
 
@@ -228,5 +231,6 @@ pub(crate) fn as_remote(id: EventId, content: &BlockContent, marker: Marker) -> 
         marker: Some(marker),
         visibility: content.visibility,
         colour: content.colour.clone(),
+        has_guests: false,
     }
 }

@@ -162,6 +162,7 @@ impl Spec {
             marker: None,
             visibility: Visibility::Calendar,
             colour: None,
+            has_guests: false,
         }
     }
 }

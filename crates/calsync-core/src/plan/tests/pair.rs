@@ -110,6 +110,13 @@ impl Pair {
         block
     }
 
+    /// Somebody is invited to a block, or everybody uninvited.
+    pub(super) fn invite(&mut self, id: &EventId, has_guests: bool) {
+        let cloud = &mut self.target().cloud;
+        let block = RemoteEvent { has_guests, ..cloud.items[id].clone() };
+        cloud.place(block);
+    }
+
     /// Somebody moves a block by a quarter of an hour.
     pub(super) fn nudge(&mut self, id: &EventId) {
         let cloud = &mut self.target().cloud;

@@ -85,7 +85,8 @@ fn a_novelty_in_a_side_field_costs_nothing() {
         "etag": 5, "updated": {}, "iCalUID": [], "summary": 1, "description": {}, "location": true, "visibility": 0,
         "colorId": 3, "extendedProperties": "x", "attendees": [{"self": "yes", "email": 1, "responseStatus": []}],
     });
-    assert_eq!(present(odd), present(json!({})));
+    // Who can't be made out is a guest all the same.
+    assert_eq!(present(odd), RemoteEvent { has_guests: true, ..present(json!({})) });
 }
 
 #[test]
@@ -207,6 +208,43 @@ fn answers_to_invitations() {
     for (around, guests, expected) in table {
         let event = present_in(json!({"attendees": guests}), &around).event;
         assert_eq!(event.response, expected, "{around:?} {guests:?}");
+    }
+}
+
+#[test]
+fn whoever_is_not_the_calendars_owner_is_a_guest() {
+    let owner = json!({"email": "Ann@example.com", "organizer": true, "responseStatus": "accepted"});
+    let myself = json!({"email": "alias@example.com", "self": true});
+    let bob = json!({"email": "bob@example.com", "responseStatus": "needsAction"});
+    let room = json!({"email": "room@resource.calendar.google.com", "resource": true});
+    let (own, second, bobs) = (
+        AROUND,
+        Surroundings { calendar: "x@group.calendar.google.com", ..AROUND },
+        Surroundings { calendar: "bob@example.com", ..AROUND },
+    );
+    let table = [
+        (own, json!({}), false),
+        (own, json!({"attendees": null}), false),
+        (own, json!({"attendees": []}), false),
+        (own, json!({"attendees": [owner]}), false),
+        (own, json!({"attendees": [myself]}), false),
+        (own, json!({"attendees": [owner, bob]}), true),
+        (own, json!({"attendees": [bob]}), true),
+        (own, json!({"attendees": [room]}), true),
+        // Cut for its length: the owner alone is left of it.
+        (own, json!({"attendees": [owner], "attendeesOmitted": true}), true),
+        (own, json!({"attendeesOmitted": false}), false),
+        // `self` was seen missing there.
+        (second, json!({"attendees": [owner]}), false),
+        (second, json!({"attendees": [owner, bob]}), true),
+        // In somebody else's calendar we are the guest.
+        (bobs, json!({"attendees": [bob]}), false),
+        (bobs, json!({"attendees": [owner]}), true),
+    ];
+    for (around, fields, expected) in table {
+        let remote = present_in(fields.clone(), &around);
+        assert_eq!(remote.has_guests, expected, "{around:?} {fields}");
+        assert_eq!(remote.as_block().unwrap().has_guests, expected);
     }
 }
 

@@ -95,6 +95,35 @@ fn what_the_owner_answered() {
     }
 }
 
+/// An organizer's own copy leaves the organizer out: whoever is listed is somebody else, rooms included.
+#[test]
+fn whoever_is_listed_is_a_guest() {
+    let bob = json!({"type": "required", "emailAddress": {"address": "bob@example.com"}});
+    let table = [
+        (json!({}), false),
+        (json!({"attendees": null}), false),
+        (json!({"attendees": []}), false),
+        (json!({"attendees": [bob]}), true),
+        // Of a form that nobody knows.
+        (json!({"attendees": [5]}), true),
+        (json!({"attendees": {"new": "form"}}), true),
+    ];
+    for (fields, expected) in table {
+        let remote = present(fields.clone());
+        assert_eq!(remote.has_guests, expected, "{fields}");
+        assert_eq!(remote.as_block().unwrap().has_guests, expected);
+    }
+    let stub = read(&with(json!({"type": "occurrence", "seriesMasterId": "M"})).to_string()).unwrap();
+    for (guests, expected) in [(json!([]), false), (json!([bob]), true)] {
+        let master = read(&with(json!({"type": "seriesMaster", "attendees": guests})).to_string()).unwrap();
+        assert_eq!(
+            event(stub.clone(), Some(&master)).unwrap().has_guests,
+            expected,
+            "its series' are its own"
+        );
+    }
+}
+
 #[test]
 fn cancelled_by_the_organizer() {
     assert_eq!(present(json!({"isCancelled": true})).event.status, Status::Cancelled);
@@ -279,7 +308,8 @@ fn a_novelty_in_a_side_field_costs_nothing() {
         "categories": "x", "sensitivity": 0, "responseStatus": 1, "transactionId": [], "attendees": [5],
         "singleValueExtendedProperties": {}, "somethingNew": {"deep": [1]},
     });
-    assert_eq!(present(odd), present(json!({})));
+    // Who can't be made out is a guest all the same.
+    assert_eq!(present(odd), RemoteEvent { has_guests: true, ..present(json!({})) });
 }
 
 #[test]

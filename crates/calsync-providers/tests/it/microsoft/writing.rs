@@ -67,6 +67,13 @@ fn resource(title: &str) -> Value {
     })
 }
 
+/// A block to which somebody was invited, and that was renamed.
+fn invited() -> Value {
+    let mut resource = resource("Lunch");
+    resource["attendees"] = json!([{"type": "required", "emailAddress": {"address": "bob@example.com"}}]);
+    resource
+}
+
 fn block() -> Answer {
     answer(201, resource("Busy"))
 }
@@ -231,6 +238,16 @@ async fn a_key_used_with_other_content_leads_to_a_change() {
 }
 
 #[tokio::test]
+async fn a_block_found_with_guests_is_not_changed() {
+    let rig = Rig::new().await;
+    rig.answers([found(&[ID]), answer(200, invited())]);
+    let again = BlockPut { asked: Asked::Again, ..put(PutMode::Create(None), content()) };
+    let done = rig.account.put_block(CALENDAR, &again).await.unwrap();
+    assert!(done.block.has_guests && !done.written);
+    assert_eq!(steps(&rig), [FIND, LOOK], "a change would mail them");
+}
+
+#[tokio::test]
 async fn a_key_whose_block_is_gone_is_given_up_at_the_second_try() {
     let taken = || refusal(409, "ErrorDuplicateTransactionId");
     let rig = Rig::new().await;
@@ -351,6 +368,7 @@ async fn what_stands_under_an_id() {
         refusal(404, "ErrorItemNotFound"),
         answer(200, cancelled),
         answer(200, marked),
+        answer(200, invited()),
         answer(200, "{}"),
     ]);
     assert_eq!(rig.account.get_block(CALENDAR, &id).await, Ok(Standing::Nothing));
@@ -358,6 +376,9 @@ async fn what_stands_under_an_id() {
     let Ok(Standing::Present(event)) = rig.account.get_block(CALENDAR, &id).await else { panic!("present") };
     assert_eq!(event.as_block().unwrap().fingerprint, content().fingerprint());
     assert_eq!(event.marker, Some(Marker("v1.22.33".into())), "the property is newer than the key");
+    assert!(!event.as_block().unwrap().has_guests);
+    let Ok(Standing::Present(event)) = rig.account.get_block(CALENDAR, &id).await else { panic!("present") };
+    assert!(event.as_block().unwrap().has_guests, "a look after a refused write sees who was invited");
     assert_eq!(rig.account.get_block(CALENDAR, &id).await.unwrap_err().class, ErrorClass::Invalid);
     let expand = format!("singleValueExtendedProperties($filter=id eq '{MARKER_PROPERTY}')");
     assert_eq!(rig.calls()[0].query("$expand"), Some(expand.as_str()));

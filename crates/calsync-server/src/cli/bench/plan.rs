@@ -180,6 +180,7 @@ impl Target {
                     marker: Some(marker.clone()),
                     fingerprint,
                     span: content.span,
+                    has_guests: false,
                 },
             );
             self.ledger.push(LedgerRow {

@@ -119,6 +119,7 @@ pub(super) fn remote(event: &Event, calendar: &str, person: &str) -> RemoteEvent
             _ => Visibility::Calendar,
         },
         colour: content.color_id.clone(),
+        has_guests: content.attendees.iter().any(|a| ![calendar, person].contains(&a.email.as_str())),
     }
 }
 

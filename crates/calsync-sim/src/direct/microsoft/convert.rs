@@ -88,7 +88,14 @@ pub(super) fn remote(event: &Event, calendar: &Calendar, person: &PersonId, aske
             _ => Visibility::Calendar,
         },
         colour: Some(colour).filter(|colour| !colour.is_empty()),
+        has_guests: has_guests(event),
     }
+}
+
+/// The organizer is no guest (§4.3 `attendees`).
+fn has_guests(event: &Event) -> bool {
+    let organizer = event.organizer.email.as_str();
+    event.content.attendees.iter().any(|a| !a.email.eq_ignore_ascii_case(organizer))
 }
 
 /// The property where it was asked for, else the key, which every whole item shows.

@@ -111,7 +111,7 @@ impl MicrosoftDirect {
         let Some(block) = self.find(calendar, put)?.and_then(|found| found.as_block()) else {
             return Ok(None);
         };
-        if block.fingerprint == put.content.fingerprint() {
+        if block.has_guests || block.fingerprint == put.content.fingerprint() {
             return Ok(Some(block));
         }
         self.change(&block.id, block.version.as_deref(), put).map(Some)
