@@ -7,7 +7,7 @@ use std::sync::Arc;
 use calsync_core::block;
 use calsync_core::calendar::{Calendar, Cursor};
 use calsync_core::cursor_loss::CursorSeen;
-use calsync_core::event::{Event, TextPolicy, When};
+use calsync_core::event::{Event, Series, TextPolicy, When};
 use calsync_core::freshness::{self, Origins};
 use calsync_core::hold::{DELETIONS_FREE, DELETIONS_PERCENT};
 use calsync_core::ids::{CalendarId, EventId};
@@ -89,6 +89,11 @@ impl Engine {
         let mirror = if shows_nothing { Arc::default() } else { self.store.mirror(work.calendar.id).await? };
         let mut delta = self.fold(work, &mirror, &reading).await?;
         if delta.exceptions_in_doubt && reading.listed == Listed::Changes {
+            reading = self.read_everything(lease, work.calendar, account).await?;
+            delta = self.fold(work, &mirror, &reading).await?;
+        }
+        if reading.listed == Listed::Changes && empties_a_series(&mirror, &reading, &delta) {
+            // One answer with nothing in it, among others that are right: all of the calendar must say the same.
             reading = self.read_everything(lease, work.calendar, account).await?;
             delta = self.fold(work, &mirror, &reading).await?;
         }
@@ -296,6 +301,27 @@ fn loses_much(mirror: &Mirror, reading: &Reading, delta: &MirrorDelta) -> bool {
     everything
         && known > 0
         && (reading.items.is_empty() || lost > DELETIONS_FREE.max(known * DELETIONS_PERCENT / 100))
+}
+
+/// Whether a series of which several occurrences are known has none any more, though nobody told that it was removed.
+fn empties_a_series(mirror: &Mirror, reading: &Reading, delta: &MirrorDelta) -> bool {
+    let told = reading.items.iter().filter_map(|item| match item {
+        RemoteItem::Gone { id } => Some(id),
+        RemoteItem::Present(_) | RemoteItem::Enumerated { .. } => None,
+    });
+    let told: BTreeSet<&EventId> = told.collect();
+    let lost = |master: &EventId| {
+        let of_series =
+            |event: &Event| matches!(&event.series, Series::Occurrence { master: its } if its == master);
+        let untold = delta.gone.iter().filter(|id| !told.contains(id));
+        untold.filter(|id| mirror.events.get(*id).is_some_and(of_series)).count()
+    };
+    reading.items.iter().any(|item| match item {
+        RemoteItem::Enumerated { master, shown, .. } => {
+            shown.is_empty() && lost(master) > 1 && !told.contains(master)
+        }
+        RemoteItem::Present(_) | RemoteItem::Gone { .. } => false,
+    })
 }
 
 /// Changes to events since the last reading. A full listing also shows what the window only came to, or what is only kept

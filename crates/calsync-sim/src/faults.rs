@@ -61,11 +61,13 @@ pub enum Fault {
     RenewalAsked,
     /// A subscription is removed, with a word about it (microsoft.md §8.3). Only in virtual time.
     ChannelRemoved,
+    /// The occurrences of a series that stands are asked for, and none is shown (microsoft.md §7). Only in virtual time.
+    SeriesEmpty,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 25] = [
+    pub const ALL: [Fault; 26] = [
         Fault::NoticeLost,
         Fault::NoticeDoubled,
         Fault::NoticeLate,
@@ -91,6 +93,7 @@ impl Fault {
         Fault::MissOwned,
         Fault::RenewalAsked,
         Fault::ChannelRemoved,
+        Fault::SeriesEmpty,
     ];
 }
 

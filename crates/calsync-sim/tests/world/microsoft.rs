@@ -109,6 +109,28 @@ fn an_occurrence_moved_out_of_the_window_and_a_series_deleted_leave_nothing() {
     }
 }
 
+/// §7: the occurrences of a series are asked for by themselves, and one answer without any is no proof.
+#[test]
+fn one_empty_answer_calls_no_series_off() {
+    block_on(async {
+        let mut world = settled(MICROSOFT, 6).await;
+        let calendar = world.life.people[0].calendars[1].clone();
+        let (series, slots) = daily(&world, &calendar, 6);
+        world.deliver_and_work().await;
+        let deleted = |world: &World| {
+            world.cloud.with(|c| c.journal().entries().filter(|e| e.op == Op::Delete).count())
+        };
+        let before = deleted(&world);
+        world.faults.force(Fault::SeriesEmpty, 1);
+        let (now, to) = (world.clock.now(), hour(&world, 51));
+        world.cloud.with(|c| c.move_occurrence(&calendar, (&series, slots[2]), to, now).unwrap());
+        world.deliver_and_work().await;
+        assert_eq!(world.faults.fired().get(&Fault::SeriesEmpty), Some(&1));
+        assert_eq!(deleted(&world), before);
+        assert_good(&world);
+    });
+}
+
 /// §7: the same id several times in a round, in any order, beside removals of what nobody knew.
 #[test]
 fn an_id_told_twice_with_two_meanings_means_the_last() {
