@@ -20,9 +20,9 @@ const WAIT_MIN: SignedDuration = SignedDuration::from_secs(1);
 /// How long to wait before asking for another subscription where there are too many.
 const QUOTA_WAIT: SignedDuration = SignedDuration::from_hours(1);
 
-/// What to tell people whose account has no mailbox (§10 row 19).
 /// The code of an event that is not there (§9).
 const NO_ITEM: &str = "erroritemnotfound";
+/// What to tell people whose account has no mailbox (§10 row 19).
 const NO_MAILBOX: &str = "this account has no calendar at Microsoft: it is a guest, has no Exchange Online licence (a new one \
     takes some 15 minutes to work), or its mailbox is on the organisation's own server";
 
