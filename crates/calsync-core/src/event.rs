@@ -56,7 +56,35 @@ impl Event {
             Series::Occurrence { master } | Series::Instance { master, .. } => master,
         }
     }
+
+    /// What is kept in place of an event of which only the id can be read: one whose repetition is unreadable. The planner
+    /// removes nothing that stands for it, makes nothing new, and says so in `explain`.
+    pub fn unreadable(id: EventId, why: &str) -> Event {
+        let day = Date::constant(1970, 1, 1);
+        Event {
+            id,
+            version: None,
+            updated: None,
+            ical_uid: None,
+            when: Some(When::AllDay { start: day, end: Date::constant(1970, 1, 2) }),
+            series: Series::Master { recurrence: Recurrence { lines: vec![format!("{UNREADABLE}{why}")] } },
+            status: Status::Confirmed,
+            show_as: ShowAs::Busy,
+            response: None,
+            kind: EventKind::Default,
+            text: None,
+        }
+    }
+
+    /// Whether it is kept in place of one that can't be read.
+    pub fn is_unreadable(&self) -> bool {
+        let Series::Master { recurrence } = &self.series else { return false };
+        recurrence.lines.first().is_some_and(|line| line.starts_with(UNREADABLE))
+    }
 }
+
+/// How the pattern begins of what can't be read. No line of a recurrence does.
+const UNREADABLE: &str = "unreadable event: ";
 
 /// When an event (for a master: its first occurrence) takes place.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

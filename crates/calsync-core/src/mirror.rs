@@ -167,7 +167,11 @@ impl<'a> Fold<'a> {
         // A cancelled block tells only its id: it is gone.
         match remote.as_block().filter(|_| remote.event.status != Status::Cancelled) {
             None => self.gone(id),
-            Some(block) => {
+            Some(mut block) => {
+                if let Some(known) = known.filter(|_| remote.event.is_unreadable()) {
+                    // It stands, and where it stood; whether anybody was invited meanwhile nobody can say.
+                    block = ObservedBlock { has_guests: true, ..known.clone() };
+                }
                 if known != Some(&block) {
                     self.delta.blocks.push(block);
                 }
@@ -183,6 +187,13 @@ impl<'a> Fold<'a> {
         let known = self.mirror.events.get(id);
         // Before anything else: an old word must not remove what a newer one showed.
         if known.is_some_and(|known| older(remote.event.updated, known.updated)) {
+            return;
+        }
+        // What can't be read does not say which occurrence it is: it stays the one that it was, lest the series show that one
+        // at its old place again.
+        let in_series =
+            |known: &Event| matches!(known.series, Series::Instance { .. } | Series::Occurrence { .. });
+        if remote.event.is_unreadable() && known.is_some_and(in_series) {
             return;
         }
         if remote.event.series == Series::Single {

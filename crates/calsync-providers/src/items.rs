@@ -2,11 +2,9 @@
 //! stands in for an item that can't be read. Pure.
 
 use calsync_core::block::Visibility;
-use calsync_core::event::{Event, EventKind, EventText, Series, ShowAs, Status, When};
+use calsync_core::event::{Event, EventText};
 use calsync_core::ids::EventId;
 use calsync_core::ports::{RemoteEvent, RemoteItem};
-use calsync_core::recurrence::Recurrence;
-use jiff::civil::Date;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -26,25 +24,10 @@ pub struct Malformed {
     pub why: &'static str,
 }
 
-/// What stands in for an item of which only the id can be read: an event whose repetition is unreadable. The planner then
-/// removes nothing that stands for it, makes nothing new, and says so in `explain`.
+/// What stands in for an item of which only the id can be read.
 pub(crate) fn stand_in(id: EventId, why: &str) -> RemoteItem {
-    let day = Date::constant(1970, 1, 1);
-    let event = Event {
-        id,
-        version: None,
-        updated: None,
-        ical_uid: None,
-        when: Some(When::AllDay { start: day, end: Date::constant(1970, 1, 2) }),
-        series: Series::Master { recurrence: Recurrence { lines: vec![format!("unreadable event: {why}")] } },
-        status: Status::Confirmed,
-        show_as: ShowAs::Busy,
-        response: None,
-        kind: EventKind::Default,
-        text: None,
-    };
     RemoteItem::Present(Box::new(RemoteEvent {
-        event,
+        event: Event::unreadable(id, why),
         marker: None,
         visibility: Visibility::Private,
         colour: None,

@@ -35,6 +35,53 @@ fn an_exception_stands_where_it_went_and_not_where_it_was() {
     assert_eq!(moved_in.len(), 3);
 }
 
+/// What a provider's module makes of an item of which it can read nothing but the id.
+fn unreadable(id: &EventId) -> RemoteItem {
+    let event = Event::unreadable(id.clone(), "a field has a form we do not know");
+    present(RemoteEvent { event, has_guests: true, marker: None, ..block(0, None) })
+}
+
+#[test]
+fn what_can_not_be_read_any_more_stays_where_it_was() {
+    let spec = series(&[(1, Change::Moved(60)), (2, Change::Cancelled)]);
+    let ids: Vec<EventId> = mirror(&spec).events.into_keys().filter(|id| id.as_str() != "s").collect();
+    assert_eq!(ids.len(), 2);
+    for id in &ids {
+        for listed in [Listed::Changes, Listed::Everything(Window::ALL)] {
+            let mut items = told(&spec);
+            items.retain(|item| !matches!(item, RemoteItem::Present(r) if r.event.id == *id));
+            items.push(unreadable(id));
+            assert_eq!(mirror(&spec).fold(&items, listed, &context()), MirrorDelta::default(), "{id:?}");
+        }
+        // One that was never seen readable is told of, and takes nothing away.
+        let mut fresh = mirror(&series(&[]));
+        fold(&mut fresh, &[unreadable(id)], Listed::Changes);
+        let window = window("2026-10-20T00:00:00Z", "2026-10-30T00:00:00Z");
+        let found = fresh.occurrences(&window, &crate::zone::find("Europe/Vienna").unwrap());
+        assert_eq!((found.list.len(), found.unreadable.len()), (8, 1));
+        assert_eq!(found.unreadable[0].event, *id);
+    }
+    // Read again, it is what it says.
+    let mut known = mirror(&spec);
+    fold(&mut known, &[unreadable(&ids[0])], Listed::Changes);
+    let back = Spec { updated: 20, ..series(&[(1, Change::Moved(90)), (2, Change::Cancelled)]) };
+    fold(&mut known, &told(&back), Listed::Changes);
+    assert_eq!(known, mirror(&back));
+}
+
+#[test]
+fn a_block_that_can_not_be_read_any_more_stands_and_is_left_alone() {
+    let ours = block(0, Some(&IDENTITY));
+    let id = ours.event.id.clone();
+    let mut mirror = Mirror::default();
+    fold(&mut mirror, &[present(ours)], Listed::Changes);
+    let before = mirror.blocks[&id].clone();
+    for listed in [Listed::Changes, Listed::Everything(Window::ALL)] {
+        fold(&mut mirror, &[unreadable(&id)], listed);
+        assert_eq!(mirror.blocks[&id], ObservedBlock { has_guests: true, ..before.clone() });
+    }
+}
+
 #[test]
 fn wall_time_stays_when_the_clocks_change() {
     let found = standing(&series(&[]), "2026-10-24", "2026-10-28");
