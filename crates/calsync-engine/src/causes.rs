@@ -197,7 +197,7 @@ mod tests {
             repairs: 0,
             written_at: None,
         };
-        let reason = Reason::LeftToPerson;
+        let reason = Reason::HasGuests;
         let action = Action { kind: ActionKind::Forget, reason, row, write: None };
         let copies = TextPolicy::default();
         let write = Write {

@@ -32,6 +32,8 @@ pub enum Reason {
     AlreadyGone,
     /// A person changed or removed it, and it is left so.
     LeftToPerson,
+    /// Somebody was invited to it: it is a meeting of theirs.
+    HasGuests,
     /// A person undid the run that wrote it.
     Undone,
 }
@@ -58,6 +60,7 @@ impl fmt::Display for Reason {
             Reason::Orphan => "the block is ours and no event asks for it",
             Reason::AlreadyGone => "the block is gone already and no event asks for it",
             Reason::LeftToPerson => "the block was changed by hand and is left so",
+            Reason::HasGuests => "people were invited to the block, which is left to its owner",
             Reason::Undone => "the run that wrote it was undone",
         })
     }
@@ -97,6 +100,8 @@ pub enum SkipReason {
     TargetNotRead,
     /// A person changed or removed the block, and it is left so.
     LeftToPerson,
+    /// Somebody was invited to the block: it is a meeting of theirs, and holds the time.
+    HasGuests,
 }
 
 impl fmt::Display for SkipReason {
@@ -117,6 +122,9 @@ impl fmt::Display for SkipReason {
             SkipReason::SourceNotRead => f.write_str("its calendar has not been read to the end yet"),
             SkipReason::TargetNotRead => f.write_str("the target calendar has not been read to the end yet"),
             SkipReason::LeftToPerson => f.write_str("its block was changed by hand and is left so"),
+            SkipReason::HasGuests => {
+                f.write_str("people were invited to its block, which is left to its owner")
+            }
         }
     }
 }

@@ -116,15 +116,29 @@ impl<'a> Known<'a> {
         row.state == LedgerState::Gone && row.block.is_none() && self.just_made(row).is_some()
     }
 
-    /// The block of this row as it stands, or one that carries our mark for it.
-    fn observed(&self, id: CorrelationId) -> Option<&'a ObservedBlock> {
+    /// The block of this row as it stands, or one that carries our mark for it; of those that count.
+    fn observed(
+        &self,
+        id: CorrelationId,
+        counts: impl Fn(&&'a ObservedBlock) -> bool,
+    ) -> Option<&'a ObservedBlock> {
         let row = self.rows.get(&id);
-        row.and_then(|row| self.named(row)).or_else(|| {
+        row.and_then(|row| self.named(row)).filter(&counts).or_else(|| {
             // A row that stands but whose block is gone must not be confused with an old copy of it.
             let lost = row.is_some_and(|r| r.state == LedgerState::Live);
-            let known = if lost { None } else { self.marked(id).next() };
-            known.or_else(|| if row.is_none() { self.born(id) } else { None })
+            let known = if lost { None } else { self.marked(id).find(&counts) };
+            known.or_else(|| if row.is_none() { self.born(id).filter(&counts) } else { None })
         })
+    }
+
+    /// The first generation that no block has which stands for itself, as somebody was invited to it.
+    fn unused(&self, id: CorrelationId) -> u32 {
+        let theirs = self.claiming(id).iter().filter(|block| block.has_guests);
+        let told = theirs.filter_map(|b| {
+            let named = generation_of(&b.id).filter(|_| is_marked(self.input, b, id));
+            named.or_else(|| born(self.input, id, b))
+        });
+        told.max().map_or(0, |highest| highest.saturating_add(1))
     }
 
     /// A block of which no row tells, by the marker that a provider which chooses ids was sent with it: so the loss of our database
@@ -178,8 +192,8 @@ pub(super) fn reconcile(input: &PlanInput<'_>, wanted: &Wanted<'_>) -> Reconcile
     let mut out = Reconciled::default();
     for (id, desired) in &wanted.blocks {
         let row = known.rows.get(id).copied();
-        let block = Block { input, id: *id, desired, row, observed: known.observed(*id) };
-        block.decide(&mut out);
+        let observed = known.observed(*id, |block| !block.has_guests || holds(input, desired, block));
+        Block { input, known: &known, id: *id, desired, row, observed }.decide(&mut out);
     }
     out.actions.extend(removal::unwanted(input, wanted, &known));
     let orphans = removal::orphans(input, wanted, &known, &out.actions);
@@ -187,9 +201,19 @@ pub(super) fn reconcile(input: &PlanInput<'_>, wanted: &Wanted<'_>) -> Reconcile
     out
 }
 
+/// Whether a block takes all of the time that is to be held. One to which somebody was invited is written no more: when its event
+/// moves, or somebody moves it, it stands for itself, and the time is held by another.
+fn holds(input: &PlanInput<'_>, desired: &Desired<'_>, block: &ObservedBlock) -> bool {
+    let zone = input.target.zone();
+    let (start, end) = desired.content.span.instants(&zone);
+    let (from, to) = block.span.instants(&zone);
+    from <= start && end <= to
+}
+
 /// One wanted block with all that is known of it.
 struct Block<'a, 'b> {
     input: &'b PlanInput<'a>,
+    known: &'b Known<'a>,
     id: CorrelationId,
     desired: &'b Desired<'a>,
     row: Option<&'b LedgerRow>,
@@ -203,8 +227,8 @@ impl Block<'_, '_> {
         let changed = self.row.is_none_or(|row| row.wrote != wants);
         let action = match (self.row.map(|r| (r.state, r)), self.observed) {
             (row, Some(block)) if block.has_guests => match row {
-                Some((Yielded, row)) => return out.skips.push(left_to_person(row)),
-                Some((Live, row)) => self.give_way(row),
+                Some((Yielded, row)) => return out.skips.push(left(row, SkipReason::HasGuests)),
+                Some((Live, row)) => self.give_way(row, Reason::HasGuests),
                 None | Some((Gone | Creating, _)) => self.leave(block),
             },
             (None, None) => self.create(0, Reason::NewOccurrence, 0),
@@ -234,18 +258,32 @@ impl Block<'_, '_> {
             }
             (Some((Live, row)), Some(block)) => match self.patience(row) {
                 Some(repairs) => self.update(row, block, Reason::PutBackChanged, repairs),
-                None => self.give_way(row),
+                None => self.give_way(row, Reason::LeftToPerson),
             },
             (Some((Live, row)), None) if changed => self.create(next(row), Reason::SourceChanged, 0),
             (Some((Live, row)), None) => match self.patience(row) {
+                Some(repairs) if self.stands_aside(row) => {
+                    self.create(next(row), Reason::PutBackChanged, repairs)
+                }
                 Some(repairs) => self.create(next(row), Reason::PutBackRemoved, repairs),
-                None => self.give_way(row),
+                None => self.give_way(row, Reason::LeftToPerson),
             },
-            (Some((Yielded, row)), _) if !changed => return out.skips.push(left_to_person(row)),
+            (Some((Yielded, row)), _) if !changed => match self.patience(row) {
+                // It was left for its guests, and held the time until now.
+                Some(repairs) if self.stands_aside(row) => {
+                    self.create(next(row), Reason::PutBackChanged, repairs)
+                }
+                _ => return out.skips.push(left(row, SkipReason::LeftToPerson)),
+            },
             (Some((Yielded, row)), Some(block)) => self.update(row, block, Reason::SourceChanged, 0),
             (Some((Yielded, row)), None) => self.create(next(row), Reason::SourceChanged, 0),
         };
         out.actions.push(action);
+    }
+
+    /// Whether the block that the row names stands, and stands for itself: it has guests and another time.
+    fn stands_aside(&self, row: &LedgerRow) -> bool {
+        self.observed.is_none() && self.known.named(row).is_some()
     }
 
     /// The repairs that the row will have seen after one more; `None` when it is to be left to the person.
@@ -274,6 +312,7 @@ impl Block<'_, '_> {
     }
 
     fn create(&self, generation: u32, reason: Reason, repairs: u8) -> Action {
+        let generation = generation.max(self.known.unused(self.id));
         let named = block_event_id(self.id, generation);
         let id = (self.input.capabilities.chooses_ids == Ids::Client).then(|| named.clone());
         let marker = self.input.identity.marker(self.id, &named);
@@ -322,14 +361,14 @@ impl Block<'_, '_> {
         Action { kind, reason: Reason::FoundStanding, row, write }
     }
 
-    fn give_way(&self, row: &LedgerRow) -> Action {
+    fn give_way(&self, row: &LedgerRow, reason: Reason) -> Action {
         let row = LedgerRow { state: LedgerState::Yielded, ..row.clone() };
-        Action { kind: ActionKind::Yield, reason: Reason::LeftToPerson, row, write: None }
+        Action { kind: ActionKind::Yield, reason, row, write: None }
     }
 
     /// Somebody was invited to it before we knew that it stands.
     fn leave(&self, block: &ObservedBlock) -> Action {
-        self.give_way(&self.found(block, LedgerState::Yielded, 0))
+        self.give_way(&self.found(block, LedgerState::Yielded, 0), Reason::HasGuests)
     }
 
     fn kept(&self, row: &LedgerRow) -> Kept {
@@ -343,13 +382,13 @@ impl Block<'_, '_> {
     }
 }
 
-fn left_to_person(row: &LedgerRow) -> Skip {
+fn left(row: &LedgerRow, reason: SkipReason) -> Skip {
     Skip {
         rule: row.rule,
         source: row.source,
         occurrence: row.occurrence.clone(),
         span: Some(row.span),
-        reason: SkipReason::LeftToPerson,
+        reason,
     }
 }
 

@@ -67,7 +67,7 @@ fn removal(input: &PlanInput<'_>, known: &Known<'_>, row: &LedgerRow, reason: Re
     if let Some(block) = standing.filter(|block| block.has_guests) {
         // Its guests would be told: it is its owner's from now on. Named, so that it is not taken for one that came late.
         let row = LedgerRow { block: Some(block.id.clone()), state: LedgerState::Gone, ..row.clone() };
-        return Action { kind: ActionKind::Forget, reason: Reason::LeftToPerson, row, write: None };
+        return Action { kind: ActionKind::Forget, reason: Reason::HasGuests, row, write: None };
     }
     // What was seen to stand is no longer being made, or given up.
     let unsettled = matches!(row.state, LedgerState::Creating | LedgerState::Gone);

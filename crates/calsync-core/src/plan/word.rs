@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ActionKind, Plan};
+use super::{ActionKind, Plan, SkipReason};
 use crate::block::OccurrenceKey;
 use crate::hold::Verdict;
 use crate::ids::{CalendarId, RuleId};
@@ -83,6 +83,15 @@ impl From<ActionKind> for Outcome {
     }
 }
 
+impl SkipReason {
+    const fn outcome(&self) -> Outcome {
+        match self {
+            SkipReason::LeftToPerson | SkipReason::HasGuests => Outcome::LeftAlone,
+            _ => Outcome::NoBlock,
+        }
+    }
+}
+
 impl Plan {
     /// What it says of each occurrence: first of what stands, then of what is to be done, then of what makes no block. An
     /// occurrence whose block is to go, and that makes none any more, is in both of the latter.
@@ -115,7 +124,7 @@ impl Plan {
             target: self.target,
             occurrence: skip.occurrence.clone(),
             span: skip.span,
-            outcome: Outcome::NoBlock,
+            outcome: skip.reason.outcome(),
             because: skip.reason.to_string(),
         });
         kept.chain(actions).chain(skips).collect()

@@ -137,12 +137,15 @@ fn a_block_to_which_somebody_is_invited_is_written_no_more() {
             let block = stage.block();
             stage.world.deliver_and_work().await;
             stage.assert_left(&block, "seen");
+            let before = standing(&stage.world, &stage.target);
             stage.reschedule();
             stage.world.deliver_and_work().await;
             stage.assert_left(&block, "its event moved");
+            assert_eq!(standing(&stage.world, &stage.target), before + 1, "another holds the new time");
             stage.cancel();
             stage.world.deliver_and_work().await;
             stage.assert_left(&block, "its event is gone");
+            assert_eq!(standing(&stage.world, &stage.target), before, "and goes with the event");
             // Nor does it beget blocks: for the others it is no event.
             let before = stage.world.writes();
             read_everything(&mut stage.world).await;

@@ -3,11 +3,13 @@
 
 use super::dice::seeds;
 use super::laws::edit;
+use super::model::{Long, Spec};
+use super::oracle::is_held;
 use super::pair::{Pair, meeting, only};
 use super::world::World;
 use crate::hold::Verdict;
 use crate::ids::EventId;
-use crate::ledger::LedgerState;
+use crate::ledger::{LedgerState, WriteOp};
 use crate::plan::{ActionKind, Plan, Reason, SkipReason};
 use crate::ports::RemoteEvent;
 
@@ -23,40 +25,100 @@ fn kinds(plan: &Plan) -> Vec<(ActionKind, Reason)> {
     plan.actions.iter().map(|a| (a.kind, a.reason)).collect()
 }
 
-/// Whatever happens to the event, its block stays as it is, and the plan after that has nothing to do.
+/// Whatever happens to the event, its block stays as it is, and the plan after that has nothing to do. Where it does not hold the
+/// time of its event any more, another does.
 #[test]
 fn nothing_is_written_to_it_whatever_becomes_of_its_event() {
+    use ActionKind::{Create, Forget, Yield};
     type Deed = fn(&mut Pair);
-    let table: [(&str, Deed, ActionKind); 7] = [
-        ("nothing", |_| {}, ActionKind::Yield),
-        ("the event moves", |pair| pair.put(meeting("m0", 50)), ActionKind::Yield),
-        ("the event goes", |pair| pair.remove("m0"), ActionKind::Forget),
-        ("the rule goes", |pair| pair.world.stored[0].options.enabled = false, ActionKind::Forget),
-        ("the source goes", |pair| pair.world.places[0].calendar.sync_enabled = false, ActionKind::Forget),
-        ("the target goes", |pair| pair.target().calendar.sync_enabled = false, ActionKind::Forget),
-        ("somebody moves it", |pair| pair.nudge(&pair.block().event.id), ActionKind::Yield),
+    let left = Reason::HasGuests;
+    let table: [(&str, Deed, (ActionKind, Reason)); 9] = [
+        ("nothing", |_| {}, (Yield, left)),
+        ("the event gets shorter", |pair| pair.put(shorter(meeting("m0", 0))), (Yield, left)),
+        ("the event moves", |pair| pair.put(meeting("m0", 50)), (Create, Reason::SourceChanged)),
+        ("the event moves a little", |pair| pair.put(meeting("m0", 1)), (Create, Reason::SourceChanged)),
+        ("the event goes", |pair| pair.remove("m0"), (Forget, left)),
+        ("the rule goes", |pair| pair.world.stored[0].options.enabled = false, (Forget, left)),
+        ("the source goes", |pair| pair.world.places[0].calendar.sync_enabled = false, (Forget, left)),
+        ("the target goes", |pair| pair.target().calendar.sync_enabled = false, (Forget, left)),
+        ("somebody moves it", |pair| pair.nudge(&pair.block().event.id), (Create, Reason::PutBackChanged)),
     ];
-    for (what, deed, kind) in table {
+    for (what, deed, expected) in table {
         for seen_before in [false, true] {
-            let (mut pair, _) = invited();
+            let (mut pair, id) = invited();
             if seen_before {
                 pair.run();
-                assert_eq!(pair.plan().skips[0].reason, SkipReason::LeftToPerson);
+                assert_eq!(pair.plan().skips[0].reason, SkipReason::HasGuests);
             }
             deed(&mut pair);
             let block = pair.block();
             let plan = pair.plan();
-            if seen_before && kind == ActionKind::Yield {
+            if seen_before && expected.0 == Yield {
                 assert!(plan.is_empty(), "{what}: {plan:#?}");
             } else {
-                assert_eq!(kinds(&plan), [(kind, Reason::LeftToPerson)], "{what}");
-                assert_eq!(only(&plan).write, None, "{what}");
+                assert_eq!(kinds(&plan), [expected], "{what}");
+                let op = only(&plan).write.as_ref();
+                assert!(matches!(op, None | Some(WriteOp::Create { .. })), "{what}");
             }
             pair.run();
-            assert_eq!(pair.block(), block, "{what}");
+            let (left, others): (Vec<_>, Vec<_>) = pair.blocks().into_iter().partition(|b| b.event.id == id);
+            assert_eq!(left, [block], "{what}");
+            assert_eq!(others.len(), usize::from(expected.0 == Create), "{what}");
             let plan = pair.plan();
             assert!(plan.is_empty(), "{what}: {plan:#?}");
         }
+    }
+}
+
+fn shorter(spec: Spec) -> Spec {
+    Spec { long: Long::Minutes(30), ..spec }
+}
+
+/// The other one follows the event as every block does, also if all that is known of both is lost; and when the guests are
+/// uninvited, the first goes.
+#[test]
+fn the_time_to_which_its_event_moved_is_held_by_another() {
+    for chooses_ids in [false, true] {
+        for lost in [false, true] {
+            let mut pair = Pair::new(crate::rule::RuleOptions::default());
+            pair.target().cloud.chooses_ids = chooses_ids;
+            pair.put(meeting("m0", 0));
+            pair.run();
+            let id = pair.block().event.id;
+            pair.invite(&id, true);
+            pair.run();
+            for quarter in [50, 60] {
+                pair.put(meeting("m0", quarter));
+                if lost {
+                    pair.target().ledger.clear();
+                }
+                pair.run();
+                assert_eq!(pair.blocks().len(), 2, "{quarter}: {chooses_ids} {lost}");
+            }
+            assert!(pair.plan().is_empty());
+            pair.remove("m0");
+            pair.run();
+            assert_eq!(pair.block().event.id, id, "nothing asks for the other any more");
+            pair.invite(&id, false);
+            pair.run();
+            // Under ids of the provider's choosing nothing tells whether it is the block or somebody's copy of it.
+            assert_eq!(pair.blocks().len(), usize::from(chooses_ids));
+        }
+    }
+}
+
+/// A person who is to be left alone moves it, and nothing is put in its place.
+#[test]
+fn where_people_are_not_put_right_nothing_is_put_beside_it() {
+    for seen_before in [false, true] {
+        let (mut pair, id) = invited();
+        pair.world.stored[0].options.tampered = crate::rule::Tampered::Leave;
+        if seen_before {
+            pair.run();
+        }
+        pair.nudge(&id);
+        pair.run();
+        assert_eq!(pair.blocks().len(), 1);
     }
 }
 
@@ -64,7 +126,7 @@ fn nothing_is_written_to_it_whatever_becomes_of_its_event() {
 fn it_is_ours_again_when_nobody_is_invited_any_more() {
     let (mut pair, id) = invited();
     pair.run();
-    pair.put(meeting("m0", 50));
+    pair.put(shorter(meeting("m0", 0)));
     pair.run();
     pair.invite(&id, false);
     assert_eq!(kinds(&pair.plan()), [(ActionKind::Update, Reason::SourceChanged)], "it follows its event");
@@ -86,7 +148,7 @@ fn one_that_was_given_up_holds_its_time_when_its_event_comes_back() {
     pair.remove("m0");
     pair.run();
     pair.put(meeting("m0", 0));
-    assert_eq!(kinds(&pair.plan()), [(ActionKind::Yield, Reason::LeftToPerson)]);
+    assert_eq!(kinds(&pair.plan()), [(ActionKind::Yield, Reason::HasGuests)]);
     pair.run();
     assert_eq!(pair.block().event.id, id);
     assert!(pair.plan().is_empty());
@@ -124,7 +186,7 @@ fn what_is_known_of_it_may_be_lost_or_unsettled() {
             let plan = pair.plan();
             // Of what is gone and named, nothing is left to be said.
             let known = state == Some(LedgerState::Gone) && !chooses_ids && !wanted;
-            let expected = if known { vec![] } else { vec![(kind, Reason::LeftToPerson)] };
+            let expected = if known { vec![] } else { vec![(kind, Reason::HasGuests)] };
             assert_eq!(kinds(&plan), expected, "{state:?}, wanted {wanted}, chooses ids {chooses_ids}");
             pair.run();
             assert!(pair.plan().is_empty(), "{state:?}, wanted {wanted}, chooses ids {chooses_ids}");
@@ -162,7 +224,7 @@ fn the_brake_does_not_count_what_is_left() {
 }
 
 #[test]
-fn whatever_happens_around_it_a_block_with_guests_is_as_its_owner_left_it() {
+fn whatever_happens_a_block_with_guests_is_as_its_owner_left_it_and_no_time_is_free_for_it() {
     seeds(200, |_, dice| {
         let mut world = World::random(dice);
         world.settle(dice, 3);
@@ -187,5 +249,6 @@ fn whatever_happens_around_it_a_block_with_guests_is_as_its_owner_left_it() {
         for (n, block) in &left {
             assert_eq!(world.places[*n].cloud.items.get(&block.event.id), Some(block));
         }
+        assert!((0..world.places.len()).all(|n| is_held(&world, n)), "somebody could be booked twice");
     });
 }

@@ -18,9 +18,24 @@ use crate::zone;
 
 /// The blocks that should stand in the nth calendar and touch the window, as text, sorted.
 pub(crate) fn expected(world: &World, n: usize) -> Vec<String> {
+    let normalises = world.places[n].cloud.normalises;
+    let mut blocks: Vec<String> = wanted(world, n).into_iter().map(|block| told(block, normalises)).collect();
+    blocks.sort();
+    blocks
+}
+
+/// Whether all of the time that should be held in the nth calendar is, by whichever blocks of ours.
+pub(crate) fn is_held(world: &World, n: usize) -> bool {
+    let zone = zone::find(&world.places[n].calendar.time_zone).unwrap();
+    let ours = world.places[n].cloud.ours().map(|remote| remote.event.when.as_ref().unwrap().span());
+    let standing: Vec<(Ts, Ts)> = ours.map(|span| ends(&span, &zone)).collect();
+    let held = |(start, end): (Ts, Ts)| standing.iter().any(|(from, to)| *from <= start && end <= *to);
+    wanted(world, n).into_iter().all(|block| held(ends(&block.span, &zone)))
+}
+
+fn wanted(world: &World, n: usize) -> Vec<BlockContent> {
     let target = &world.places[n];
     let window = world.window();
-    let target_zone = zone::find(&target.calendar.time_zone).unwrap();
     let here: BTreeSet<String> = target
         .specs
         .iter()
@@ -37,13 +52,11 @@ pub(crate) fn expected(world: &World, n: usize) -> Vec<String> {
                 let there_already = meeting(spec, &span).is_some_and(|m| here.contains(&m));
                 let block = block(spec, span, &shown, &rule.options, &zone, target.tentative);
                 if let Some(block) = block.filter(|b| !there_already && touches(&b.span, &window, &zone)) {
-                    blocks.push(told(block, target.cloud.normalises));
+                    blocks.push(block);
                 }
             }
         }
     }
-    let _ = target_zone;
-    blocks.sort();
     blocks
 }
 

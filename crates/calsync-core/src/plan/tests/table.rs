@@ -135,6 +135,7 @@ fn every_reason_says_something_of_its_own() {
         S::SourceNotRead,
         S::TargetNotRead,
         S::LeftToPerson,
+        S::HasGuests,
     ];
     let told: std::collections::BTreeSet<String> = all.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), all.len());
