@@ -82,6 +82,8 @@ CREATE TABLE accounts (
     -- Lets a calendar name its account and its user as one pair that cannot disagree.
     UNIQUE (user_id, id)
 ){rows};
+-- Those that nobody reads.
+CREATE INDEX accounts_idle ON accounts (user_id, id) WHERE status <> 'active';
 
 -- Apart from the accounts: nothing that only wants to show an account ever reads these.
 CREATE TABLE credentials (
@@ -147,6 +149,8 @@ CREATE INDEX calendars_due ON calendars (due_at, user_id) WHERE due_at IS NOT NU
 CREATE INDEX calendars_unwatched ON calendars (watch_after, id)
     WHERE sync_enabled = 1 AND webhook_enabled = 1 AND missing = 0 AND push_unsupported = 0 AND push_admitted = 1
         AND watched = 0;
+-- Those that nobody can read, though a channel still stands.
+CREATE INDEX calendars_missing ON calendars (account_id) WHERE missing = 1 AND watched > 0;
 CREATE INDEX calendars_account ON calendars (user_id, account_id);
 
 CREATE TABLE rules (

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use calsync_core::calendar::ProviderKind;
+use calsync_core::calendar::{AccountStatus, ProviderKind};
 use calsync_core::ids::NotificationId;
 use calsync_core::notification::{AfterFailure, ProcessingStatus, Served};
 use calsync_core::ports::{
@@ -243,6 +243,18 @@ pub async fn subscription_figures_add_up(store: Arc<dyn Store>) {
     assert_eq!(metrics(12 * HOUR).await.unwatched, 2);
     w.store.change_calendar(b, CalendarChange::PushUnsupported, t(2)).await.unwrap();
     assert_eq!(metrics(12 * HOUR).await.unwatched, 1);
+    // The channels of a calendar that is missing, and of an account that nobody can read, say nothing: they are left out.
+    let shown: Vec<_> = many.iter().filter(|(_, one)| one.remote_id != "many-3").cloned().collect();
+    w.store.update_calendar_list(w.account, &shown).await.unwrap();
+    let expected =
+        SubscriptionMetrics { active: 6, healthy: 4, expiring: 1, late: 0, failing: 1, unwatched: 1 };
+    assert_eq!(metrics(12 * HOUR).await, expected, "the one that had ended is missing");
+    w.store.set_account_status(w.account, AccountStatus::NeedsReconnect, None).await.unwrap();
+    for now in [12, 25, 200] {
+        assert_eq!(metrics(now * HOUR).await, SubscriptionMetrics::default());
+    }
+    w.store.set_account_status(w.account, AccountStatus::Active, None).await.unwrap();
+    w.store.update_calendar_list(w.account, &many).await.unwrap();
     // Eleven hours before its end a channel that lived for a day and a half should have been renewed.
     assert_eq!((metrics(25 * HOUR - 1).await.late, metrics(25 * HOUR).await.late), (0, 1));
 }

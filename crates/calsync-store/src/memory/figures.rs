@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use calsync_core::calendar::Calendar;
+use calsync_core::calendar::{AccountStatus, Calendar};
 use calsync_core::ids::CalendarId;
 use calsync_core::notification::{Notification, ProcessingStatus};
 use calsync_core::ports::{
@@ -11,7 +11,9 @@ use calsync_core::ports::{
     SubscriptionMetrics,
 };
 use calsync_core::run::{CallStats, Run};
-use calsync_core::subscription::{FAILING_FROM, NEGLECTED_AFTER, RENEWAL_BUFFER, SubscriptionStatus};
+use calsync_core::subscription::{
+    FAILING_FROM, NEGLECTED_AFTER, RENEWAL_BUFFER, Subscription, SubscriptionStatus,
+};
 use calsync_core::time::Ts;
 use jiff::SignedDuration;
 
@@ -56,7 +58,14 @@ impl State {
 
     pub(super) fn subscription_metrics(&self, now: Ts) -> Result<SubscriptionMetrics, StoreError> {
         let mut metrics = SubscriptionMetrics::default();
-        for s in self.subscriptions.values().filter(|s| s.status == SubscriptionStatus::Active) {
+        // Of the channels of a revoked account nobody hears anything, and none is missed.
+        let is_read = |s: &&Subscription| {
+            let calendar = self.calendars.get(&s.calendar).filter(|c| !c.missing);
+            let account = calendar.and_then(|c| self.accounts.get(&c.account));
+            account.is_some_and(|a| a.status == AccountStatus::Active)
+        };
+        let active = self.subscriptions.values().filter(|s| s.status == SubscriptionStatus::Active);
+        for s in active.filter(is_read) {
             metrics.active += 1;
             metrics.healthy += u64::from(s.is_healthy(now, NEGLECTED_AFTER));
             metrics.expiring += u64::from(s.needs_renewal(now, RENEWAL_BUFFER));
