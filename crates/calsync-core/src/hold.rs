@@ -126,10 +126,12 @@ pub fn decide(
     listed_since: Option<Ts>,
     now: Ts,
 ) -> Verdict {
-    if let Some(hold) = open.filter(|hold| hold.undone.is_some()) {
-        // Whoever lets it go knows what the rules want: they saw it before they undid it.
-        return if hold.approved { Verdict::Go } else { Verdict::Hold(hold.clone()) };
-    }
+    let open = match open {
+        Some(hold) if hold.keeps_undone() => return Verdict::Hold(hold.clone()),
+        // Whoever lets the rules go on has not seen how much they would remove by now.
+        Some(hold) if hold.undone.is_some() => None,
+        other => other,
+    };
     let Some(reason) = removals.alarm() else { return Verdict::Go };
     let digest = removals.digest();
     let Some(open) = open.filter(|h| h.digest == digest) else {
@@ -198,8 +200,14 @@ mod tests {
                 let verdict = decide(target, &removed, Some(&hold), listed, t(50));
                 assert_eq!(verdict, Verdict::Hold(hold.clone()), "never by itself");
             }
-            let approved = Hold { approved: true, ..hold.clone() };
-            assert_eq!(decide(target, &removed, Some(&approved), None, t(50)), Verdict::Go);
+        }
+        // A yes lets the rules go on, as far as the brake does.
+        let approved = Hold { approved: true, ..hold.clone() };
+        let yes = |removed| decide(target, &removed, Some(&approved), None, t(50));
+        assert_eq!(yes(removals(9, 100, 0)), Verdict::Go);
+        for many in [removals(50, 100, 0), removals(3, 100, 1)] {
+            let Verdict::Hold(held) = yes(many) else { panic!("nobody said yes to that many") };
+            assert_eq!((held.undone, held.approved), (None, false));
         }
         let other = Hold::of_undo(target, run(1), run(3), "again".to_owned(), t(10));
         assert_ne!(hold.digest, other.digest, "a yes to one is no yes to the other");

@@ -270,9 +270,11 @@ impl Engine {
         let waited = state.waiting_writes.iter().any(|(id, _)| *id == target.id);
         match &pushed.refused {
             Some(error) => self.alert_refused(target, error).await?,
-            // Only what waited before can have been refused before.
+            // Only what waited before can have been refused before, and it is over when none of it waits any more.
             None if waited && !pushed.done.is_empty() => {
-                self.resolve(AlertKind::WritesRefused, target.id).await?
+                if self.store.waiting_writes(target.id).await? == 0 {
+                    self.resolve(AlertKind::WritesRefused, target.id).await?;
+                }
             }
             None => {}
         }

@@ -17,7 +17,7 @@ impl State {
             Prunable::Notifications => self.prune_notifications(before, limit),
             Prunable::Subscriptions => self.prune_subscriptions(before, limit),
             Prunable::Runs => {
-                let old = self.runs.values().filter(|r| r.started_at < before && r.finished_at.is_some());
+                let old = self.runs.values().filter(|r| r.started_at < before);
                 let gone = oldest(old.map(|r| (r.started_at, r.id)), limit);
                 self.wrote.retain(|id| !gone.contains(id));
                 gone.iter().filter(|id| self.runs.remove(id).is_some()).count()

@@ -22,7 +22,7 @@ pub(super) const fn statements(what: Prunable) -> &'static [&'static str] {
              ORDER BY s.expires_at, s.id LIMIT $2)"]
         }
         Prunable::Runs => &["DELETE FROM sync_runs WHERE id IN (SELECT id FROM sync_runs \
-             WHERE started_at < $1 AND finished_at IS NOT NULL ORDER BY started_at, id LIMIT $2)"],
+             WHERE started_at < $1 ORDER BY started_at, id LIMIT $2)"],
         Prunable::Journal => {
             &["DELETE FROM journal WHERE seq IN (SELECT seq FROM journal WHERE written_at < $1 \
              ORDER BY written_at, seq LIMIT $2)"]
@@ -65,9 +65,7 @@ const fn counts(what: Prunable) -> &'static [&'static str] {
              WHERE s.status <> 'active' AND s.expires_at < $1 AND NOT EXISTS \
              (SELECT 1 FROM webhook_notifications n WHERE n.subscription_id = s.id \
               AND (n.received_at >= $1 OR n.processing_completed_at IS NULL))"],
-        Prunable::Runs => {
-            &["SELECT count(*) FROM sync_runs WHERE started_at < $1 AND finished_at IS NOT NULL"]
-        }
+        Prunable::Runs => &["SELECT count(*) FROM sync_runs WHERE started_at < $1"],
         Prunable::Journal => &["SELECT count(*) FROM journal WHERE written_at < $1"],
         Prunable::Ledger => &["SELECT count(*) FROM ledger WHERE state = 'gone' AND written_at < $1"],
         Prunable::Figures => &[

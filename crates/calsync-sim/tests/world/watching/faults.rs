@@ -325,6 +325,13 @@ async fn refused() {
     let alert = seen(&mut world, &mut watch, ("a calendar takes no writes", kind, &about), since).await;
     assert!(alert.message.contains(&about), "{alert:?}");
     watch.calls.down.store(false, Ordering::Relaxed);
+    // What happens next is written there: the block that was refused still waits, and its alert with it.
+    happens(&world, 2);
+    let before = world.writes();
+    watch.work(&mut world).await;
+    assert!(world.writes() > before);
+    watch.look(&world).await;
+    assert!(open(&world, kind, &about).await.is_some(), "a block is still missing");
     over(&mut world, &mut watch, kind, &about, SignedDuration::from_hours(26)).await;
 }
 
