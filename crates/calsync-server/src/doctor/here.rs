@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use calsync_core::ports::{Clock, Store};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::{grants, judge};
 use crate::checks::{Check, Findings};
@@ -33,7 +34,9 @@ pub(super) fn directory(settings: &Settings) -> Option<Check> {
     let theirs = uid(std::fs::metadata(&file));
     let database = match theirs {
         None => Ok(()),
-        Some(_) => std::fs::OpenOptions::new().write(true).open(&file).map(drop),
+        // Asked, and not opened: whoever closes a file drops all locks that the process holds on it, and SQLite's are among
+        // them where the service examines itself (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+        Some(_) => accessat(CWD, &file, Access::WRITE_OK, AtFlags::EACCESS).map_err(std::io::Error::from),
     };
     let words = |e: std::io::Error| crate::secrets::keyfile::reason(&e);
     let written = judge::Written {
@@ -125,4 +128,34 @@ pub(super) async fn redis(settings: &Settings) -> Check {
     let shown = address.to_string();
     let found = Link::new(address, http::probe()).probe().await;
     judge::redis(Some((&shown, found)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many locks the kernel knows of this file.
+    fn locks(file: &Path) -> usize {
+        let inode = format!(":{} ", std::fs::metadata(file).unwrap().ino());
+        let all = std::fs::read_to_string("/proc/locks").unwrap();
+        all.lines().filter(|line| line.contains(&inode)).count()
+    }
+
+    #[tokio::test]
+    async fn an_examination_leaves_the_locks_of_the_service_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", dir.path().join("kept.db").display());
+        let mut settings = crate::config::tests_settings(&[("DATABASE_URL", &url)]);
+        let file = settings.database.file().unwrap();
+        let store = storage::open(&settings.database, Migrate::Run).await.unwrap();
+        store.ping().await.unwrap();
+        let before = locks(&file);
+        assert!(before > 0, "SQLite holds its database");
+        assert_eq!(directory(&settings).unwrap().outcome, crate::checks::Outcome::Ok);
+        assert_eq!(locks(&file), before);
+        let mut findings = Findings::new(crate::out::Out::new(crate::out::Format::Json));
+        database(&mut settings, &crate::system::SystemClock, &mut findings).await;
+        assert_eq!(locks(&file), before, "nor does a second look at the database drop them");
+        store.close().await;
+    }
 }
