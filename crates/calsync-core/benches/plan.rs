@@ -136,6 +136,7 @@ impl Target {
                 fingerprint,
                 span: content.span,
                 has_guests: false,
+                ical_uid: None,
             };
             self.mirror.blocks.insert(id.clone(), block);
             let echo = Some(fingerprint);

@@ -163,6 +163,12 @@ pub fn is_block(id: &EventId, marker: Option<&Marker>) -> bool {
     marker.is_some() || looks_like_block_id(id)
 }
 
+/// Whether an iCalendar UID is one that a provider makes of the id of a block (google.md §6). In another calendar such an event is a
+/// copy: of a calendar that somebody subscribed to, or of a meeting that was made of a block.
+pub fn is_block_uid(uid: &str) -> bool {
+    looks_like_block_id(&EventId(uid.split_once('@').map_or(uid, |(local, _)| local).to_owned()))
+}
+
 /// Whose block an event is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Origin {
@@ -326,6 +332,9 @@ pub struct ObservedBlock {
     /// change or removal, so it is left alone for as long as that is so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_guests: bool,
+    /// Its iCalendar UID, where that does not say by itself whose it is: by it copies of the block are known in other calendars.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ical_uid: Option<String>,
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::block::{ObservedBlock, is_block};
+use crate::block::ObservedBlock;
 use crate::event::{Event, Series, Status, TextPolicy};
 use crate::ids::EventId;
 use crate::ports::{RemoteEvent, RemoteItem};
@@ -110,9 +110,8 @@ impl Mirror {
             RemoteItem::Present(remote) => Some(remote),
             RemoteItem::Gone { .. } | RemoteItem::Enumerated { .. } => None,
         });
-        let strange = shown.filter(|remote| {
-            !is_block(&remote.event.id, remote.marker.as_ref()) && !self.blocks.contains_key(&remote.event.id)
-        });
+        let strange =
+            shown.filter(|remote| !remote.is_block() && !self.blocks.contains_key(&remote.event.id));
         strange.map(|remote| &remote.event.id).collect()
     }
 
@@ -148,10 +147,7 @@ struct Fold<'a> {
 impl<'a> Fold<'a> {
     fn present(&mut self, remote: &RemoteEvent, context: &FoldContext<'_>) {
         let id = &remote.event.id;
-        if is_block(id, remote.marker.as_ref())
-            || context.our_blocks.contains(id)
-            || self.mirror.blocks.contains_key(id)
-        {
+        if remote.is_block() || context.our_blocks.contains(id) || self.mirror.blocks.contains_key(id) {
             self.present_block(remote);
         } else {
             self.present_event(remote, context);

@@ -233,6 +233,7 @@ mod tests {
             fingerprint: Fingerprint(1),
             span: plan.actions[0].row.span,
             has_guests: true,
+            ical_uid: None,
         };
         let mut mirror = Mirror::default();
         let found = carried_out(&plan, std::slice::from_ref(&write), &mirror, Ts::from_secs(9));

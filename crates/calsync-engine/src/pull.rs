@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use calsync_core::block;
 use calsync_core::calendar::{Calendar, Cursor};
 use calsync_core::cursor_loss::CursorSeen;
 use calsync_core::event::{Event, Series, TextPolicy, When};
@@ -381,8 +380,7 @@ fn shown(reading: &Reading, delta: &MirrorDelta) -> Vec<Shown> {
     let ours: BTreeSet<&EventId> = delta.blocks.iter().map(|block| &block.id).collect();
     let one = |item: &RemoteItem| match item {
         RemoteItem::Present(remote) => {
-            let is_block =
-                ours.contains(&remote.event.id) || block::is_block(&remote.event.id, remote.marker.as_ref());
+            let is_block = ours.contains(&remote.event.id) || remote.is_block();
             let observed = remote.as_block().filter(|_| is_block)?;
             Some(Shown { block: observed.id, fingerprint: Some(observed.fingerprint) })
         }

@@ -271,10 +271,8 @@ impl Engine {
         match &pushed.refused {
             Some(error) => self.alert_refused(target, error).await?,
             // Only what waited before can have been refused before, and it is over when none of it waits any more.
-            None if waited && !pushed.done.is_empty() => {
-                if self.store.waiting_writes(target.id).await? == 0 {
-                    self.resolve(AlertKind::WritesRefused, target.id).await?;
-                }
+            None if waited && !pushed.done.is_empty() && self.store.waiting_writes(target.id).await? == 0 => {
+                self.resolve(AlertKind::WritesRefused, target.id).await?
             }
             None => {}
         }

@@ -53,7 +53,7 @@ pub async fn examine(settings: &Settings, clock: &dyn Clock, findings: &mut Find
             findings.extend(outside::address(&looker, settings, clock).await);
         }
         Err(error) => findings.add(Check::failed(
-            "outgoing calls",
+            daily::OUTGOING,
             error.to_string(),
             "install this system's certificate authorities (such as the package ca-certificates)",
         )),

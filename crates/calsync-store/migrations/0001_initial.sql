@@ -77,11 +77,14 @@ CREATE TABLE accounts (
     status         {text} NOT NULL CHECK (status IN ('active', 'needs_reconnect', 'disabled')),
     status_detail  {text},
     created_at     {int} NOT NULL,
+    -- When it was last asked for its calendars.
+    asked_at       {int} NOT NULL DEFAULT 0,
     -- One person's alone: two who kept the same calendars in step would remove each other's blocks.
     UNIQUE (provider, remote_id),
     -- Lets a calendar name its account and its user as one pair that cannot disagree.
     UNIQUE (user_id, id)
 ){rows};
+CREATE INDEX accounts_asked_at ON accounts (asked_at, id) WHERE status = 'active';
 -- Those that nobody reads.
 CREATE INDEX accounts_idle ON accounts (user_id, id) WHERE status <> 'active';
 

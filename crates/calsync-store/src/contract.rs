@@ -57,7 +57,7 @@ macro_rules! store_contract {
     };
     (@rules $what:ident $make:tt) => {
         $crate::store_contract! { @$what $make;
-            people: a_user_is_unique, removing_a_user_takes_everything, an_account_reconnected_keeps_its_id,
+            people: a_user_is_unique, accounts_are_asked_in_turn, removing_a_user_takes_everything, an_account_reconnected_keeps_its_id,
                 credentials_are_replaced_only_from_the_version_read, an_account_status_tells_what_to_do,
                 removing_an_account_replans_the_others, an_account_is_one_persons,
                 removing_an_account_never_brings_the_whole_mesh, settings_are_initialised_once,

@@ -82,6 +82,7 @@ struct State {
     identities: BTreeMap<(String, String), Identity>,
     access_tokens: BTreeMap<AccessTokenId, AccessToken>,
     accounts: BTreeMap<AccountId, Account>,
+    asked: BTreeMap<AccountId, Ts>,
     credentials: BTreeMap<AccountId, SealedCredentials>,
     calendars: BTreeMap<CalendarId, Calendar>,
     rules: BTreeMap<RuleId, Rule>,
@@ -230,6 +231,9 @@ store_methods! {
     credentials(account: AccountId) -> Option<SealedCredentials>;
     replace_credentials(account: AccountId, expected: i64, new: &SealedCredentials) -> bool;
     all_credentials() -> Vec<(AccountId, SealedCredentials)>;
+    accounts() -> Vec<Account>;
+    accounts_to_ask(before: Ts, limit: u32) -> Vec<(AccountId, UserId)>;
+    note_asked(account: AccountId, at: Ts) -> ();
     set_account_status(account: AccountId, status: AccountStatus, detail: Option<&str>) -> ();
     remove_account(account: AccountId) -> ();
     update_calendar_list(account: AccountId, listed: &[(CalendarId, ListedCalendar)]) -> ();

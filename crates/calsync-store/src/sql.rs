@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use calsync_core::alert::{Alert, Claimed, Delivery, Group, Told};
-use calsync_core::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
+use calsync_core::calendar::{Account, AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use calsync_core::freshness::{Delays, Freshness, RuleDelay};
 use calsync_core::ids::{
     AccessTokenId, AccountId, CalendarId, CorrelationId, NotificationId, RunId, SubscriptionId, UserId,
@@ -264,6 +264,9 @@ store_methods! {
     credentials(account: AccountId) -> Option<SealedCredentials>;
     replace_credentials(account: AccountId, expected: i64, new: &SealedCredentials) -> bool;
     all_credentials() -> Vec<(AccountId, SealedCredentials)>;
+    accounts() -> Vec<Account>;
+    accounts_to_ask(before: Ts, limit: u32) -> Vec<(AccountId, UserId)>;
+    note_asked(account: AccountId, at: Ts) -> ();
     set_account_status(account: AccountId, status: AccountStatus, detail: Option<&str>) -> ();
     remove_account(account: AccountId) -> ();
     update_calendar_list(account: AccountId, listed: &[(CalendarId, ListedCalendar)]) -> ();

@@ -137,6 +137,12 @@ impl AlertKind {
         }
     }
 
+    /// Whether it tells of what will break unless somebody does something: that is no news any more once it has, and is told while
+    /// all is well.
+    pub const fn foretells(self) -> bool {
+        matches!(self, CheckFailed | SubscriptionExpiring)
+    }
+
     /// So many of them, in words; `None` where there is never more than one.
     pub const fn many(self) -> Option<&'static str> {
         Some(match self {

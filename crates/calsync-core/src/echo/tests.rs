@@ -24,6 +24,7 @@ fn block(id: &str, version: Option<&str>) -> ObservedBlock {
         fingerprint: Fingerprint(1),
         span: span(),
         has_guests: false,
+        ical_uid: None,
     }
 }
 

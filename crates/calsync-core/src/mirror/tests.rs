@@ -272,6 +272,10 @@ fn blocks_never_pass_for_events() {
     let other = crate::block::Identity::new([9; 32]);
     let plain =
         |id: &str| RemoteEvent { event: Event { id: id.into(), ..block(0, None).event }, ..block(0, None) };
+    let known_by = |uid: &str| {
+        let event = Event { ical_uid: Some(uid.to_owned()), ..plain("subscribed").event };
+        RemoteEvent { event, marker: None, ..plain("subscribed") }
+    };
     let named: BTreeSet<EventId> = ["provider-chose-it".into()].into();
     let table: BTreeMap<&str, (RemoteEvent, bool)> = [
         ("ours", (block(0, Some(&IDENTITY)), true)),
@@ -279,7 +283,10 @@ fn blocks_never_pass_for_events() {
         ("its marker was stripped", (block(2, None), true)),
         ("only the ledger knows", (plain("provider-chose-it"), true)),
         ("a copy", (RemoteEvent { marker: block(0, Some(&IDENTITY)).marker, ..plain("copy") }, true)),
+        ("a copy by subscription", (known_by("cs1kkqifjo9h8hkd1ov2gps6l5jvsg0@google.com"), true)),
+        ("one without the provider's name", (known_by("cs1kkqifjo9h8hkd1ov2gps6l5jvsg12"), true)),
         ("an event", (plain("event"), false)),
+        ("one that is called like ours", (known_by("cs1-meeting@google.com"), false)),
     ]
     .into();
     for (what, (remote, is_block)) in table {
@@ -288,7 +295,7 @@ fn blocks_never_pass_for_events() {
         let strangers = Mirror::default().strangers(&items);
         let known = named.iter().filter(|id| strangers.contains(id)).cloned().collect();
         let context = FoldContext { our_blocks: &known, ..context() };
-        let unsure = matches!(what, "only the ledger knows" | "an event");
+        let unsure = matches!(what, "only the ledger knows" | "an event" | "one that is called like ours");
         assert_eq!(!strangers.is_empty(), unsure, "{what}");
         let delta = Mirror::default().fold(&items, Listed::Changes, &context);
         assert_eq!(

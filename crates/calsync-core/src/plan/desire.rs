@@ -37,18 +37,45 @@ type Meeting<'a> = (&'a str, Span);
 
 pub(super) fn desired<'a>(input: &PlanInput<'a>, target_zone: &TimeZone) -> Wanted<'a> {
     let mut wanted = Wanted { blocks: BTreeMap::new(), skips: Vec::new(), unreadable: BTreeSet::new() };
-    let in_target = meetings(input, target_zone);
+    let in_sources = input.rules.iter().flat_map(|rule| rule.mirror.events.values());
+    let uids: BTreeSet<&str> = in_sources.filter_map(|event| event.ical_uid.as_deref()).collect();
+    let known = Elsewhere { meetings: meetings(input, &uids, target_zone), copies: copies(input, &uids) };
     for rule in &input.rules {
-        add_rule(input, rule, &in_target, &mut wanted);
+        add_rule(input, rule, &known, &mut wanted);
     }
     wanted
 }
 
+/// What the events of the sources are in other calendars.
+struct Elsewhere<'a> {
+    /// Those that hold their time in the target by themselves.
+    meetings: BTreeSet<Meeting<'a>>,
+    /// The UIDs of those that are copies of blocks.
+    copies: BTreeSet<&'a str>,
+}
+
+impl Elsewhere<'_> {
+    /// Why an event that takes time makes no block for its sake.
+    fn speaks_against(&self, event: &Event, span: Span) -> Option<SkipReason> {
+        if event.ical_uid.as_deref().is_some_and(|uid| self.copies.contains(uid)) {
+            return Some(SkipReason::CopyOfBlock);
+        }
+        let here = meeting(event, span).is_some_and(|m| self.meetings.contains(&m));
+        here.then_some(SkipReason::AlreadyInTarget)
+    }
+}
+
+/// The UIDs of blocks that events of the sources have as well: somebody subscribes to a calendar with blocks, and without this
+/// blocks would beget blocks. Where a provider makes the UID of our id, the mirror has told such copies apart already.
+fn copies<'a>(input: &PlanInput<'a>, uids: &BTreeSet<&str>) -> BTreeSet<&'a str> {
+    let mirrors = input.rules.iter().map(|rule| rule.mirror).chain([input.mirror]);
+    let of_blocks = mirrors.flat_map(|mirror| mirror.blocks.values()).filter_map(|b| b.ical_uid.as_deref());
+    of_blocks.filter(|uid| uids.contains(uid)).collect()
+}
+
 /// The meetings that hold their time in the target by themselves, of those that a source has as well. One that was declined
 /// there holds nothing.
-fn meetings<'a>(input: &PlanInput<'a>, zone: &TimeZone) -> BTreeSet<Meeting<'a>> {
-    let in_sources = input.rules.iter().flat_map(|rule| rule.mirror.events.values());
-    let uids: BTreeSet<&str> = in_sources.filter_map(|event| event.ical_uid.as_deref()).collect();
+fn meetings<'a>(input: &PlanInput<'a>, uids: &BTreeSet<&str>, zone: &TimeZone) -> BTreeSet<Meeting<'a>> {
     let shared = |event: &&Event| event.ical_uid.as_deref().is_some_and(|uid| uids.contains(uid));
     let wanted: BTreeSet<&EventId> =
         input.mirror.events.values().filter(shared).map(Event::series_id).collect();
@@ -77,12 +104,7 @@ fn meeting(event: &Event, span: Span) -> Option<Meeting<'_>> {
     Some((event.ical_uid.as_deref()?, start))
 }
 
-fn add_rule<'a>(
-    input: &PlanInput<'a>,
-    rule: &RuleInput<'a>,
-    in_target: &BTreeSet<Meeting<'_>>,
-    wanted: &mut Wanted<'a>,
-) {
+fn add_rule<'a>(input: &PlanInput<'a>, rule: &RuleInput<'a>, known: &Elsewhere<'_>, wanted: &mut Wanted<'a>) {
     let zone = rule.source.zone();
     let skip = |occurrence: OccurrenceKey, span, reason| Skip {
         rule: rule.rule.id,
@@ -111,10 +133,7 @@ fn add_rule<'a>(
             Some(reason) => Err(reason.clone()),
             None => content(&rule.rule.options, (event, span), (&title, &zone), input.capabilities.tentative),
         };
-        let made = made.and_then(|content| {
-            let here = meeting(event, span).is_some_and(|m| in_target.contains(&m));
-            if here { Err(SkipReason::AlreadyInTarget) } else { Ok(content) }
-        });
+        let made = made.and_then(|content| known.speaks_against(event, span).map_or(Ok(content), Err));
         match made {
             Err(reason) if inside(&span) => wanted.skips.push(skip(key, Some(span), reason)),
             Ok(content) if inside(&content.span) => {

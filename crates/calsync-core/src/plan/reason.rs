@@ -92,6 +92,8 @@ pub enum SkipReason {
     NoDuration,
     /// The same meeting is in the target already.
     AlreadyInTarget,
+    /// It is a copy of a block, as whoever subscribes to a calendar with blocks gets one.
+    CopyOfBlock,
     /// The series' pattern can't be read; blocks that it has are left alone.
     Unreadable(String),
     /// The source was never read to its end yet.
@@ -117,6 +119,7 @@ impl fmt::Display for SkipReason {
             SkipReason::TooShort => f.write_str("it is shorter than the rule's minimum"),
             SkipReason::OutsideWorkingHours => f.write_str("it is outside the rule's working hours"),
             SkipReason::NoDuration => f.write_str("it takes no time"),
+            SkipReason::CopyOfBlock => f.write_str("it is a copy of a block of another calendar"),
             SkipReason::AlreadyInTarget => f.write_str("the same meeting is in the target calendar already"),
             SkipReason::Unreadable(why) => write!(f, "its repetition can't be read ({why})"),
             SkipReason::SourceNotRead => f.write_str("its calendar has not been read to the end yet"),

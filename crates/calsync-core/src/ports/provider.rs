@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::SignedDuration;
 
-use crate::block::{BlockBusy, BlockContent, Marker, ObservedBlock, Visibility};
+use crate::block::{BlockBusy, BlockContent, Marker, ObservedBlock, Visibility, is_block, is_block_uid};
 use crate::calendar::{Access, Account, Cursor, ListedCalendar};
 use crate::event::{Event, ShowAs, Status};
 use crate::ids::EventId;
@@ -229,6 +229,12 @@ pub struct RemoteEvent {
 }
 
 impl RemoteEvent {
+    /// Whether it is anybody's block, or a copy of one: then it is never mirrored onward.
+    pub fn is_block(&self) -> bool {
+        is_block(&self.event.id, self.marker.as_ref())
+            || self.event.ical_uid.as_deref().is_some_and(is_block_uid)
+    }
+
     /// It, seen as a block. `None` where it has no time.
     pub fn as_block(&self) -> Option<ObservedBlock> {
         let span = self.event.when.as_ref()?.span();
@@ -255,6 +261,7 @@ impl RemoteEvent {
             fingerprint: content.fingerprint(),
             span,
             has_guests: self.has_guests,
+            ical_uid: self.event.ical_uid.clone().filter(|uid| !is_block_uid(uid)),
         })
     }
 }

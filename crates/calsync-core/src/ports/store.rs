@@ -17,7 +17,7 @@ use super::{
     SubscriptionMetrics, SubscriptionQuery, SubscriptionRow, UserState, Wish,
 };
 use crate::alert::{Alert, Claimed, Delivery, Group, Told};
-use crate::calendar::{AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
+use crate::calendar::{Account, AccountStatus, Calendar, Leaving, ListedCalendar, ProviderKind, User};
 use crate::freshness::{Delays, Freshness, RuleDelay};
 use crate::ids::{
     AccessTokenId, AccountId, CalendarId, CorrelationId, NotificationId, RunId, SubscriptionId, UserId,
@@ -81,6 +81,12 @@ pub trait Store: Send + Sync {
         status: AccountStatus,
         detail: Option<&str>,
     ) -> Result<(), StoreError>;
+    /// All accounts, by address.
+    async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
+    /// Active accounts that were not asked for their calendars since `before`, the longest waiting first.
+    async fn accounts_to_ask(&self, before: Ts, limit: u32) -> Result<Vec<(AccountId, UserId)>, StoreError>;
+    /// An account is asked for its calendars: its next turn is later than that of those that were not.
+    async fn note_asked(&self, account: AccountId, at: Ts) -> Result<(), StoreError>;
     /// Removes an account with its calendars (nothing at the provider).
     async fn remove_account(&self, account: AccountId) -> Result<(), StoreError>;
     /// Takes over what the provider lists: new calendars are added under the ids given (not sync-enabled), known ones get

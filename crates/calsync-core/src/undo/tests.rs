@@ -126,6 +126,7 @@ impl Case {
                 fingerprint: content.fingerprint(),
                 span: content.span,
                 has_guests: self.guests,
+                ical_uid: None,
             };
             mirror.blocks.insert(id.clone(), block);
         }

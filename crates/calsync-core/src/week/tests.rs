@@ -130,6 +130,7 @@ fn observed(id: &str, marker: Option<Marker>, span: Span) -> ObservedBlock {
         fingerprint: Fingerprint(1),
         span,
         has_guests: false,
+        ical_uid: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! People are told: what is open of each kind, against what they were told of it, becomes messages on every way that takes them.
 
 use calsync_core::alert::{
-    AlertLevel, AlertMessage, Delivery, Rules, SILENCES_MAX, Silence, Told, is_silent, tell,
+    AlertKind, AlertLevel, AlertMessage, Delivery, Rules, SILENCES_MAX, Silence, Told, is_silent, tell,
 };
 use calsync_core::health::Level;
 use calsync_core::ids::DeliveryId;
@@ -42,9 +42,7 @@ impl Engine {
         let groups = self.store.alert_groups().await?;
         let told = self.store.tellings().await?;
         let silences = self.silences().await?;
-        // Warnings are worth a message only when not all is well (spec §8).
         let well = self.watch_state().await?.level.level == Level::Healthy;
-        let floor = if well { AlertLevel::Error } else { AlertLevel::Warning };
         let mut kinds: Vec<&str> = groups.iter().map(|group| group.kind.as_str()).collect();
         kinds.extend(told.iter().filter(|told| told.telling.open).map(|told| told.kind.as_str()));
         kinds.sort_unstable();
@@ -53,6 +51,9 @@ impl Engine {
         for kind in kinds {
             let group = groups.iter().find(|group| group.kind == kind);
             let known = told.iter().find(|told| told.kind == kind);
+            // Warnings are worth a message only when not all is well (spec §8), or while it still is.
+            let loud = well && !AlertKind::parse(kind).is_some_and(AlertKind::foretells);
+            let floor = if loud { AlertLevel::Error } else { AlertLevel::Warning };
             let rules = Rules { floor, reminder, silent: is_silent(&silences, kind, now) };
             let ids = (self.ids.uuid(now), self.ids.uuid(now));
             let Some((telling, message)) =

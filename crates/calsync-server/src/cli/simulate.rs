@@ -15,8 +15,10 @@ use serde_json::json;
 use crate::out::Out;
 use crate::system::SystemClock;
 
-/// The seeded person.
+/// The seeded person at Google.
 const PERSON: &str = "ada@example.com";
+/// The same at Microsoft, with calendars of its own: who connects both connects two accounts.
+const AT_WORK: &str = "ada@work.example.com";
 
 /// Runs the simulated calendar cloud alone, for testing any calendar client.
 ///
@@ -38,7 +40,7 @@ pub struct SimulateArgs {
     /// A bearer token that is the seeded person's
     #[arg(long, value_name = "TOK", default_value = "simulated-token")]
     pub token: String,
-    /// Calendars of the seeded person, who has them at both
+    /// Calendars of the seeded person at each of the two
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=20))]
     pub calendars: u8,
     /// The cloud's seed
@@ -88,13 +90,15 @@ pub async fn run(args: SimulateArgs, out: Out) -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    let seeded = simulator.seed_person(PERSON, &args.token).and_then(|mut ids| {
-        for nth in 2..=args.calendars {
-            ids.push(add_calendar(&simulator, &zone, nth)?);
-        }
-        Ok(ids)
+    let seeded = simulator.seed_person(PERSON, &args.token).and_then(|_| {
+        let work = simulator.cloud().with(|c| c.add_person(AT_WORK, "ada", &zone, SystemClock.now()))?;
+        simulator.microsoft().seed_token(&work, &args.token);
+        let all = |owner| -> Result<Vec<CalendarId>, CloudError> {
+            (1..=args.calendars).map(|nth| calendar(&simulator, owner, &zone, nth)).collect()
+        };
+        Ok((all(PERSON)?, all(AT_WORK)?))
     });
-    let calendars = match seeded {
+    let (at_google, at_microsoft) = match seeded {
         Ok(ids) => ids,
         Err(error) => {
             out.error("seed", &error.to_string());
@@ -102,9 +106,9 @@ pub async fn run(args: SimulateArgs, out: Out) -> ExitCode {
         }
     };
     let (base, graph) = (simulator.google_base_url(), simulator.microsoft_base_url());
-    let graph_ids: Vec<String> =
-        calendars.iter().map(|id| simulator.microsoft().calendar_id_for(&PERSON.into(), id)).collect();
-    let ids: Vec<String> = calendars.iter().map(ToString::to_string).collect();
+    let graph_id = |id| simulator.microsoft().calendar_id_for(&AT_WORK.into(), id);
+    let graph_ids: Vec<String> = at_microsoft.iter().map(graph_id).collect();
+    let ids: Vec<String> = at_google.iter().map(ToString::to_string).collect();
     let line = json!({
         "google": {
             "base_url": base,
@@ -123,7 +127,7 @@ pub async fn run(args: SimulateArgs, out: Out) -> ExitCode {
             "tenant": "common",
             "auth_url": format!("{graph}/common/oauth2/v2.0/authorize"),
             "token_url": format!("{graph}/common/oauth2/v2.0/token"),
-            "person": PERSON,
+            "person": AT_WORK,
             "calendars": graph_ids,
         },
     });
@@ -133,13 +137,22 @@ pub async fn run(args: SimulateArgs, out: Out) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Another one, which people fill.
-fn add_calendar(simulator: &RunningSimulator, zone: &str, nth: u8) -> Result<CalendarId, CloudError> {
+/// The first calendar of somebody, which they have, or another one, which people fill.
+fn calendar(
+    simulator: &RunningSimulator,
+    owner: &'static str,
+    zone: &str,
+    nth: u8,
+) -> Result<CalendarId, CloudError> {
+    if nth == 1 {
+        return Ok(CalendarId::from(owner));
+    }
+    let group = if owner == PERSON { "group" } else { "group.work" };
     let new = NewCalendar {
-        id: CalendarId::from(format!("calendar-{nth}@group.calendar.example.com")),
+        id: CalendarId::from(format!("calendar-{nth}@{group}.calendar.example.com")),
         summary: format!("Calendar {nth}"),
         time_zone: zone.to_owned(),
-        owner: PERSON.into(),
+        owner: owner.into(),
         origin: Origin::People,
     };
     simulator.cloud().with(|cloud| cloud.add_calendar(new, SystemClock.now()))

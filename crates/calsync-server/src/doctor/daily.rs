@@ -19,13 +19,19 @@ const TOLD_ELSEWHERE: [&str; 4] = ["database", "redis", "disk", "accounts"];
 const LAPSES: [&str; 5] = ["certificate", "clock", "consents", "scopes", "time zones"];
 
 /// What can't be looked at while something else fails.
-const RESTS_ON: [(&str, &str); 5] = [
-    ("consents", "database"),
-    ("consents", "sealing key"),
-    ("scopes", "database"),
-    ("scopes", "sealing key"),
-    ("certificate", "reachable"),
+const RESTS_ON: [(&str, &[&str]); 9] = [
+    ("sealing key", &["database"]),
+    ("consents", &["database", "sealing key"]),
+    ("scopes", &["database", "sealing key"]),
+    ("clock", &["google", "microsoft", OUTGOING]),
+    ("google", &[OUTGOING]),
+    ("microsoft", &[OUTGOING]),
+    ("reachable", &[OUTGOING]),
+    ("certificate", &["reachable", OUTGOING]),
+    ("handshake", &["reachable", OUTGOING]),
 ];
+/// Without it nothing is looked at over the network.
+pub(super) const OUTGOING: &str = "outgoing calls";
 
 /// What is wrong, and still is after a while; and what could not be judged.
 pub(crate) async fn examine(settings: &Settings, clock: &dyn Clock) -> (Vec<Found>, Vec<&'static str>) {
@@ -41,10 +47,13 @@ pub(crate) async fn examine(settings: &Settings, clock: &dyn Clock) -> (Vec<Foun
     (again, unjudged(&checks))
 }
 
-/// What nobody can tell by these checks: whether it is over, least of all.
+/// What nobody can tell by these checks, as it was not looked at: whether it is over, least of all.
 pub(crate) fn unjudged(checks: &[Check]) -> Vec<&'static str> {
-    let fails = |name| checks.iter().any(|check| check.name == name && check.outcome == Outcome::Failed);
-    RESTS_ON.iter().filter(|(_, on)| fails(*on)).map(|(name, _)| *name).collect()
+    let fails =
+        |name: &str| checks.iter().any(|check| check.name == name && check.outcome == Outcome::Failed);
+    let judged = |name| checks.iter().any(|check| check.name == name && check.outcome != Outcome::Skipped);
+    let rests = RESTS_ON.iter().filter(|(name, on)| !judged(*name) && on.iter().any(|on| fails(on)));
+    rests.map(|(name, _)| *name).collect()
 }
 
 async fn once(settings: &Settings, clock: &dyn Clock) -> Vec<Check> {
@@ -82,8 +91,23 @@ mod tests {
     #[test]
     fn what_rests_on_something_that_fails_is_not_over() {
         let slow = [Check::ok("database", "answers"), Check::failed("database", "slow", "look")];
-        assert_eq!(unjudged(&slow), ["consents", "scopes"]);
-        assert_eq!(unjudged(&[Check::failed("reachable", "silent", "start it")]), ["certificate"]);
+        assert_eq!(unjudged(&slow), ["sealing key", "consents", "scopes"]);
+        let away =
+            [Check::failed("database", "gone", "start it"), Check::skipped("sealing key", "no database")];
+        assert_eq!(unjudged(&away), ["sealing key", "consents", "scopes"]);
+        let silent = Check::failed("reachable", "silent", "start it");
+        assert_eq!(unjudged(&[silent.clone()]), ["certificate", "handshake"]);
+        // Looked at all the same.
+        assert_eq!(unjudged(&[silent, Check::ok("certificate", "believed")]), ["handshake"]);
+        let half =
+            [Check::failed("google", "silent", ""), Check::ok("microsoft", ""), Check::ok("clock", "")];
+        assert_eq!(unjudged(&half), Vec::<&str>::new());
+        assert_eq!(unjudged(&half[..2]), ["clock"]);
+        let cut_off = [Check::failed(OUTGOING, "no authorities", "install them")];
+        assert_eq!(
+            unjudged(&cut_off),
+            ["clock", "google", "microsoft", "reachable", "certificate", "handshake"]
+        );
         assert!(unjudged(&[Check::ok("database", ""), Check::warning("sealing key", "", "")]).is_empty());
     }
 

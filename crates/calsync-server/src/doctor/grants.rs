@@ -1,7 +1,10 @@
 //! What people granted, account by account: whether it is enough, and until when. Opens what is sealed, and keeps none of it.
 
-use calsync_core::calendar::{AccountStatus, ProviderKind};
-use calsync_core::ports::{Store, StoreError};
+use std::collections::BTreeMap;
+
+use calsync_core::calendar::{Account, AccountStatus, ProviderKind};
+use calsync_core::ids::AccountId;
+use calsync_core::ports::{SealedCredentials, Store, StoreError};
 use calsync_core::time::Ts;
 use calsync_providers::credentials::Credentials;
 use calsync_providers::{google, microsoft};
@@ -25,27 +28,23 @@ pub(super) struct Grant {
 
 /// All of them, as far as they can be opened: what can't be is told of the key.
 pub(super) async fn read(store: &dyn Store, ring: &Keyring) -> Result<Vec<Grant>, StoreError> {
-    let mut grants = Vec::new();
-    for user in store.users().await? {
-        let Some(state) = store.user_state(user.id).await? else { continue };
-        for account in state.accounts {
-            let Some(sealed) = store.credentials(account.id).await? else { continue };
-            let opened = ring.open(&Place::credentials(account.id), &sealed.sealed).ok();
-            let credentials = opened.and_then(|plain| serde_json::from_slice::<Credentials>(&plain).ok());
-            let Some(credentials) = credentials else { continue };
-            let enough = match account.provider {
-                ProviderKind::Google => google::Consent::default().check(&credentials.scope),
-                ProviderKind::Microsoft => microsoft::Consent::default().check(&credentials.scope),
-                ProviderKind::Apple => Ok(()),
-            };
-            grants.push(Grant {
-                email: account.email,
-                provider: account.provider,
-                status: account.status,
-                lacks: enough.err().map(|error| error.detail),
-                ends: credentials.expires_at,
-            });
-        }
-    }
-    Ok(grants)
+    let sealed: BTreeMap<AccountId, SealedCredentials> = store.all_credentials().await?.into_iter().collect();
+    let grant = |account: Account| {
+        let sealed = &sealed.get(&account.id)?.sealed;
+        let plain = ring.open(&Place::credentials(account.id), sealed).ok()?;
+        let credentials: Credentials = serde_json::from_slice(&plain).ok()?;
+        let enough = match account.provider {
+            ProviderKind::Google => google::Consent::default().check(&credentials.scope),
+            ProviderKind::Microsoft => microsoft::Consent::default().check(&credentials.scope),
+            ProviderKind::Apple => Ok(()),
+        };
+        Some(Grant {
+            email: account.email,
+            provider: account.provider,
+            status: account.status,
+            lacks: enough.err().map(|error| error.detail),
+            ends: credentials.expires_at,
+        })
+    };
+    Ok(store.accounts().await?.into_iter().filter_map(grant).collect())
 }

@@ -82,7 +82,7 @@ pub(super) async fn database(settings: &mut Settings, clock: &dyn Clock, finding
         Err(_) => findings.add(judge::slow_store(&database.url, PATIENCE)),
     }
     let looked = tokio::time::timeout(PATIENCE, sealed(settings, store.as_ref(), clock)).await;
-    findings.extend(looked.unwrap_or_else(|_| vec![judge::slow_store(&database.url, PATIENCE)]));
+    findings.extend(looked.unwrap_or_else(|_| vec![judge::slow_look(PATIENCE)]));
     let _ = tokio::time::timeout(PATIENCE, store.close()).await;
 }
 

@@ -143,6 +143,12 @@ pub(super) fn no_key(error: &NoKey) -> Check {
     }
 }
 
+/// All that is sealed could not be looked at in time.
+pub(super) fn slow_look(patience: Duration) -> Check {
+    let words = format!("what is sealed could not be looked at within {} s", patience.as_secs());
+    Check::failed("sealing key", words, "see what the database is busy with, and look again")
+}
+
 /// What is sealed cannot be looked at.
 pub(super) fn no_inventory(error: &NoIdentity) -> Check {
     Check::failed("sealing key", error.to_string(), "`calendar-sync secrets status` tells more")
@@ -194,14 +200,14 @@ pub(super) fn in_browser(settings: &Settings, path: &str) -> String {
 
 /// The providers as they are configured, with the address that each must know us by.
 pub(super) fn providers(settings: &Settings) -> Vec<Check> {
-    let one = |name, provider: OauthProvider, id: Option<&str>, section: &str, place: &str| match id {
-        None => Check::skipped(name, format!("{section}.client_id is not set")),
+    let one = |name, of: &str, provider: OauthProvider, id: Option<&str>, place: &str| match id {
+        None => Check::skipped(name, format!("{of}.client_id is not set")),
         Some(id) => Check::ok(
             name,
             format!(
                 "client {id}; {place} must allow, to the letter, the redirect URLs {} (for connecting in the browser) and \
                  http://{}:{CALLBACK_PORT}/callback (on the command line)",
-                in_browser(settings, &format!("/oauth/{name}/callback")),
+                in_browser(settings, &format!("/oauth/{of}/callback")),
                 provider.loopback()
             ),
         ),
@@ -209,8 +215,8 @@ pub(super) fn providers(settings: &Settings) -> Vec<Check> {
     let google = settings.google.client.as_ref().map(|client| client.id.as_str());
     let microsoft = settings.microsoft.client.as_ref().map(|client| client.id.as_str());
     let mut checks = vec![
-        one("google", OauthProvider::Google, google, "google", "the Google Cloud console"),
-        one("microsoft", OauthProvider::Microsoft, microsoft, "microsoft", "the app registration"),
+        one("google client", "google", OauthProvider::Google, google, "the Google Cloud console"),
+        one("microsoft client", "microsoft", OauthProvider::Microsoft, microsoft, "the app registration"),
     ];
     if google.or(microsoft).is_none() {
         checks.push(Check::warning(

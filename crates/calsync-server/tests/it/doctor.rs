@@ -119,7 +119,7 @@ async fn an_installation_that_is_well_passes_and_the_wrong_key_does_not() {
     assert_eq!(get(&world.place.url("/webhooks/health")).await.status, 200);
     let all = doctor(&world.place, 0);
     for name in ["google", "microsoft"] {
-        has(&all, name, "ok", "callback");
+        has(&all, &format!("{name} client"), "ok", "callback");
         has(&all, name, "ok", "answers");
     }
     has(&all, "clock", "ok", "agrees with");

@@ -1,5 +1,6 @@
 //! Users, accounts, credentials and settings.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use calsync_core::calendar::{AccountStatus, ProviderKind};
@@ -89,6 +90,36 @@ pub async fn an_account_status_tells_what_to_do(store: Arc<dyn Store>) {
     assert_eq!(w.store.user_state(w.user).await.unwrap().unwrap().accounts[0].status_detail, None);
     let nobody = w.store.set_account_status(AccountId(id(77)), AccountStatus::Active, None).await;
     assert!(matches!(nobody, Err(StoreError::Conflict(_))));
+}
+
+/// Whoever waited longest is asked first, and a round that was broken off goes on where it was.
+pub async fn accounts_are_asked_in_turn(store: Arc<dyn Store>) {
+    let w = World::new(store).await;
+    for n in [3, 4, 5] {
+        w.store.connect_account(&account(n, 1), t(3)).await.unwrap();
+    }
+    let ids = [w.account, AccountId(id(3)), AccountId(id(4)), AccountId(id(5))];
+    let listed: BTreeSet<AccountId> = w.store.accounts().await.unwrap().into_iter().map(|a| a.id).collect();
+    assert_eq!(listed, ids.into());
+    let due = async |before, limit| {
+        let due = w.store.accounts_to_ask(t(before), limit).await.unwrap();
+        assert!(due.iter().all(|(_, user)| *user == w.user));
+        due.into_iter().map(|(account, _)| account).collect::<Vec<_>>()
+    };
+    let first = due(100, 2).await;
+    assert_eq!(first.len(), 2);
+    for (account, at) in first.iter().zip([100, 101]) {
+        w.store.note_asked(*account, t(at)).await.unwrap();
+    }
+    let rest = due(100, 10).await;
+    assert_eq!((rest.len(), rest.iter().any(|account| first.contains(account))), (2, false));
+    w.store.set_account_status(rest[0], AccountStatus::NeedsReconnect, None).await.unwrap();
+    assert_eq!(due(100, 10).await, rest[1..], "nobody can ask that one");
+    w.store.note_asked(rest[1], t(99)).await.unwrap();
+    assert_eq!(due(102, 10).await, [rest[1], first[0], first[1]]);
+    w.store.note_asked(AccountId(id(77)), t(1)).await.unwrap();
+    w.store.remove_account(first[0]).await.unwrap();
+    assert_eq!(due(102, 10).await, [rest[1], first[1]]);
 }
 
 /// Blocks of its events must go from the other calendars of the user.

@@ -156,6 +156,7 @@ pub fn block(name: &str, at: i64) -> ObservedBlock {
         fingerprint: Fingerprint(u64::MAX - at.unsigned_abs()),
         span: hour(at),
         has_guests: at % 2 == 0,
+        ical_uid: (at % 3 == 0).then(|| format!("{name}-uid")),
     }
 }
 

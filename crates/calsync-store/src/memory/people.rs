@@ -151,6 +151,31 @@ impl State {
         Ok(self.credentials.iter().map(|(id, sealed)| (*id, sealed.clone())).collect())
     }
 
+    pub(super) fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        let mut all: Vec<Account> = self.accounts.values().cloned().collect();
+        all.sort_by(|a, b| (&a.email, a.id).cmp(&(&b.email, b.id)));
+        Ok(all)
+    }
+
+    pub(super) fn accounts_to_ask(
+        &self,
+        before: Ts,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, UserId)>, StoreError> {
+        let asked = |a: &Account| self.asked.get(&a.id).copied().unwrap_or(Ts::from_secs(0));
+        let active = self.accounts.values().filter(|a| a.status == AccountStatus::Active);
+        let mut due: Vec<_> = active.map(|a| (asked(a), a.id, a.user)).filter(|d| d.0 < before).collect();
+        due.sort_unstable();
+        Ok(due.into_iter().take(limit as usize).map(|(_, account, user)| (account, user)).collect())
+    }
+
+    pub(super) fn note_asked(&mut self, account: AccountId, at: Ts) -> Result<(), StoreError> {
+        if self.accounts.contains_key(&account) {
+            self.asked.insert(account, at);
+        }
+        Ok(())
+    }
+
     pub(super) fn set_account_status(
         &mut self,
         account: AccountId,
@@ -183,6 +208,7 @@ impl State {
     fn drop_account(&mut self, account: AccountId) {
         self.accounts.remove(&account);
         self.credentials.remove(&account);
+        self.asked.remove(&account);
         let gone: BTreeSet<CalendarId> =
             self.calendars.values().filter(|c| c.account == account).map(|c| c.id).collect();
         self.calendars.retain(|id, _| !gone.contains(id));

@@ -1,6 +1,6 @@
 //! Users, accounts, credentials and settings in SQL.
 
-use calsync_core::calendar::{AccountStatus, User};
+use calsync_core::calendar::{Account, AccountStatus, User};
 use calsync_core::ids::{AccountId, UserId};
 use calsync_core::ports::{ConnectAccount, SealedCredentials, StoreError, UserState};
 use calsync_core::rule::{Link, RuleDefaults};
@@ -123,6 +123,25 @@ impl SqlStore {
         rows.into_iter().map(|mut row| Ok((row.id()?, sealed(row)?))).collect()
     }
 
+    pub(super) async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        let rows = self.db.all(ALL_ACCOUNTS, vals![]).await?;
+        rows.into_iter().map(columns::account).collect()
+    }
+
+    pub(super) async fn accounts_to_ask(
+        &self,
+        before: Ts,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, UserId)>, StoreError> {
+        let rows = self.db.all(TO_ASK, vals![before, limit]).await?;
+        rows.into_iter().map(|mut row| Ok((row.id()?, row.id()?))).collect()
+    }
+
+    pub(super) async fn note_asked(&self, account: AccountId, at: Ts) -> Result<(), StoreError> {
+        let sql = "UPDATE accounts SET asked_at = $2 WHERE id = $1";
+        self.db.exec(sql, vals![account, at]).await.map(drop)
+    }
+
     pub(super) async fn set_account_status(
         &self,
         account: AccountId,
@@ -209,6 +228,9 @@ impl SqlStore {
 }
 
 const PERSON: &str = select!(user_columns, ", rule_defaults FROM users WHERE id = $1");
+const ALL_ACCOUNTS: &str = select!(account_columns, "FROM accounts ORDER BY email, id");
+pub(super) const TO_ASK: &str = "SELECT id, user_id FROM accounts WHERE status = 'active' AND asked_at < $1 \
+    ORDER BY asked_at, id LIMIT $2";
 const ACCOUNTS: &str = select!(account_columns, "FROM accounts WHERE user_id = $1 ORDER BY id");
 const CALENDARS: &str = select!(
     calendar_columns,

@@ -68,42 +68,42 @@ pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (\
      WHERE c.sync_enabled = 1 AND c.webhook_enabled = 1 AND c.missing = 0 AND c.push_unsupported = 0 \
      AND c.push_admitted = 1 AND c.watched = 0 AND a.status = 'active' ORDER BY c.watch_after, c.id LIMIT 1) AS first) \
      AS due";
-/// Whether a channel's calendar can be read: of the channels of a revoked account nobody hears anything, and none is missed.
-macro_rules! readable {
-    () => {
-        "EXISTS (SELECT 1 FROM calendars c JOIN accounts a ON a.id = c.account_id \
-         WHERE c.id = webhook_subscriptions.calendar_id AND c.missing = 0 AND a.status = 'active')"
-    };
-}
-/// How many there are is kept by triggers, and so are those of calendars that can't be read; the others are walks along indexes of
-/// what is wrong with some. A calendar that has just been let in has had no chance yet: one for which opening has failed is to wait
-/// until some time. What has both ended and fallen silent is unhealthy once. Late ones are counted up to a thousand: with that
-/// bound, and in that order, PostgreSQL goes along the index of ends, though it takes most of what is active for ended (most rows
-/// have).
+/// How many there are is kept by triggers; the others are walks along indexes of what is wrong with some. A calendar that has just
+/// been let in has had no chance yet: one for which opening has failed is to wait until some time. What has both
+/// ended and fallen silent is unhealthy once. Late ones are counted up to a thousand: with that bound, and in that order,
+/// PostgreSQL goes along the index of ends, though it takes most of what is active for ended (most rows have).
 pub(super) const METRICS: &str = concat!(
-    "SELECT CAST((SELECT coalesce(sum(subscriptions), 0) FROM subscription_figures WHERE status = 'active') \
-     - (SELECT coalesce(sum(c.watched), 0) FROM accounts a JOIN calendars c ON c.user_id = a.user_id AND c.account_id = a.id \
-        WHERE a.status <> 'active') \
-     - (SELECT coalesce(sum(c.watched), 0) FROM calendars c JOIN accounts a ON a.id = c.account_id \
-        WHERE c.missing = 1 AND c.watched > 0 AND a.status = 'active') AS BIGINT), \
-     (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1 AND ",
-    readable!(),
-    "), (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at > $1 AND ",
+    "SELECT CAST((SELECT coalesce(sum(subscriptions), 0) FROM subscription_figures WHERE status = 'active') AS BIGINT), \
+     (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $1), \
+     (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at > $1 AND ",
     alive_at!(),
-    " < $2 AND ",
-    readable!(),
-    "), (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $3 AND ",
-    readable!(),
-    "), (SELECT count(*) FROM webhook_subscriptions \
-      WHERE status = 'active' AND failure_count > 0 AND failure_count >= $4 AND ",
-    readable!(),
-    "), (SELECT count(*) FROM (SELECT 1 AS late FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $5 \
-      AND expires_at - coalesce(last_renewal_at, created_at) > $6 AND ",
-    readable!(),
-    " ORDER BY expires_at LIMIT 1000) AS late), \
+    " < $2), \
+     (SELECT count(*) FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $3), \
+     (SELECT count(*) FROM webhook_subscriptions \
+      WHERE status = 'active' AND failure_count > 0 AND failure_count >= $4), \
+     (SELECT count(*) FROM (SELECT 1 AS late FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $5 \
+      AND expires_at - coalesce(last_renewal_at, created_at) > $6 ORDER BY expires_at LIMIT 1000) AS late), \
      (SELECT count(*) FROM calendars c JOIN accounts a ON a.id = c.account_id \
       WHERE c.sync_enabled = 1 AND c.webhook_enabled = 1 AND c.missing = 0 AND c.push_unsupported = 0 \
       AND c.push_admitted = 1 AND a.status = 'active' AND c.watched = 0 AND c.watch_after > 0)"
+);
+/// The same of the channels of calendars that nobody can read, which are few: of a revoked account nobody hears anything, and none of
+/// its channels is missed. The order of the tables is the one written here.
+pub(super) const IDLE: &str = concat!(
+    "SELECT count(*), coalesce(sum(CASE WHEN expires_at <= $1 THEN 1 ELSE 0 END), 0), \
+     coalesce(sum(CASE WHEN expires_at > $1 AND ",
+    alive_at!(),
+    " < $2 THEN 1 ELSE 0 END), 0), \
+     coalesce(sum(CASE WHEN expires_at <= $3 THEN 1 ELSE 0 END), 0), \
+     coalesce(sum(CASE WHEN failure_count >= $4 THEN 1 ELSE 0 END), 0), \
+     coalesce(sum(CASE WHEN expires_at <= $5 AND expires_at - coalesce(last_renewal_at, created_at) > $6 \
+      THEN 1 ELSE 0 END), 0) \
+     FROM (SELECT s.* FROM accounts a CROSS JOIN calendars c CROSS JOIN webhook_subscriptions s \
+      WHERE a.status <> 'active' AND c.user_id = a.user_id AND c.account_id = a.id AND s.calendar_id = c.id \
+      AND s.status = 'active' \
+      UNION ALL SELECT s.* FROM calendars c CROSS JOIN accounts a CROSS JOIN webhook_subscriptions s \
+      WHERE c.missing = 1 AND c.watched > 0 AND a.id = c.account_id AND a.status = 'active' \
+      AND s.calendar_id = c.id AND s.status = 'active') AS idle"
 );
 pub(super) const CENSUS: &str = "SELECT provider, status, CAST(sum(subscriptions) AS BIGINT) FROM subscription_figures \
     GROUP BY provider, status HAVING sum(subscriptions) > 0";
@@ -337,17 +337,19 @@ impl SqlStore {
         let (silent, renewal) = (now.minus(NEGLECTED_AFTER), now.plus(RENEWAL_BUFFER));
         let (late, lives) = (now.plus(LATE_FROM), LATE_FROM * LATE_LIVES);
         let lives = i64::try_from(lives.as_micros()).unwrap_or(i64::MAX);
-        let known = vals![now, silent, renewal, FAILING_FROM, late, lives];
-        let mut row = self.db.figure(METRICS, known).await?;
-        let active: u64 = row.num()?;
-        let (ended, silent): (u64, u64) = (row.num()?, row.num()?);
+        let known = || vals![now, silent, renewal, FAILING_FROM, late, lives];
+        let mut all = self.db.figure(METRICS, known()).await?;
+        let mut idle = self.db.figure(IDLE, known()).await?;
+        let mut next = || -> Result<u64, StoreError> { Ok(all.num::<u64>()?.saturating_sub(idle.num()?)) };
+        let (active, ended, silent) = (next()?, next()?, next()?);
+        let (expiring, failing, late) = (next()?, next()?, next()?);
         Ok(SubscriptionMetrics {
             active,
             healthy: active.saturating_sub(ended + silent),
-            expiring: row.num()?,
-            failing: row.num()?,
-            late: row.num()?,
-            unwatched: row.num()?,
+            expiring,
+            failing,
+            late,
+            unwatched: all.num()?,
         })
     }
 

@@ -2,14 +2,15 @@
 //! seeds that failed.
 
 use super::model::{CANARIES, Change, End, Long, Repeat, Spec};
-use super::pair::{Pair, meeting, only};
+use super::pair::{Pair, meeting, only, skips};
 use super::world::{Faults, IDENTITY};
 use crate::block::{Marker, Origin, block_event_id};
-use crate::event::{Response, When};
+use crate::event::{Event, Response, When};
 use crate::ids::EventId;
 use crate::ledger::{LedgerState, WriteOp};
 use crate::mirror::{FoldContext, Listed};
-use crate::plan::{ActionKind, Reason};
+use crate::plan::{ActionKind, Reason, SkipReason};
+use crate::ports::RemoteEvent;
 use crate::rule::RuleOptions;
 
 /// Mistake 1: the list call answered `[]` on any error, and every block of the calendar went. An error does not reach
@@ -298,6 +299,36 @@ fn a_stranger_under_our_id_is_left_alone() {
     pair.remove("m0");
     pair.run();
     assert!(pair.blocks().is_empty() && pair.target().cloud.items.contains_key(&id));
+}
+
+/// Somebody subscribes to a calendar with blocks, at a provider that gives them UIDs of its own: what they get there looks like
+/// events. They make no blocks, wherever the block is that they are copies of.
+#[test]
+fn a_copy_of_a_block_makes_none() {
+    let copy = |pair: &Pair| {
+        let mut copy = meeting("copy", 0).remote().remove(0);
+        copy.event.ical_uid = pair.block().event.ical_uid;
+        copy
+    };
+    let mut pair = Pair::of_meetings(1);
+    let mut block = pair.block();
+    block.event.ical_uid = Some("040000008200E00074C5B7101A82E008".to_owned());
+    pair.target().cloud.place(block.clone());
+    let copied = copy(&pair);
+    pair.world.places[0].cloud.place(copied.clone());
+    let plan = pair.plan();
+    assert!(plan.is_empty(), "{plan:#?}");
+    assert_eq!(skips(&plan), [("copy".into(), SkipReason::CopyOfBlock)]);
+    // The block stands in another source.
+    let elsewhere = RemoteEvent { event: Event { id: "elsewhere".into(), ..block.event }, ..block };
+    pair.world.places[0].cloud.place(elsewhere.clone());
+    pair.remove("m0");
+    pair.run();
+    assert!(pair.blocks().is_empty());
+    assert_eq!(skips(&pair.plan()), [("copy".into(), SkipReason::CopyOfBlock)]);
+    // Without it, it is an event like all others.
+    pair.world.places[0].cloud.remove(&elsewhere.event.id);
+    assert_eq!(only(&pair.plan()).kind, ActionKind::Create);
 }
 
 /// A guest who was invited to one occurrence only is never shown the series.

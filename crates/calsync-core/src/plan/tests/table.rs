@@ -131,6 +131,7 @@ fn every_reason_says_something_of_its_own() {
         S::OutsideWorkingHours,
         S::NoDuration,
         S::AlreadyInTarget,
+        S::CopyOfBlock,
         S::Unreadable("x".into()),
         S::SourceNotRead,
         S::TargetNotRead,

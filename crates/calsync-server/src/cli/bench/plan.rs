@@ -181,6 +181,7 @@ impl Target {
                     fingerprint,
                     span: content.span,
                     has_guests: false,
+                    ical_uid: None,
                 },
             );
             self.ledger.push(LedgerRow {

@@ -32,8 +32,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Push channels are looked after (spec §9).
 const MAINTENANCE: Job = Job { name: "maintenance", every: SignedDuration::from_mins(30) };
-/// Accounts are asked for their calendars.
-const DISCOVERY: Job = Job { name: "discovery", every: SignedDuration::from_hours(6) };
+/// Accounts are asked for their calendars, each in its turn.
+const DISCOVERY: Job = Job { name: "discovery", every: SignedDuration::from_mins(10) };
 /// What a level that came into force asks for (spec §8) is done, whenever something is owed to it.
 const RESPONSES: Job = Job { name: "responses", every: SignedDuration::from_secs(30) };
 /// What is over is forgotten (spec §9).
@@ -51,12 +51,13 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 const LATE_AFTER: i32 = 2;
 const LATE_BY: SignedDuration = SignedDuration::from_hours(1);
 
-/// Jobs that should have been done, as far as they were ever done.
+/// Jobs that should have been done, as far as they were ever done or tried.
 pub(super) async fn late(service: &Service) -> Result<Vec<LateJob>, EngineError> {
     let now = service.clock.now();
     let mut late = Vec::new();
     for job in [MAINTENANCE, DISCOVERY, CLEANUP, EXAMINATION] {
-        let due = fleet(service).ran_at(&job).await?.map(|at| at.plus(job.every * LATE_AFTER).plus(LATE_BY));
+        let since = fleet(service).waits_since(&job).await?;
+        let due = since.map(|at| at.plus(job.every * LATE_AFTER).plus(LATE_BY));
         if let Some(due) = due.filter(|due| *due < now) {
             late.push(LateJob { name: job.name.to_owned(), late_seconds: now.since(due).as_secs() });
         }

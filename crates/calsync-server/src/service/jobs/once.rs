@@ -17,6 +17,8 @@ use crate::service::absence::Absence;
 pub(super) const AGAIN: SignedDuration = SignedDuration::from_secs(60);
 /// Rounds that somebody asks for are at least so far apart, whatever happens.
 const SPACING: SignedDuration = SignedDuration::from_secs(10);
+/// Clocks of one fleet agree this well.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 /// A round that takes longer is given up; what it did stays done.
 const ROUND_MAX: Duration = Duration::from_secs(10 * 60);
 /// The lease is renewed when this part of it has passed.
@@ -77,12 +79,27 @@ struct Book {
     ran_at: Option<Ts>,
     #[serde(default)]
     failed_at: Option<Ts>,
+    /// The first failure after the last success.
+    #[serde(default)]
+    failing_since: Option<Ts>,
     /// The instance that wrote this, for people.
     #[serde(default)]
     by: String,
 }
 
 impl Book {
+    /// Without what a clock wrote that was ahead of now by more than clocks differ: it is right again, and nobody is to wait until
+    /// then.
+    fn before(self, now: Ts) -> Book {
+        let past = |at: &Ts| *at <= now.plus(CLOCKS_DIFFER);
+        Book {
+            ran_at: self.ran_at.filter(past),
+            failed_at: self.failed_at.filter(past),
+            failing_since: self.failing_since.filter(past),
+            by: self.by,
+        }
+    }
+
     /// When it may run next.
     fn due(&self, why: Why, job: &Job) -> Ts {
         let apart = match why {
@@ -178,8 +195,11 @@ impl Fleet<'_> {
         // Who was stopped for long may have been replaced: then the other one keeps the book.
         self.store.renew_lease(lease, self.clock.now().plus(self.lease)).await?;
         match &done {
-            Ok(_) => book.ran_at = Some(began),
-            Err(_) => book.failed_at = Some(began),
+            Ok(_) => (book.ran_at, book.failing_since) = (Some(began), None),
+            Err(_) => {
+                book.failed_at = Some(began);
+                book.failing_since.get_or_insert(began);
+            }
         }
         book.by = self.owner.to_owned();
         self.store.put_setting(&job.resource(), &serde_json::json!(book)).await?;
@@ -210,6 +230,12 @@ impl Fleet<'_> {
         Ok(self.book(job).await?.ran_at)
     }
 
+    /// Since when it is to be done again: since it was done, or since it was first tried in vain.
+    pub(super) async fn waits_since(&self, job: &Job) -> Result<Option<Ts>, StoreError> {
+        let book = self.book(job).await?;
+        Ok(book.ran_at.or(book.failing_since))
+    }
+
     async fn not_before(&self, job: &Job, why: Why) -> Result<Option<Ts>, StoreError> {
         let due = self.book(job).await?.due(why, job);
         Ok(Some(due).filter(|at| *at > self.clock.now()))
@@ -218,7 +244,8 @@ impl Fleet<'_> {
     /// What is kept of it. What nobody can read says nothing: then it runs, and is written anew.
     async fn book(&self, job: &Job) -> Result<Book, StoreError> {
         let kept = self.store.setting(&job.resource()).await?;
-        Ok(kept.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default())
+        let book: Book = kept.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
+        Ok(book.before(self.clock.now()))
     }
 }
 

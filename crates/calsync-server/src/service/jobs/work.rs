@@ -1,11 +1,13 @@
 //! What the jobs do. Each can be broken off at any point and done again; neither knows when it runs.
 
-use calsync_core::calendar::AccountStatus;
 use calsync_core::health::Response;
+use calsync_core::ids::{AccountId, UserId};
 use calsync_core::ports::StoreError;
 use calsync_core::retention::RETENTION_DAYS;
 use calsync_core::sign_in::{CONSENT_LIFE, SESSION_IDLE, SESSION_LIFE};
 use calsync_engine::{EngineError, Maintenance};
+use futures_util::stream::{self, StreamExt as _};
+use jiff::SignedDuration;
 
 use crate::doctor::daily;
 use crate::service::Service;
@@ -26,6 +28,14 @@ pub(super) async fn respond(service: &Service) -> Result<Vec<Response>, EngineEr
     Ok(done)
 }
 
+/// How often each account is asked.
+const ASKED_APART: SignedDuration = SignedDuration::from_hours(6);
+/// Accounts fetched at once, and asked at once.
+const ASKED_PAGE: u32 = 64;
+const ASKED_AT_ONCE: usize = 8;
+/// A round ends after so long; the next one goes on.
+const ASKING_MAX: SignedDuration = SignedDuration::from_mins(5);
+
 /// What became of a round of asking.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Discovery {
@@ -35,22 +45,34 @@ pub(super) struct Discovery {
     failed: u32,
 }
 
-/// Asks every account for its calendars: new ones appear (switched off), missing ones are marked.
+/// Asks the accounts whose turn it is for their calendars: new ones appear (switched off), missing ones are marked. Who is asked is
+/// written down first: a round that is broken off goes on where it was, and nobody's trouble keeps the others waiting.
 pub(super) async fn discover(service: &Service) -> Result<Discovery, EngineError> {
+    let began = service.clock.now();
     let mut done = Discovery::default();
-    for user in service.store.users().await? {
-        let Some(state) = service.store.user_state(user.id).await? else { continue };
-        for account in state.accounts.iter().filter(|a| a.status == AccountStatus::Active) {
-            match service.engine.refresh_calendars(account.id, user.id).await {
-                Ok(_) => done.listed += 1,
-                Err(error) => {
-                    done.failed += 1;
-                    tracing::warn!(account = %account.id, %error, "an account's calendars could not be listed");
-                }
-            }
+    loop {
+        let due = service.store.accounts_to_ask(began.minus(ASKED_APART), ASKED_PAGE).await?;
+        let asked = due.iter().map(|(account, user)| ask(service, *account, *user)).collect::<Vec<_>>();
+        let answers: Vec<Result<bool, StoreError>> =
+            stream::iter(asked).buffer_unordered(ASKED_AT_ONCE).collect().await;
+        for answer in answers {
+            let count = if answer? { &mut done.listed } else { &mut done.failed };
+            *count += 1;
+        }
+        if due.is_empty() || service.clock.now().since(began) > ASKING_MAX {
+            return Ok(done);
         }
     }
-    Ok(done)
+}
+
+/// Asks one; whether it told.
+async fn ask(service: &Service, account: AccountId, user: UserId) -> Result<bool, StoreError> {
+    service.store.note_asked(account, service.clock.now()).await?;
+    let listed = service.engine.refresh_calendars(account, user).await;
+    if let Err(error) = &listed {
+        tracing::warn!(%account, %error, "an account's calendars could not be listed");
+    }
+    Ok(listed.is_ok())
 }
 
 /// Forgets what is over.

@@ -123,7 +123,7 @@ tables! {
     identities where "TRUE" key (issuer Text, subject Text) copied (user_id Id, since Int) arises () cleared ();
     accounts where "TRUE" key (id Id)
         copied (user_id Id, provider Text, remote_id Text, email Text, status Text, status_detail Text,
-            created_at Int)
+            created_at Int, asked_at Int)
         arises () cleared ();
     credentials where "TRUE" key (account_id Id) copied (sealed Bytes, version Int) arises () cleared ();
     calendars where "TRUE" key (id Id)

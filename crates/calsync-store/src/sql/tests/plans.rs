@@ -23,7 +23,7 @@ async fn plan(store: &SqlStore, sql: &str) -> String {
 fn is_bare_scan(line: &str) -> bool {
     let line = line.trim_end();
     let made = ["VALUES", "CONSTANT ROW"].iter().any(|word| line.contains(word))
-        || ["SCAN v", "SCAN due", "SCAN first", "SCAN late", "SCAN subscription_figures"]
+        || ["SCAN v", "SCAN due", "SCAN first", "SCAN late", "SCAN idle", "SCAN subscription_figures"]
             .iter()
             .any(|end| line.ends_with(end));
     line.contains("SCAN ") && !line.contains("INDEX") && !made

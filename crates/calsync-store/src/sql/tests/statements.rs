@@ -6,7 +6,7 @@ use super::super::{
     alerts, calendars, figures, freshness, journal, leases, listings, lite, lookups, notifications, pg,
     receipts, rollout, runs, settle,
 };
-use super::super::{subscriptions, walk};
+use super::super::{people, subscriptions, walk};
 
 /// Its text.
 pub(super) enum Text {
@@ -99,6 +99,7 @@ pub(super) const OFTEN: &[Often] = &[
         &[NOW, LIMIT],
         &["webhook_subscriptions_renew_at"],
     ),
+    often("accounts to ask", Text::Both(people::TO_ASK), &[NOW, LIMIT], &["accounts_asked_at"]),
     often("closing", Text::Both(subscriptions::TO_CLOSE), &[NOW, LIMIT], &["webhook_subscriptions_close_at"]),
     often(
         "next at a channel",
@@ -117,6 +118,12 @@ pub(super) const OFTEN: &[Often] = &[
         Text::Both(subscriptions::METRICS),
         &[NOW, NOW, NOW, COUNT, NOW, COUNT],
         &["webhook_subscriptions_active_end", "webhook_subscriptions_failing"],
+    ),
+    often(
+        "figures of subscriptions that nobody reads",
+        Text::Both(subscriptions::IDLE),
+        &[NOW, NOW, NOW, COUNT, NOW, COUNT],
+        &["accounts_idle", "calendars_missing"],
     ),
     often(
         "notification figures",

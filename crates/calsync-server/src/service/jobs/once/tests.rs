@@ -44,7 +44,7 @@ async fn broken() -> Result<(), EngineError> {
 #[test]
 fn when_it_may_run_next() {
     let at = Ts::from_secs;
-    let book = |ran_at, failed_at| Book { ran_at, failed_at, by: String::new() };
+    let book = |ran_at, failed_at| Book { ran_at, failed_at, ..Book::default() };
     for (ran, failed, scheduled, asked) in [
         (None, None, Ts::MIN, Ts::MIN),
         (Some(1000), None, at(2800), at(1010)),
@@ -57,6 +57,42 @@ fn when_it_may_run_next() {
         assert_eq!(book.due(Why::Asked, &JOB), asked, "{book:?}");
         assert_eq!(book.due(Why::ByHand, &JOB), Ts::MIN, "{book:?}");
     }
+}
+
+/// A machine that woke a month ahead, and was set right: nobody waits for that month to pass.
+#[tokio::test]
+async fn a_clock_that_was_ahead_is_forgotten() {
+    const MONTH: i64 = 30 * 86_400;
+    let (store, clock, ran) = (MemoryStore::new(), Hands::default(), AtomicU32::new(0));
+    let fleet = fleet(&store, &clock, "the only one");
+    clock.forward(MONTH);
+    assert_eq!(fleet.once(&JOB, Why::Scheduled, ok(&ran)).await, Outcome::Done);
+    assert_eq!(fleet.once(&JOB, Why::Asked, broken()).await, Outcome::NotBefore(clock.now().plus(SPACING)));
+    clock.forward(-MONTH);
+    assert_eq!(fleet.once(&JOB, Why::Scheduled, ok(&ran)).await, Outcome::Done);
+    assert!(matches!(fleet.once(&JOB, Why::Scheduled, ok(&ran)).await, Outcome::NotBefore(_)), "once");
+    // Clocks differ a little, and that is no reason to do it again.
+    clock.forward(-60);
+    assert!(matches!(fleet.once(&JOB, Why::Scheduled, ok(&ran)).await, Outcome::NotBefore(_)));
+}
+
+/// One that never succeeds is late as well.
+#[tokio::test]
+async fn it_waits_since_it_was_done_or_first_failed() {
+    let (store, clock, ran) = (MemoryStore::new(), Hands::default(), AtomicU32::new(0));
+    let fleet = fleet(&store, &clock, "the only one");
+    assert_eq!(fleet.waits_since(&JOB).await.unwrap(), None);
+    let first = clock.now();
+    for _ in 0..3 {
+        assert_eq!(fleet.once(&JOB, Why::Scheduled, broken()).await, Outcome::Failed);
+        assert_eq!(fleet.waits_since(&JOB).await.unwrap(), Some(first));
+        clock.forward(61);
+    }
+    let done = clock.now();
+    fleet.once(&JOB, Why::Scheduled, ok(&ran)).await;
+    clock.forward(3_600);
+    fleet.once(&JOB, Why::Scheduled, broken()).await;
+    assert_eq!(fleet.waits_since(&JOB).await.unwrap(), Some(done));
 }
 
 #[tokio::test]
