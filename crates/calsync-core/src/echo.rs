@@ -2,12 +2,15 @@
 //! of it, our picture of the calendar may hold it already, and reading the calendar would show nothing else. Pure: it
 //! compares, and believes nothing that a store or a listing has not said. In doubt the calendar is read.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::event::Series;
 use crate::ids::EventId;
 use crate::mirror::Mirror;
+use crate::ports::RemoteItem;
 
 /// Where a stored delivery keeps what it told.
 const KEY: &str = "told";
@@ -31,6 +34,15 @@ pub enum Told {
 }
 
 impl Told {
+    /// What deliveries told last of each event, the earliest delivery first.
+    pub fn last(all: impl IntoIterator<Item = Told>) -> Vec<Told> {
+        let named = |told: &Told| match told {
+            Told::Stands { event, .. } | Told::Gone { event } => event.clone(),
+        };
+        let last: BTreeMap<EventId, Told> = all.into_iter().map(|told| (named(&told), told)).collect();
+        last.into_values().collect()
+    }
+
     /// Puts it among what is kept of a delivery.
     pub fn keep(&self, payload: &mut Map<String, Value>) {
         payload.insert(KEY.to_owned(), serde_json::json!(self));
@@ -39,6 +51,32 @@ impl Told {
     /// What a stored delivery told, if it did.
     pub fn read(payload: &Value) -> Option<Told> {
         Told::deserialize(payload.get(KEY)?).ok()
+    }
+
+    /// Whether a listing that showed these items has come as far as this, or our picture had before. One that lags behind the push
+    /// shows other things, or nothing (microsoft.md §7).
+    pub fn is_reached(&self, shown: &[RemoteItem], known: &Mirror) -> bool {
+        let is_version = |found: Option<&String>, version: &String| found == Some(version);
+        match self {
+            Told::Stands { event, version } => {
+                let block = known.blocks.get(event).and_then(|block| block.version.as_ref());
+                let single = known.events.get(event).and_then(|event| event.version.as_ref());
+                let says = |item: &RemoteItem| match item {
+                    RemoteItem::Present(remote) if remote.event.id == *event => {
+                        is_version(remote.event.version.as_ref(), version)
+                    }
+                    RemoteItem::Present(remote) => remote.event.series_id() == event,
+                    // It went, or is told by its occurrences, which have versions of their own.
+                    RemoteItem::Gone { id } => id == event,
+                    RemoteItem::Enumerated { master, .. } => master == event,
+                };
+                is_version(block, version) || is_version(single, version) || shown.iter().any(says)
+            }
+            Told::Gone { event } => {
+                let says = |item: &RemoteItem| matches!(item, RemoteItem::Gone { id } if id == event);
+                self.is_known(known) || shown.iter().any(says)
+            }
+        }
     }
 
     /// Whether a listing that shows just this would change nothing in our picture. Of events it is never said: a change to one

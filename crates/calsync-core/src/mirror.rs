@@ -42,7 +42,7 @@ pub struct MirrorDelta {
     pub blocks_gone: Vec<EventId>,
     /// A series with known exceptions was edited. Providers drop such exceptions without a word (google.md §7), so only
     /// a full listing tells which of them still stand. Likewise where a series is enumerated, and its tombstone came
-    /// without one for each of its occurrences.
+    /// without one for each of its occurrences. Or one thing was told to be gone, and to stand: a tombstone does not say when.
     pub exceptions_in_doubt: bool,
 }
 
@@ -306,7 +306,7 @@ impl<'a> Fold<'a> {
             self.delta.exceptions_in_doubt |= !known.iter().all(told);
         }
         let (shown, dragged): (Vec<EventId>, Vec<EventId>) = self.dragged.into_iter().partition(is_shown);
-        self.delta.exceptions_in_doubt |= !shown.is_empty();
+        self.delta.exceptions_in_doubt |= !shown.is_empty() || latest.contradicts_itself;
         self.delta.gone.extend(dragged);
         for gone in [&mut self.delta.gone, &mut self.delta.blocks_gone] {
             gone.sort_unstable();
@@ -328,6 +328,8 @@ fn place(original: &OriginalStart) -> Span {
 #[derive(Default)]
 struct Latest {
     items: BTreeMap<EventId, Option<Box<RemoteEvent>>>,
+    /// Something was told to be gone, and to stand, in one listing.
+    contradicts_itself: bool,
     /// Series that were enumerated: their occurrences, and the time looked at.
     enumerated: BTreeMap<EventId, (BTreeSet<EventId>, Window)>,
 }
@@ -336,13 +338,15 @@ impl Latest {
     fn see(&mut self, item: &RemoteItem) {
         match item {
             RemoteItem::Gone { id } => {
-                self.items.insert(id.clone(), None);
+                let before = self.items.insert(id.clone(), None);
+                self.contradicts_itself |= matches!(before, Some(Some(_)));
             }
             RemoteItem::Enumerated { master, shown, covers } => {
                 self.enumerated.insert(master.clone(), (shown.clone(), *covers));
             }
             RemoteItem::Present(remote) => {
                 let known = self.items.get(&remote.event.id);
+                self.contradicts_itself |= matches!(known, Some(None));
                 let outdated = known.is_some_and(|k| {
                     k.as_ref().is_some_and(|k| older(remote.event.updated, k.event.updated))
                 });

@@ -228,6 +228,12 @@ pub const WRITE_RETRY_STEPS: [SignedDuration; 5] = [
 
 /// When to read again after a failure in a row of `streak` (counting this one). `None`: only a person can help.
 pub fn after_error(error: &ProviderError, streak: u32, now: Ts) -> Option<Ts> {
+    let tries = u32::try_from(RETRY_STEPS.len()).unwrap_or(u32::MAX);
+    if error.class == ErrorClass::Gone && streak <= tries {
+        // A calendar that is not there is lost after a few tries, and not after the first (google.md §9, row 404).
+        let passing = ProviderError { class: ErrorClass::Transient, ..error.clone() };
+        return after_steps(&passing, streak, &RETRY_STEPS, now);
+    }
     after_steps(error, streak, &RETRY_STEPS, now)
 }
 

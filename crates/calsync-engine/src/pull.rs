@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use calsync_core::calendar::{Calendar, Cursor};
 use calsync_core::cursor_loss::CursorSeen;
+use calsync_core::echo::Told;
 use calsync_core::event::{Event, Series, TextPolicy, When};
 use calsync_core::freshness::{self, Origins};
 use calsync_core::hold::{DELETIONS_FREE, DELETIONS_PERCENT};
@@ -23,7 +24,7 @@ use tracing::{Instrument, debug_span};
 
 use crate::{Engine, EngineError};
 
-/// Pages of one listing. At 2,500 events a page this is far beyond what any provider lets a calendar hold.
+/// Pages of one listing. At 500 events a page this is far beyond what any provider lets a calendar hold.
 const PAGES_MAX: usize = 1_000;
 
 /// Blocks that are looked at by themselves in one reading. Of more, so many were removed that one by one is too slow, and
@@ -41,6 +42,8 @@ pub(crate) struct PullWork<'a> {
     pub(crate) targets: &'a [CalendarId],
     /// When the deliveries were received that ask for it, the earliest first.
     pub(crate) told: &'a [Ts],
+    /// What they name, where their channel says what changed.
+    pub(crate) named: &'a [Told],
 }
 
 /// What a reading came to.
@@ -51,6 +54,8 @@ pub(crate) struct Pulled {
     pub(crate) changes: u32,
     /// When what changed was changed.
     pub(crate) origins: Origins,
+    /// The listing has not come as far as what was told: it is to be read once more.
+    pub(crate) lags: bool,
 }
 
 /// A complete reading.
@@ -125,6 +130,7 @@ impl Engine {
             counts: counts(&reading, &delta),
             changes: changes(work, &mirror, &reading, &delta, self.window().from),
             origins: origins(work, &reading, &delta),
+            lags: work.named.iter().any(|told| !told.is_reached(&reading.items, &mirror)),
         };
         // People are told before it is written down: who dies in between finds the same again.
         let cursor_losses = work.calendar.cursor_losses.after(reading.seen, reading.began_at);

@@ -50,6 +50,8 @@ pub enum Fault {
     StrayRemoval,
     /// A delta lags behind the change, and its round is empty (microsoft.md §7, §10 row 15).
     DeltaLag,
+    /// A delta lags behind the last change alone, and shows what came before it (microsoft.md §7, §10 row 15).
+    DeltaBehind,
     /// A `transactionId` is remembered though what it made is gone (microsoft.md §4.2, §12).
     KeyKept,
     /// An item of a notification carries neither id nor etag (microsoft.md §8.2). Only in virtual time.
@@ -67,7 +69,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Fault; 26] = [
+    pub const ALL: [Fault; 27] = [
         Fault::NoticeLost,
         Fault::NoticeDoubled,
         Fault::NoticeLate,
@@ -88,6 +90,7 @@ impl Fault {
         Fault::ServerTouch,
         Fault::StrayRemoval,
         Fault::DeltaLag,
+        Fault::DeltaBehind,
         Fault::KeyKept,
         Fault::NoticeBare,
         Fault::MissOwned,

@@ -222,6 +222,18 @@ fn an_exception_shown_beside_the_tombstone_of_its_series_stands_and_is_in_doubt(
     }
 }
 
+/// google.md §4 rule 7: one id may come twice, and once as it was before. Of a tombstone nobody says when it was.
+#[test]
+fn what_is_told_to_be_gone_and_to_stand_is_in_doubt() {
+    let mut mirror = Mirror::default();
+    fold(&mut mirror, &told(&single("a")), Listed::Changes);
+    let old = told(&single("a")).remove(0);
+    for items in [[gone("a"), old.clone()], [old, gone("a")]] {
+        assert!(mirror.fold(&items, Listed::Changes, &context()).exceptions_in_doubt);
+    }
+    assert!(!mirror.fold(&[gone("a"), gone("a")], Listed::Changes, &context()).exceptions_in_doubt);
+}
+
 fn gone(id: &str) -> RemoteItem {
     RemoteItem::Gone { id: id.into() }
 }

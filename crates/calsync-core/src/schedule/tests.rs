@@ -287,7 +287,9 @@ fn every_error_class_has_its_wait() {
         (ErrorClass::Misconfigured, None, 3, Some(minutes(15))),
         (ErrorClass::Unauthorized, None, 1, None),
         (ErrorClass::Permanent, Some(secs(1)), 1, None),
-        (ErrorClass::Gone, None, 1, None),
+        (ErrorClass::Gone, None, 1, Some(minutes(1))),
+        (ErrorClass::Gone, None, 3, Some(minutes(15))),
+        (ErrorClass::Gone, None, 4, None),
         (ErrorClass::Invalid, None, 1, None),
         (ErrorClass::Unsupported, None, 1, None),
     ];

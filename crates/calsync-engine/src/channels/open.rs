@@ -1,7 +1,7 @@
 //! Opening one channel, in the place of another or where there is none. The row stands before the provider is asked,
 //! because its first delivery may arrive before its answer (google.md §8).
 
-use calsync_core::calendar::{Account, AccountStatus, Calendar};
+use calsync_core::calendar::{Account, AccountStatus, Calendar, ProviderKind};
 use calsync_core::delivery::Delivery;
 use calsync_core::ids::{CalendarId, SubscriptionId};
 use calsync_core::notification::token_hash;
@@ -13,6 +13,9 @@ use calsync_core::subscription::{PROBATION, Subscription, SubscriptionStatus, re
 use jiff::SignedDuration;
 
 use crate::{Engine, EngineError};
+
+/// So many changes in a row that a channel did not tell of, and to prolong it does not help: one may have been late.
+const DEAD_FROM: u32 = 2;
 
 /// A channel renewed less than this ago is not renewed because its provider asks again (microsoft.md §8.3).
 const RENEWED_LONG_ENOUGH: SignedDuration = SignedDuration::from_mins(10);
@@ -78,15 +81,29 @@ impl Engine {
         let session = session.as_ref();
         let Some(push) = session.capabilities().push else { return self.unsupported(calendar).await };
         let (Renewal::Extend, Some(known)) = (push.renewal, old) else {
-            return self.watch(calendar, &account, session, push, old).await;
+            let delivery = self.delivery_before(calendar, &account, old).await?;
+            return self.watch(calendar, &account, session, push, old, delivery).await;
         };
-        if let Some(done) = self.extend(calendar, &account, session, push, known).await? {
-            return Ok(done);
-        }
+        let delivery = if self.is_dead(known, &account) {
+            // Where one is prolonged there is room for one only.
+            self.close_channel(session, known).await?;
+            known.delivery.inherited()
+        } else {
+            if let Some(done) = self.extend(calendar, &account, session, push, known).await? {
+                return Ok(done);
+            }
+            self.delivery_before(calendar, &account, None).await?
+        };
         // It is gone, whatever comes of the next one: the calendar must not pass for watched meanwhile.
         self.store.set_subscription_status(known.id, SubscriptionStatus::Expired, None).await?;
         self.known.forget(calendar.id);
-        self.watch(calendar, &account, session, push, None).await
+        self.watch(calendar, &account, session, push, None, delivery).await
+    }
+
+    /// Whether it delivers elsewhere, or nothing any more: prolonged it would only be dead for longer.
+    fn is_dead(&self, channel: &Subscription, account: &Account) -> bool {
+        let wanted = self.webhook_url(account.provider, channel.calendar);
+        channel.delivery.missed_streak >= DEAD_FROM || wanted.is_some_and(|url| url != channel.webhook_url)
     }
 
     /// Prolongs a channel in place. `None`: the provider does not know it any more, and another one must be opened.
@@ -130,13 +147,15 @@ impl Engine {
         session: &dyn ProviderAccount,
         push: Push,
         old: Option<&Subscription>,
+        delivery: Delivery,
     ) -> Result<Opened, EngineError> {
-        let Some(public_url) = &self.config.public_url else { return Ok(Opened::NotWanted) };
+        let Some(webhook_url) = self.webhook_url(account.provider, calendar.id) else {
+            return Ok(Opened::NotWanted);
+        };
         let now = self.clock.now();
         let token = self.ids.token();
-        let delivery = self.delivery_before(calendar, account, old).await?;
         let row = Subscription {
-            webhook_url: format!("{public_url}/webhooks/{}/{}/", account.provider.as_str(), calendar.id),
+            webhook_url,
             last_renewal_at: old.map(|_| now),
             failure_count: delivery.missed_streak,
             delivery,
@@ -226,6 +245,12 @@ impl Engine {
                 now,
             })
             .await
+    }
+
+    /// Where this calendar's notifications are to go; nowhere without a public address.
+    fn webhook_url(&self, provider: ProviderKind, calendar: CalendarId) -> Option<String> {
+        let public_url = self.config.public_url.as_ref()?;
+        Some(format!("{public_url}/webhooks/{}/{calendar}/", provider.as_str()))
     }
 
     /// How well the channel delivered whose place the new one takes. After a suspension it is on probation.

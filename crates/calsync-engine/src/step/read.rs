@@ -1,6 +1,7 @@
 //! Reading the calendars of a user that are due, each in a run of its own.
 
 use calsync_core::calendar::Calendar;
+use calsync_core::echo::Told;
 use calsync_core::event::TextPolicy;
 use calsync_core::freshness::{Origins, SourceSeen};
 use calsync_core::ids::{CalendarId, RunId};
@@ -143,7 +144,9 @@ impl Engine {
         let targets: Vec<CalendarId> = from_here.iter().map(|r| r.target).collect();
         let texts = from_here.iter().fold(TextPolicy::default(), |all, r| all.or(r.options.text_policy()));
         let told = &begun.told;
-        let work = PullWork { calendar, full: run.kind == RunKind::Full, texts, targets: &targets, told };
+        let named = Told::last(begun.payloads.iter().filter_map(Told::read));
+        let full = run.kind == RunKind::Full;
+        let work = PullWork { calendar, full, texts, targets: &targets, told, named: &named };
         let (mut looked, mut outruns) = (Looked::Read, None);
         let (result, calls) = match accounts.of(calendar) {
             Err(error) => (Err(error), 0),
@@ -165,8 +168,8 @@ impl Engine {
                 (result, account.take_calls())
             }
         };
-        let shows_nothing = result.as_ref().is_ok_and(|read| read.counts.events_seen == 0);
-        let outrun = outruns.filter(|_| shows_nothing);
+        let lags = |read: &Pulled| read.lags || read.counts.events_seen == 0;
+        let outrun = outruns.filter(|_| result.as_ref().is_ok_and(lags));
         Ok(ReadCalendar {
             calendar: calendar.clone(),
             run: run.id,

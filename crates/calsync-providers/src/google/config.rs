@@ -50,7 +50,8 @@ impl GoogleConfig {
             revoke_url: fixed("https://oauth2.googleapis.com/revoke"),
             userinfo_url: fixed("https://openidconnect.googleapis.com/v1/userinfo"),
             api_base: fixed("https://www.googleapis.com/calendar/v3/"),
-            page_size: 2_500,
+            // Google would give 2,500; of meetings with long lists of guests those may be more than `body_limit`.
+            page_size: 500,
             timeout: Duration::from_secs(30),
             body_limit: 32 * 1024 * 1024,
             limits: Limits {

@@ -247,10 +247,15 @@ fn not_subscribed(status: u16, said: &Said) -> Option<(ErrorClass, &'static str)
             "Microsoft could not reach our webhook address: check server.public_url, its certificate, and what stands \
              in front of it",
         ),
+        400 | 403 | 404 if said.is("extensionerror") && said.is_of_another_moment() => {
+            (C::Transient, "Microsoft could not ask the mailbox")
+        }
         400 | 403 | 404 if said.is("extensionerror") => (
             C::Unsupported,
             "this calendar can't push (it is not in this account's own mailbox): it is polled instead",
         ),
+        // Not Graph: something in between. That a calendar can't push is believed for long, and only of whom it concerns.
+        400 | 403 if said.codes.is_empty() => (C::Transient, "refused, though nobody says why"),
         403 if said.says("quota") || said.says("limit") || said.says("maximum") => {
             (C::RateLimited, "this mailbox has too many subscriptions, of all apps together")
         }
@@ -320,6 +325,13 @@ impl Said {
 
     fn says(&self, words: &str) -> bool {
         self.message.contains(words)
+    }
+
+    /// Whether what stands inside an `ExtensionError` is the mailbox's trouble of just now (§9, "read inner Status Code").
+    fn is_of_another_moment(&self) -> bool {
+        let troubles = ["serviceunavailable", "internalservererror", "gatewaytimeout", "badgateway"];
+        let busy = ["toomanyrequests", "requesttimeout", "429", "500", "502", "503", "504"];
+        troubles.iter().chain(&busy).any(|code| self.says(&format!("status code: {code}")))
     }
 
     fn lacks_mailbox(&self, status: u16) -> bool {

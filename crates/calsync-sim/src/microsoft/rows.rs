@@ -39,12 +39,14 @@ pub(crate) fn lost(cal: &Calendar, round: &Round, faults: &FaultPlan) -> Option<
     if really { Some(0) } else { by_chance }
 }
 
-/// A delta can lag behind the change: an empty round proves nothing (§7).
+/// A delta can lag behind the change: neither an empty round nor one that shows other things proves anything (§7).
 pub(crate) fn lag(round: &mut Round, faults: &FaultPlan) {
-    if let (Some(since), None) = (round.since, &round.after)
-        && faults.strikes(Fault::DeltaLag)
-    {
+    let (Some(since), None) = (round.since, &round.after) else { return };
+    if faults.strikes(Fault::DeltaLag) {
         round.upto = since;
+    }
+    if round.upto > since && faults.strikes(Fault::DeltaBehind) {
+        round.upto -= 1;
     }
 }
 

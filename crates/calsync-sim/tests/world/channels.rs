@@ -257,6 +257,29 @@ fn channels_are_prolonged_in_time_and_replaced_when_unknown() {
     });
 }
 
+/// To prolong one that delivers elsewhere would only keep it dead for longer (spec §6, "the subscription repaired").
+#[test]
+fn a_channel_to_another_address_is_opened_anew() {
+    for homes in [GOOGLE, MICROSOFT] {
+        block_on(async {
+            let mut world = settled(homes, 8).await;
+            let_it_age(&world);
+            let before = active(&world).await.unwrap();
+            let moved = world.moved_to("https://moved.example.org");
+            assert!(moved.renew_channel(calendar(&world).await).await.unwrap());
+            let after = active(&world).await.unwrap();
+            assert_ne!(after.remote_id, before.remote_id, "{homes:?}");
+            assert!(after.webhook_url.starts_with("https://moved.example.org/webhooks/"), "{after:?}");
+            assert_eq!(open(&world), [after.remote_id.clone()], "{homes:?}: the other one is closed");
+            let_it_age(&world);
+            let again = moved.renew_channel(calendar(&world).await).await.unwrap();
+            assert!(again && open(&world).len() == 1, "{homes:?}");
+            assert_eq!(active(&world).await.unwrap().remote_id == after.remote_id, homes == MICROSOFT);
+            unheard_but_told(&mut world).await;
+        });
+    }
+}
+
 /// §10 row 16: it was opened, and nobody heard so. The next attempt finds it in its way, and clears it.
 #[test]
 fn a_channel_whose_opening_was_not_heard_makes_room() {

@@ -316,6 +316,30 @@ fn trap_15_a_delta_that_knows_nothing_of_the_push_yet_is_asked_once_more() {
     });
 }
 
+/// What the delta shows instead is an echo of ours, of which no reading was needed: it proves nothing either.
+#[test]
+fn trap_15_a_delta_that_shows_something_else_is_asked_once_more() {
+    block_on(async {
+        let mut world = settled(MICROSOFT, 10).await;
+        let [_, source, target, ..] = world.life.people[0].calendars.as_slice() else { panic!("three") };
+        let (source, target) = (source.clone(), target.clone());
+        make(&world, &source, 33);
+        world.deliver_and_work().await;
+        world.clock.advance(SignedDuration::from_mins(1));
+        world.deliver_and_work().await;
+        assert_good(&world);
+        // The target holds a block by now; somebody enters an event beside it.
+        world.faults.force(Fault::DeltaBehind, 1);
+        make(&world, &target, 40);
+        world.deliver_and_work().await;
+        assert_eq!(world.faults.fired()[&Fault::DeltaBehind], 1, "there was something else to show");
+        assert!(!world.judge().is_good(), "nobody could know of it yet");
+        world.clock.advance(SignedDuration::from_secs(10));
+        world.deliver_and_work().await;
+        assert_good(&world);
+    });
+}
+
 #[test]
 fn a_look_that_misses_a_block_does_not_make_a_second_one() {
     block_on(async {

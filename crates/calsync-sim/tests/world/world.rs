@@ -206,6 +206,13 @@ impl World {
         self.mortality.is_dead()
     }
 
+    /// Another process of this installation, with another public address.
+    pub(crate) fn moved_to(&self, public_url: &str) -> Engine {
+        let config = EngineConfig { public_url: Some(public_url.to_owned()), ..config(self.incarnation + 1) };
+        let direct = Arc::new(self.direct.with_hook(Arc::new(|| Ok(()))));
+        engine_of(&self.store, direct, &self.clock, &self.ids, config)
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }

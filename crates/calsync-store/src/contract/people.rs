@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use calsync_core::calendar::{AccountStatus, ProviderKind};
 use calsync_core::ids::{AccountId, CalendarId, UserId};
-use calsync_core::ports::{SealedCredentials, Store, StoreError};
+use calsync_core::ports::{CalendarChange, SealedCredentials, Store, StoreError};
 use calsync_core::rule::Link;
 use serde_json::json;
 
@@ -47,7 +47,9 @@ pub async fn an_account_reconnected_keeps_its_id(store: Arc<dyn Store>) {
     let w = World::new(store).await;
     let detail = Some("the grant was revoked");
     w.store.set_account_status(w.account, AccountStatus::NeedsReconnect, detail).await.unwrap();
+    w.store.change_calendar(w.a, CalendarChange::PushUnsupported, t(40)).await.unwrap();
     let before = w.get(w.a).await;
+    assert!(before.push_unsupported);
     let mut again = account(99, 1);
     again.account.remote_id = "remote-2".to_owned();
     again.account.email = "new@example.org".to_owned();
@@ -58,7 +60,8 @@ pub async fn an_account_reconnected_keeps_its_id(store: Arc<dyn Store>) {
     assert_eq!((known.status, &known.status_detail), (AccountStatus::Active, &None));
     assert_eq!((known.email.as_str(), known.created_at), ("new@example.org", t(1)));
     let after = w.get(w.a).await;
-    assert_eq!((after.dirty_generation, after.due_at), (before.dirty_generation + 1, Some(t(50))));
+    assert_eq!((after.dirty_generation, after.due_at), (before.dirty_generation + 1, Some(t(40))));
+    assert!(!after.push_unsupported, "who granted more may be watched now");
     // The version grew although the caller started anew: a worker with the old ones is noticed.
     assert_eq!(w.store.credentials(w.account).await.unwrap().unwrap().version, 2);
     // Elsewhere it is another account.

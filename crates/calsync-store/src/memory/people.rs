@@ -123,6 +123,7 @@ impl State {
         self.credentials.insert(id, SealedCredentials { version, ..connect.credentials.clone() });
         for calendar in self.calendars.values_mut().filter(|c| c.account == id) {
             calendar.watch_after = Ts::from_secs(0);
+            calendar.push_unsupported = false;
             raise(calendar, now);
         }
         Ok(id)

@@ -89,7 +89,7 @@ impl SqlStore {
         )
         .await?;
         tx.exec(
-            "UPDATE calendars SET dirty_generation = dirty_generation + 1, watch_after = 0, \
+            "UPDATE calendars SET dirty_generation = dirty_generation + 1, watch_after = 0, push_unsupported = 0, \
              due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END WHERE account_id = $1",
             vals![id, now],
         )

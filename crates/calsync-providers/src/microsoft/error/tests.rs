@@ -115,9 +115,17 @@ fn refusals_of_a_subscription() {
             C::Unsupported,
         ),
         (403, "ExtensionError", "Operation: Create; Exception: [Status Code: Forbidden]", C::Unsupported),
+        (
+            400,
+            "ExtensionError",
+            "Operation: Create; Exception: [Status Code: ServiceUnavailable; Reason: x]",
+            C::Transient,
+        ),
+        (403, "ExtensionError", "Operation: Create; Exception: [Status Code: TooManyRequests]", C::Transient),
         (404, "ErrorItemNotFound", "", C::Gone),
         (500, "", "", C::Ambiguous),
     ];
+    assert_eq!(class(Operation::Subscribe, 403, "<html>no</html>"), C::Transient, "a proxy's");
     for (status, code, message, expected) in rows {
         assert_eq!(
             class(Operation::Subscribe, status, &envelope(code, message)),

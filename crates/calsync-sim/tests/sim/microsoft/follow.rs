@@ -237,6 +237,7 @@ fn a_reader_who_keeps_the_rules_ends_with_what_the_window_holds() {
         Fault::SyncTokenLost,
         Fault::DuplicateItem,
         Fault::DeltaLag,
+        Fault::DeltaBehind,
         Fault::StrayRemoval,
     ] {
         assert!(fired[&fault] > 20, "{fired:?}");

@@ -15,7 +15,7 @@ use serde::Serialize;
 /// Calls, by kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub(in crate::cli::bench) struct Calls {
-    /// Listings of events. The simulated provider's pages are small; at Google's 2,500 events a page each of these
+    /// Listings of events. The simulated provider's pages are small; at our 500 events a page each of these
     /// listings is one call, and so it is counted.
     pub(in crate::cli::bench) listings: u64,
     /// Blocks made, changed or removed.
