@@ -166,6 +166,14 @@ pub struct Stored {
     pub behind: Vec<Freshness>,
 }
 
+impl Stored {
+    /// Channels that should be active (spec §8): those that are, and those that could be and are not.
+    pub const fn channels_wanted(&self) -> u64 {
+        let missing = if self.push_wanted { self.subscriptions.unwatched } else { 0 };
+        self.subscriptions.active + missing
+    }
+}
+
 /// What is known at one moment.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Figures {

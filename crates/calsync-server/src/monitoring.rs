@@ -88,6 +88,8 @@ pub(crate) struct System {
 pub(crate) struct Subscriptions {
     pub(crate) total: u64,
     pub(crate) active: u64,
+    /// Those that should be active.
+    pub(crate) wanted: u64,
     pub(crate) healthy: u64,
     pub(crate) expiring_within_24h: u64,
     pub(crate) failing: u64,
@@ -195,6 +197,7 @@ fn subscriptions(stored: &Stored) -> Subscriptions {
     Subscriptions {
         total,
         active: metrics.active,
+        wanted: stored.channels_wanted(),
         healthy: metrics.healthy,
         expiring_within_24h: metrics.expiring,
         failing: metrics.failing,

@@ -190,7 +190,7 @@ fn host(figures: &Figures, report: &mut Report) {
 
 fn subscriptions(stored: &Stored, report: &mut Report) {
     let metrics = &stored.subscriptions;
-    let wanted = if stored.push_wanted { metrics.active + metrics.unwatched } else { metrics.active };
+    let wanted = stored.channels_wanted();
     let level = worse_share(metrics.healthy, wanted, HEALTHY_SHARE, CRITICAL_SHARE);
     let says = match percent(metrics.healthy, wanted) {
         None => "None are wanted.".to_owned(),

@@ -22,16 +22,21 @@ pub struct WatchState {
 impl Engine {
     /// The level in force, as it was left by whoever looked last.
     pub async fn watch_state(&self) -> Result<WatchState, StoreError> {
+        let kept = self.kept_state().await?;
+        Ok(kept.unwrap_or(WatchState { level: Damped::well(self.clock.now()) }))
+    }
+
+    /// What nobody can read says nothing: it is found out anew.
+    async fn kept_state(&self) -> Result<Option<WatchState>, StoreError> {
         let kept = self.store.setting(STATE).await?;
-        // What nobody can read says nothing: it is found out anew.
-        let known = kept.and_then(|kept| serde_json::from_value(kept).ok());
-        Ok(known.unwrap_or(WatchState { level: Damped::well(self.clock.now()) }))
+        Ok(kept.and_then(|kept| serde_json::from_value(kept).ok()))
     }
 
     /// Takes a look into account: the level in force, what it asks for, and the alert about it. Whether it has changed.
     pub async fn note_level(&self, report: &Report) -> Result<Option<Change>, StoreError> {
         let now = self.clock.now();
-        let known = self.watch_state().await?.level;
+        let kept = self.kept_state().await?.map(|state| state.level);
+        let known = kept.clone().unwrap_or(Damped::well(now));
         // What can not be judged has not become better.
         let seen = if report.may_be_worse() { report.level.max(known.level) } else { report.level };
         let (level, change) = damp(&known, seen, now);
@@ -45,7 +50,8 @@ impl Engine {
             self.put_level(level).await?;
             let Change { from, to } = change;
             tracing::warn!(%from, %to, why, "the level has changed");
-        } else if level != known {
+        } else if kept.as_ref() != Some(&level) {
+            // The first one as well: since when all is well is asked for, too.
             self.put_level(level).await?;
         }
         Ok(change)

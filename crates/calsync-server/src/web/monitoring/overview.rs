@@ -109,8 +109,8 @@ async fn figures(service: &Service, health: &Health) -> Vec<Figure> {
         },
         Figure {
             name: "Subscriptions healthy",
-            value: share(subscriptions.healthy, subscriptions.active),
-            beside: format!("of {} active", thousands(subscriptions.active)),
+            value: share(subscriptions.healthy, subscriptions.wanted),
+            beside: format!("of {} that should be active", thousands(subscriptions.wanted)),
         },
         Figure {
             name: "Failing subscriptions",
