@@ -52,6 +52,25 @@ fn unprivileged(place: &Place, args: &[&str]) -> Command {
 }
 
 #[test]
+fn a_result_that_can_not_be_written_is_a_failure() {
+    let place = settled();
+    for args in [&["secrets", "generate"][..], &["config", "docs"], &["users", "list"], &["--help"]] {
+        let to = |device: &str| {
+            let file = std::fs::File::options().write(true).open(device).unwrap();
+            let mut child =
+                place.command(args).stdout(file).stderr(std::process::Stdio::piped()).spawn().unwrap();
+            let mut said = String::new();
+            std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut said).unwrap();
+            (child.wait().unwrap().code(), said)
+        };
+        let (code, said) = to("/dev/full");
+        assert_eq!(code, Some(1), "{args:?}: {said}");
+        assert!(said.contains("error: the result could not be written to standard output"), "{said}");
+        assert_eq!(to("/dev/null").0, Some(0), "{args:?}");
+    }
+}
+
+#[test]
 fn a_database_of_a_newer_version_is_left_alone() {
     let place = settled();
     place.sql("INSERT INTO schema_version VALUES (99, 'the future', 99)");
