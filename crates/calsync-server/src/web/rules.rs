@@ -153,13 +153,26 @@ pub(super) async fn change(
         Ok(None) => {
             service.wake();
             let path = format!("/rules?source={}&target={}", ends.0, ends.1);
-            Ok(answer::on_to_saying(&path, &Notice::good("Saved. Blocks that differ are written now.")))
+            let state = home::state(&service, &signed).await?;
+            let held = state.holds.iter().any(|hold| hold.target == ends.1 && !hold.approved);
+            Ok(answer::on_to_saying(&path, &saved(held.then(|| grid.names.get(ends.1)))))
         }
         Ok(would) => {
             panel.preview = would;
             page(&signed, &grid, Some(panel), Vec::new(), StatusCode::OK)
         }
         Err(error) => refused(&service, &signed, error, panel, ends).await,
+    }
+}
+
+/// What saving does. `held`: the name of the target, where its plan is held: then only what was asked to go does.
+fn saved(held: Option<&str>) -> Notice {
+    match held {
+        None => Notice::good("Saved. Blocks that differ are written now."),
+        Some(target) => Notice::info(format!(
+            "Saved. {target} is held: until you approve it under Home, only blocks of rules that are off are removed there, and \
+             nothing else is written."
+        )),
     }
 }
 
@@ -213,5 +226,17 @@ pub(super) async fn put_defaults(
         }
         Err(RulesError::Engine(error)) => Err(answer::engine(error)),
         Err(error) => Err(ApiError::new(StatusCode::CONFLICT, "conflict", error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_promised_for_a_target_that_is_held() {
+        assert_eq!(saved(None).text, "Saved. Blocks that differ are written now.");
+        let held = saved(Some("Work")).text;
+        assert!(held.contains("Work is held") && !held.contains("written now"), "{held}");
     }
 }
