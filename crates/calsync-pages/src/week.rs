@@ -9,6 +9,7 @@ use calsync_core::ids::{CalendarId, CorrelationId};
 use calsync_core::names::Names;
 use calsync_core::plan::Outcome;
 use calsync_core::run::Run;
+use calsync_core::time::{Ts, Window};
 use calsync_core::week::{Block, Days, Entry, Holds, Lane, Piece, Titling};
 use calsync_engine::Week as Told;
 use jiff::civil::Date;
@@ -117,6 +118,8 @@ pub struct Shown<'a> {
     pub times: &'a Times,
     /// The run that wrote the chosen block last, if that is known.
     pub run: Option<&'a Run>,
+    /// The time that is kept in step.
+    pub kept: Window,
 }
 
 impl Week {
@@ -142,7 +145,10 @@ impl Week {
                 .map(|(n, lane)| Legend { class: colour(*n), name: lane.name.clone() })
                 .collect(),
             days: (0..days.count()).map(|day| shown.day(day, &lanes)).collect(),
-            remarks: lanes.iter().filter_map(|(_, lane)| remark(lane)).collect(),
+            remarks: outside(told.window, shown.kept, shown.times)
+                .into_iter()
+                .chain(lanes.iter().filter_map(|(_, lane)| remark(lane)))
+                .collect(),
             why: lanes.iter().find_map(|(_, lane)| shown.why(lane)),
         }
     }
@@ -174,6 +180,20 @@ fn is_shown(lane: &Lane) -> bool {
 
 fn colour(lane: usize) -> String {
     format!("l{}", lane % COLOURS + 1)
+}
+
+/// That these days lie outside the time that is kept in step, or reach beyond it: an empty grid says nothing of who is free. That
+/// its beginning is over is no news.
+fn outside(shown: Window, kept: Window, times: &Times) -> Option<(Tone, String)> {
+    let day = |at: Ts| at.to_jiff().to_zoned(times.zone.clone()).strftime("%-d %B %Y").to_string();
+    let (from, to) = (day(kept.from), day(kept.to));
+    if shown.intersect(kept).is_none() {
+        let text = format!("This week is outside the time that is kept in step, which is {from} to {to}.");
+        return Some((Tone::Info, text));
+    }
+    (shown.to > kept.to).then(|| {
+        (Tone::Info, format!("What is later than {to} is not kept in step yet: it may be missing here."))
+    })
 }
 
 fn remark(lane: &Lane) -> Option<(Tone, String)> {
@@ -369,5 +389,31 @@ const fn outcome(outcome: Outcome) -> (Tone, &'static str) {
         Outcome::ToBeCreated => (Tone::Warn, "to be blocked"),
         Outcome::ToBeUpdated => (Tone::Warn, "to be changed"),
         Outcome::ToBeDeleted => (Tone::Warn, "to be removed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn days_that_are_not_kept_in_step_are_told() {
+        let day = |n: i64| Ts::from_secs(1_795_046_400 + n * 86_400);
+        let times = Times::new(day(0), TimeZone::UTC);
+        let kept = Window { from: day(-7), to: day(90) };
+        let told =
+            |from, to| outside(Window { from: day(from), to: day(to) }, kept, &times).map(|(_, text)| text);
+        assert_eq!(told(0, 7), None);
+        assert_eq!(told(-10, -3), None, "what is over is no news");
+        for (from, to) in [(200, 207), (90, 97), (-20, -13)] {
+            let text = told(from, to).unwrap();
+            assert!(
+                text.contains("outside") && text.contains("12 November 2026 to 17 February 2027"),
+                "{text}"
+            );
+        }
+        assert!(told(85, 92).unwrap().contains("later than 17 February 2027"));
     }
 }

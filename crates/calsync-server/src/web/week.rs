@@ -58,6 +58,7 @@ pub(super) async fn show(
         today,
         times: &times,
         run: run.as_ref(),
+        kept: service.engine.window(),
     };
     answer::page(&Week::of(signed.frame(Place::Week), &shown))
 }
