@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use calsync_core::ids::AccessTokenId;
 use calsync_core::ports::IdGen;
 use calsync_core::secret::Secret;
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::answer::{self, Answer};
+use super::once::{self, Once};
 use super::origin::Origin;
 use super::password::{self, AT_LEAST};
 use super::session::{self, Signed};
@@ -30,8 +31,16 @@ const TOKENS_MAX: usize = 20;
 const NAME_MAX: usize = 100;
 
 /// `GET /settings`.
-pub(super) async fn show(State(service): State<Arc<Service>>, signed: Signed) -> Answer {
-    page(&service, &signed, None).await
+pub(super) async fn show(
+    State(service): State<Arc<Service>>,
+    origin: Origin,
+    headers: HeaderMap,
+    signed: Signed,
+) -> Answer {
+    match once::of(&headers, (&service, &origin), &signed) {
+        Some(Once::Token(token)) => Ok(once::shown(page(&service, &signed, Some(token)).await?, &origin)),
+        _ => page(&service, &signed, None).await,
+    }
 }
 
 async fn page(service: &Service, signed: &Signed, fresh: Option<String>) -> Answer {
@@ -122,9 +131,10 @@ pub(super) struct NewToken {
     name: String,
 }
 
-/// `POST /settings/tokens`: the answer shows the token, once.
+/// `POST /settings/tokens`: the page after it shows the token, once.
 pub(super) async fn make_token(
     State(service): State<Arc<Service>>,
+    origin: Origin,
     signed: Signed,
     Form(new): Form<NewToken>,
 ) -> Answer {
@@ -148,7 +158,8 @@ pub(super) async fn make_token(
     };
     service.store.put_access_token(&token).await.map_err(answer::store)?;
     service.store.audit(&signed.user.email, "made an access token", now).await.map_err(answer::store)?;
-    page(&service, &signed, Some(shown.expose().to_owned())).await
+    let once = Once::Token(shown.expose().to_owned());
+    once::on_to("/settings", once, (&service, &origin), &signed)
 }
 
 /// `POST /settings/tokens/{id}/remove`.
