@@ -265,7 +265,6 @@ pub struct Ask {
 mod tests {
     use calsync_core::ids::RunId;
     use jiff::tz::TimeZone;
-    use uuid::Uuid;
 
     use super::*;
 
@@ -278,7 +277,7 @@ mod tests {
             let state = State::Held { reason, since: at, approved: false, deletions, undone };
             words(&state, &times).action.unwrap()
         };
-        let undo = action(0, Some(RunId(Uuid::nil())));
+        let undo = action(0, Some("00000000-0000-0000-0000-000000000000".parse::<RunId>().unwrap()));
         assert!(undo.contains("written again") && !undo.contains("go."), "{undo}");
         assert!(action(12, None).starts_with("Approve it if these 12 blocks should go."));
         assert!(action(1, None).starts_with("Approve it if this block should go."));
