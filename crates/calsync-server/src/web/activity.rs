@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, State};
 use calsync_core::ids::{CalendarId, RunId};
 use calsync_core::journal::{After, Filter, Idle};
 use calsync_core::time::Ts;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::answer::{self, Answer};
 use super::home;
 use super::session::Signed;
+use crate::http::Params;
 use crate::service::Service;
 
 /// Runs on a page.
@@ -35,7 +36,7 @@ pub(super) struct Wanted {
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
     signed: Signed,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let state = home::state(&service, &signed).await?;
     let calendar = wanted.calendar.as_deref().and_then(|id| Uuid::try_parse(id).ok()).map(CalendarId);

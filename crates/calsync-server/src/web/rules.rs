@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Form, Query, State};
+use axum::extract::{Form, State};
 use axum::http::StatusCode;
 use calsync_core::calendar::Calendar;
 use calsync_core::ids::CalendarId;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::answer::{self, Answer};
 use super::session::Signed;
 use super::{home, options, preview, times};
-use crate::http::ApiError;
+use crate::http::{ApiError, Params};
 use crate::service::Service;
 
 /// A form's fields.
@@ -35,7 +35,7 @@ pub(super) struct Wanted {
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
     signed: Signed,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let grid = service.engine.rules(signed.user.id).await.map_err(answer::engine)?;
     let ends = wanted.source.zip(wanted.target).map(|(s, t)| (CalendarId(s), CalendarId(t)));

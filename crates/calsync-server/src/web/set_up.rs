@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, State};
 use axum::http::HeaderMap;
 use calsync_core::calendar::{ProviderKind, User};
 use calsync_core::ids::UserId;
@@ -28,7 +28,7 @@ use crate::checks::{self, Findings, Outcome};
 use crate::config::OAuthClient;
 use crate::doctor::{self, judge};
 use crate::email;
-use crate::http::ApiError;
+use crate::http::{ApiError, Params};
 use crate::out::{Format, Out};
 use crate::secrets::identity::NoIdentity;
 use crate::service::Service;
@@ -49,7 +49,7 @@ pub(super) async fn show(
     origin: Origin,
     headers: HeaderMap,
     staff: Staff,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let examination = if wanted.check.is_some() { Some(examine(&service).await) } else { None };
     match once::of(&headers, (&service, &origin), &staff.0) {
