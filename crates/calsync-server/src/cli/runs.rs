@@ -8,7 +8,7 @@ use calsync_core::journal::{Activity, Filter, Idle, PAGE_MAX};
 use calsync_core::names::Names;
 use calsync_core::ports::UserState;
 use calsync_core::time::Ts;
-use calsync_engine::{EngineError, Partly, RunRow, UndoReport, Undoable};
+use calsync_engine::{EngineError, Partly, RunRow, UndoReport, Undoable, Undoing};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
@@ -206,7 +206,7 @@ async fn undo(args: &UndoArgs, context: &Context, service: &Service) -> Result<E
     let (user, state) = owner(context, run).await?;
     let names = state.names();
     let preview = service.engine.preview_undo(user.id, run).await?;
-    let would = words(&names, &preview, "would be put back as they were");
+    let would = words(&names, &preview, "undoing this run");
     if args.dry_run {
         context.out.result(&would, &value(&preview, &names));
         return Ok(Exit::Ok);
@@ -225,7 +225,10 @@ async fn undo(args: &UndoArgs, context: &Context, service: &Service) -> Result<E
     let partly = if args.partly { Partly::Allow } else { Partly::Refuse };
     let report = service.engine.undo(user.id, run, partly, "command line").await?;
     if report.by.is_none() && !report.not.is_empty() {
-        return Err(Failure::failed(format!("{}\nNothing was changed", words(&names, &report, "were left"))));
+        return Err(Failure::failed(format!(
+            "{}\nNothing was changed",
+            words(&names, &report, "not undone")
+        )));
     }
     for _ in 0..STEPS_MAX {
         match service.engine.step_user(user.id).await {
@@ -236,7 +239,7 @@ async fn undo(args: &UndoArgs, context: &Context, service: &Service) -> Result<E
             Err(error) => return Err(error.into()),
         }
     }
-    let mut text = words(&names, &report, "are put back as they were");
+    let mut text = words(&names, &report, "undone");
     text.push_str("\nNothing else is written there until `calendar-sync approve CALENDAR`");
     context.out.result(&text, &value(&report, &names));
     Ok(Exit::Ok)
@@ -252,10 +255,12 @@ fn value(report: &UndoReport, names: &Names) -> serde_json::Value {
     })
 }
 
-fn words(names: &Names, report: &UndoReport, verb: &str) -> String {
-    let mut text = format!("{} blocks {verb}", report.blocks.len());
-    if report.already > 0 {
-        text.push_str(&format!(", {} stand as they stood already", report.already));
+fn words(names: &Names, report: &UndoReport, what: &str) -> String {
+    let mut text = format!("{what}: {}", Undoing::in_words(&report.blocks));
+    match report.already {
+        0 => {}
+        1 => text.push_str("; 1 stands as it stood already"),
+        already => text.push_str(&format!("; {already} stand as they stood already")),
     }
     for block in &report.blocks {
         text.push_str(&format!("\n  {} {} in {}", block.span, block.what, names.get(block.target)));
