@@ -186,7 +186,7 @@ async fn refused(
     let grid = service.engine.rules(signed.user.id).await.map_err(answer::engine)?;
     match error {
         RulesError::Refused(problems) => {
-            asked.problems = problems.iter().map(|one| one.problem.to_string()).collect();
+            asked.problems = problems.iter().map(|one| options::words(&one.problem)).collect();
             page(signed, &grid, Some(asked), Vec::new(), StatusCode::UNPROCESSABLE_ENTITY)
         }
         RulesError::Conflict(_) => {
@@ -196,7 +196,7 @@ async fn refused(
             page(signed, &grid, Some(now), Vec::new(), StatusCode::CONFLICT)
         }
         RulesError::BadDefaults(problems) => {
-            let problems = problems.iter().map(ToString::to_string).collect();
+            let problems = problems.iter().map(options::words).collect();
             page(signed, &grid, None, problems, StatusCode::UNPROCESSABLE_ENTITY)
         }
         RulesError::Engine(error) => Err(answer::engine(error)),
@@ -221,7 +221,7 @@ pub(super) async fn put_defaults(
     match service.engine.set_rule_defaults(signed.user.id, (&new, None), &signed.user.email).await {
         Ok(_) => Ok(answer::on_to_saying("/rules", &Notice::good("Saved: new calendars begin with it."))),
         Err(RulesError::BadDefaults(problems)) => {
-            let problems = problems.iter().map(ToString::to_string).collect();
+            let problems = problems.iter().map(options::words).collect();
             page(&signed, &grid, None, problems, StatusCode::UNPROCESSABLE_ENTITY)
         }
         Err(RulesError::Engine(error)) => Err(answer::engine(error)),
