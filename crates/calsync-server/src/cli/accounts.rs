@@ -13,6 +13,7 @@ use super::args::OfUser;
 use super::context::{Context, WHO};
 use super::exit::{Exit, Failure};
 use super::{consent, lookup};
+use crate::out::counted;
 use crate::service::Service;
 use args::RemoveArgs;
 
@@ -76,11 +77,10 @@ pub async fn remove(args: &RemoveArgs, context: &Context, service: &Service) -> 
     let (user, account) = find(context, &args.account, args.user.as_deref()).await?;
     let preview = service.engine.preview_account(user, account.id).await?;
     let standing: usize = preview.shares.iter().map(|share| share.blocks).sum();
-    let (email, calendars) = (&account.email, preview.calendars.len());
+    let (email, calendars) = (&account.email, counted(preview.calendars.len() as u64, "calendar"));
+    let blocks = counted(standing as u64, "block");
     let fate = if args.leave_blocks { "be left or removed later" } else { "be removed first" };
-    let would = format!(
-        "This would remove the account {email} with {calendars} calendar(s); {standing} blocks would {fate}."
-    );
+    let would = format!("This would remove the account {email} with {calendars}; {blocks} would {fate}.");
     if args.dry_run {
         context.out.result(
             &would,
