@@ -51,6 +51,19 @@ fn unprivileged(place: &Place, args: &[&str]) -> Command {
     command
 }
 
+/// The same, where the place is to stay as it is: the program stands somewhere else.
+fn unprivileged_elsewhere(place: &Place, args: &[&str]) -> Command {
+    if !is_root(place) {
+        return place.command(args);
+    }
+    let copy = std::env::temp_dir().join(format!("calendar-sync-{}", std::process::id()));
+    std::fs::copy(PROGRAM, &copy).unwrap();
+    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = place.command_of(&copy, args);
+    command.uid(NOBODY).gid(NOBODY);
+    command
+}
+
 #[test]
 fn a_result_that_can_not_be_written_is_a_failure() {
     let place = settled();
@@ -116,6 +129,21 @@ fn a_read_only_database_is_told_and_untouched() {
     assert!(std::fs::read(place.database()).unwrap() == before, "not a byte of it was changed");
     chmod(&place, "calendar-sync.db", 0o600);
     assert!(place.run(&["users", "list"]).expect(0).out.contains("ada@example.com"));
+}
+
+#[test]
+fn where_no_database_is_or_can_be_made_the_same_sentence_says_so() {
+    let place = Place::new();
+    for args in [&["backup", "copy.db"][..], &["users", "list"]] {
+        place.run(args).expect(4).says(&["there is no database at", "calendar-sync migrate"]);
+    }
+    chmod(&place, "", 0o555);
+    for args in [&["serve"][..], &["migrate"]] {
+        let ran = finish(unprivileged_elsewhere(&place, args)).expect(4);
+        let ran = ran.says(&["calendar-sync.db can't be made", "let the user who runs this write there"]);
+        assert!(!ran.err.contains("code: 14"), "{}", ran.err);
+    }
+    chmod(&place, "", 0o755);
 }
 
 #[test]
