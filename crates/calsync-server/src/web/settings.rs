@@ -56,7 +56,8 @@ async fn page(service: &Service, signed: &Signed, fresh: Option<String>) -> Answ
         this: one.key == signed.session.key,
         name: one.device,
         since: times.when(one.created_at),
-        seen: times.when(one.seen_at),
+        // When a session was seen is written down now and then; that it is used here is certain.
+        seen: times.when(if one.key == signed.session.key { times.now } else { one.seen_at }),
     };
     let token = |one: AccessToken| Token {
         id: one.id.to_string(),
