@@ -8,7 +8,8 @@ use axum::http::{HeaderMap, StatusCode};
 use calsync_core::ids::AccessTokenId;
 use calsync_core::ports::IdGen;
 use calsync_core::secret::Secret;
-use calsync_core::sign_in::{AccessToken, TokenHash};
+use calsync_core::sign_in::{AccessToken, Session, TokenHash};
+use calsync_core::time::Ts;
 use calsync_pages::Notice;
 use calsync_pages::settings::{Browser, Settings, Token};
 use serde::Deserialize;
@@ -52,12 +53,11 @@ async fn page(service: &Service, signed: &Signed, fresh: Option<String>) -> Answ
     )
     .map_err(answer::store)?;
     let times = times::of(service, signed).await;
-    let browser = |one: calsync_core::sign_in::Session| Browser {
+    let browser = |one: Session| Browser {
         this: one.key == signed.session.key,
-        name: one.device,
+        seen: times.when(last_used(&one, &signed.session, times.now)),
         since: times.when(one.created_at),
-        // When a session was seen is written down now and then; that it is used here is certain.
-        seen: times.when(if one.key == signed.session.key { times.now } else { one.seen_at }),
+        name: one.device,
     };
     let token = |one: AccessToken| Token {
         id: one.id.to_string(),
@@ -73,6 +73,11 @@ async fn page(service: &Service, signed: &Signed, fresh: Option<String>) -> Answ
         tokens: tokens.into_iter().map(token).collect(),
         fresh,
     })
+}
+
+/// When a session was last used. That is written down now and then; that the present one is used now is certain.
+fn last_used(one: &Session, present: &Session, now: Ts) -> Ts {
+    if one.key == present.key { now } else { one.seen_at }
 }
 
 #[derive(Deserialize)]
@@ -179,4 +184,25 @@ pub(super) async fn remove_token(
 
 fn back(notice: &Notice) -> Answer {
     Ok(answer::on_to_saying("/settings", notice))
+}
+
+#[cfg(test)]
+mod tests {
+    use calsync_core::ids::UserId;
+
+    use super::*;
+
+    #[test]
+    fn the_present_browser_is_used_now() {
+        let session = |token: &str| Session {
+            key: TokenHash::of(&Secret::new(token)),
+            user: UserId(Uuid::nil()),
+            device: "a browser".to_owned(),
+            created_at: Ts::from_secs(0),
+            seen_at: Ts::from_secs(100),
+        };
+        let (present, now) = (session("this"), Ts::from_secs(580));
+        assert_eq!(last_used(&session("this"), &present, now), now);
+        assert_eq!(last_used(&session("other"), &present, now), Ts::from_secs(100));
+    }
 }
