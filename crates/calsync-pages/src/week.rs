@@ -2,6 +2,7 @@
 //! through here to their owner's page, and are kept nowhere.
 
 mod grid;
+mod remarks;
 
 use askama::Template;
 use calsync_core::event::{ShowAs, Status};
@@ -9,7 +10,7 @@ use calsync_core::ids::{CalendarId, CorrelationId};
 use calsync_core::names::Names;
 use calsync_core::plan::Outcome;
 use calsync_core::run::Run;
-use calsync_core::time::{Ts, Window};
+use calsync_core::time::Window;
 use calsync_core::week::{Block, Days, Entry, Holds, Lane, Piece, Titling};
 use calsync_engine::Week as Told;
 use jiff::civil::Date;
@@ -18,6 +19,7 @@ use crate::activity::because;
 use crate::words::Times;
 use crate::{Frame, Tone};
 use grid::{side_by_side, takes_the_day};
+use remarks::{outside, remark};
 
 /// Colours of lanes.
 const COLOURS: usize = 6;
@@ -180,36 +182,6 @@ fn is_shown(lane: &Lane) -> bool {
 
 fn colour(lane: usize) -> String {
     format!("l{}", lane % COLOURS + 1)
-}
-
-/// That these days lie outside the time that is kept in step, or reach beyond it: an empty grid says nothing of who is free. That
-/// its beginning is over is no news.
-fn outside(shown: Window, kept: Window, times: &Times) -> Option<(Tone, String)> {
-    let day = |at: Ts| at.to_jiff().to_zoned(times.zone.clone()).strftime("%-d %B %Y").to_string();
-    let (from, to) = (day(kept.from), day(kept.to));
-    if shown.intersect(kept).is_none() {
-        let text = format!("This week is outside the time that is kept in step, which is {from} to {to}.");
-        return Some((Tone::Info, text));
-    }
-    (shown.to > kept.to).then(|| {
-        (Tone::Info, format!("What is later than {to} is not kept in step yet: it may be missing here."))
-    })
-}
-
-fn remark(lane: &Lane) -> Option<(Tone, String)> {
-    match &lane.titles {
-        Titling::Missing { why } => {
-            Some((Tone::Info, format!("{} is shown without titles just now: {why}", lane.name)))
-        }
-        Titling::Some => Some((
-            Tone::Info,
-            format!("{} holds more than can be asked for at once: some titles are missing", lane.name),
-        )),
-        Titling::NotAsked | Titling::Shown if lane.left_out > 0 => {
-            Some((Tone::Warn, format!("{} holds {} more than fit here", lane.name, lane.left_out)))
-        }
-        Titling::NotAsked | Titling::Shown => None,
-    }
 }
 
 /// The block that an address names: where it stands, and what ties it to what was written of it.
@@ -389,31 +361,5 @@ const fn outcome(outcome: Outcome) -> (Tone, &'static str) {
         Outcome::ToBeCreated => (Tone::Warn, "to be blocked"),
         Outcome::ToBeUpdated => (Tone::Warn, "to be changed"),
         Outcome::ToBeDeleted => (Tone::Warn, "to be removed"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::tz::TimeZone;
-
-    use super::*;
-
-    #[test]
-    fn days_that_are_not_kept_in_step_are_told() {
-        let day = |n: i64| Ts::from_secs(1_795_046_400 + n * 86_400);
-        let times = Times::new(day(0), TimeZone::UTC);
-        let kept = Window { from: day(-7), to: day(90) };
-        let told =
-            |from, to| outside(Window { from: day(from), to: day(to) }, kept, &times).map(|(_, text)| text);
-        assert_eq!(told(0, 7), None);
-        assert_eq!(told(-10, -3), None, "what is over is no news");
-        for (from, to) in [(200, 207), (90, 97), (-20, -13)] {
-            let text = told(from, to).unwrap();
-            assert!(
-                text.contains("outside") && text.contains("12 November 2026 to 17 February 2027"),
-                "{text}"
-            );
-        }
-        assert!(told(85, 92).unwrap().contains("later than 17 February 2027"));
     }
 }
