@@ -229,6 +229,16 @@ async fn a_rule_from_a_calendar_to_itself_is_refused() {
     let bad = ["rules", "set", &one, &one, "--title", "Work: {title}"];
     let several = place.run(&bad).expect(1);
     assert!(several.err.lines().filter(|l| l.starts_with("  ")).count() >= 2, "{}", several.err);
+    let long = "x".repeat(201);
+    for (title, words) in [("{foo}", "{title} is the only"), ("  ", "needs a title"), (&long, "at most 200")]
+    {
+        place.run(&["rules", "set", &one, &two, "--title", title]).expect(1).says(&[words]);
+    }
+    place.run(&["secrets", "generate", "--out", "calendar-sync.key"]).expect(0);
+    for nonsense in ["xyz", "2026-99-01T00:00:00Z", "2026-11-26T10:00"] {
+        place.run(&["explain", nonsense]).expect(2).says(&["error: ", "such as 2026-11-24T14:00:00Z"]);
+    }
+    place.run(&["explain", "2026-11-24T14:00:00Z"]).expect(6).says(&["error: nothing that"]);
     let rules = place.run(&["rules", "list", "--json"]).expect(0).json();
     assert!(rules.as_array().unwrap().iter().all(|r| r["stored"] == false), "{rules}");
     place.run(&["rules", "set", &one, &two]).expect(0);
