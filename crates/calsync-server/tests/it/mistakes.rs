@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use calsync_server::secrets::SealingKey;
@@ -52,13 +52,15 @@ fn unprivileged(place: &Place, args: &[&str]) -> Command {
 }
 
 /// The same, where the place is to stay as it is: the program stands somewhere else.
-fn unprivileged_elsewhere(place: &Place, args: &[&str]) -> Command {
+fn unprivileged_elsewhere(place: &Place, elsewhere: &Path, args: &[&str]) -> Command {
     if !is_root(place) {
         return place.command(args);
     }
-    let copy = std::env::temp_dir().join(format!("calendar-sync-{}", std::process::id()));
+    let copy = elsewhere.join("the-program");
     std::fs::copy(PROGRAM, &copy).unwrap();
-    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for path in [elsewhere, &copy] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
     let mut command = place.command_of(&copy, args);
     command.uid(NOBODY).gid(NOBODY);
     command
@@ -138,8 +140,9 @@ fn where_no_database_is_or_can_be_made_the_same_sentence_says_so() {
         place.run(args).expect(4).says(&["there is no database at", "calendar-sync migrate"]);
     }
     chmod(&place, "", 0o555);
+    let elsewhere = tempfile::tempdir().unwrap();
     for args in [&["serve"][..], &["migrate"]] {
-        let ran = finish(unprivileged_elsewhere(&place, args)).expect(4);
+        let ran = finish(unprivileged_elsewhere(&place, elsewhere.path(), args)).expect(4);
         let ran = ran.says(&["calendar-sync.db can't be made", "let the user who runs this write there"]);
         assert!(!ran.err.contains("code: 14"), "{}", ran.err);
     }
