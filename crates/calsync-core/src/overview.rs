@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::calendar::{Account, AccountStatus, Calendar, Leaving};
 use crate::freshness::{Freshness, Standing};
 use crate::hold::Hold;
+use crate::ids::RunId;
 use crate::time::Ts;
 
 /// How a calendar stands.
@@ -33,6 +34,11 @@ pub enum State {
         since: Ts,
         /// Somebody approved it: it goes on with the next look.
         approved: bool,
+        /// How many blocks its plan would remove.
+        deletions: u32,
+        /// The run that was undone, where that is why: its blocks come back with an approval, and none go.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        undone: Option<RunId>,
     },
     /// It was never read to its end.
     New,
@@ -85,7 +91,13 @@ impl State {
             return State::Missing;
         }
         if let Some(hold) = hold {
-            return State::Held { reason: hold.reason.clone(), since: hold.since, approved: hold.approved };
+            return State::Held {
+                reason: hold.reason.clone(),
+                since: hold.since,
+                approved: hold.approved,
+                deletions: hold.deletions,
+                undone: hold.undone,
+            };
         }
         if calendar.last_synced_at.is_none() {
             return State::New;
@@ -211,7 +223,13 @@ mod tests {
         assert_eq!(state(&fine, Active, &[right, rule(Standing::Paused, 70, None)], None), in_step);
         assert_eq!(state(&fine, Active, &[], None), State::Alone);
         assert_eq!(state(&fine, NeedsReconnect, &[right], Some(&hold())), State::NeedsReconnect);
-        let held = State::Held { reason: "30 of 40".into(), since: at(50), approved: false };
+        let held = State::Held {
+            reason: "30 of 40".into(),
+            since: at(50),
+            approved: false,
+            deletions: hold().deletions,
+            undone: None,
+        };
         assert_eq!(state(&fine, Active, &[rule(Standing::Held, 50, None)], Some(&hold())), held);
         let filling = rule(Standing::Filling, 80, Some(200));
         assert_eq!(

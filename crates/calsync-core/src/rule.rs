@@ -30,6 +30,8 @@ pub const DEFAULT_TITLE: &str = "Busy";
 pub const DEFAULT_REPAIRS_MAX: u8 = 3;
 /// Longest buffer before or after an event, in minutes. Within it, an event whose block still matters is never forgotten.
 pub const BUFFER_MINUTES_MAX: u16 = 24 * 60;
+/// Longest title of blocks, in characters.
+pub const TITLE_MAX: usize = 200;
 
 /// Rules that are changed in one go: all of a hundred calendars.
 pub const CHANGES_MAX: usize = 10_000;
@@ -181,8 +183,17 @@ pub enum RuleProblem {
     )]
     WorkingHours,
     /// `{title}` without leave to copy titles.
-    #[error("the title template uses {{title}}, but copy_title is off")]
+    #[error("the title holds {{title}}, but the event's title is not copied (copy_title is off)")]
     TitleWithoutCopy,
+    /// Blocks without a title.
+    #[error("a block needs a title: “Busy” says least")]
+    NoTitle,
+    /// One that no calendar would show.
+    #[error("a title can have at most {TITLE_MAX} characters")]
+    TitleTooLong,
+    /// What stands for nothing.
+    #[error("{{title}} is the only placeholder that a title can hold")]
+    UnknownPlaceholder,
     /// A buffer longer than a day.
     #[error("a buffer can be at most {BUFFER_MINUTES_MAX} minutes")]
     Buffer,
@@ -215,6 +226,9 @@ impl RuleOptions {
         });
         only([
             (hours_bad, RuleProblem::WorkingHours),
+            (self.title.trim().is_empty(), RuleProblem::NoTitle),
+            (self.title.chars().count() > TITLE_MAX, RuleProblem::TitleTooLong),
+            (holds_unknown(&self.title), RuleProblem::UnknownPlaceholder),
             (self.title.contains("{title}") && !self.copy_title, RuleProblem::TitleWithoutCopy),
             (
                 self.buffer_before_minutes.max(self.buffer_after_minutes) > BUFFER_MINUTES_MAX,
@@ -240,6 +254,13 @@ impl Rule {
     pub fn ends(&self) -> (CalendarId, CalendarId) {
         (self.source, self.target)
     }
+}
+
+/// Whether a title holds a word in braces that stands for nothing.
+fn holds_unknown(title: &str) -> bool {
+    let words = title.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(word, _)| word));
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || c == '_');
+    words.into_iter().any(|word| is_word(word) && word != "title")
 }
 
 fn only<const N: usize>(found: [(bool, RuleProblem); N]) -> Vec<RuleProblem> {

@@ -41,6 +41,8 @@ pub enum WhyNot {
     Forgotten,
     /// A write of it is still on its way.
     OnItsWay,
+    /// So is the write that undoes it.
+    BeingUndone,
     /// The audit objects: it is not provably ours, or says more than its rule allows now.
     Refused,
 }
@@ -57,6 +59,7 @@ impl fmt::Display for WhyNot {
             WhyNot::RuleOff => f.write_str("the rule by which it stood is gone or switched off"),
             WhyNot::Forgotten => f.write_str("what stood there before is not known any more"),
             WhyNot::OnItsWay => f.write_str("another write of the same block is still on its way"),
+            WhyNot::BeingUndone => f.write_str("it is being undone just now"),
             WhyNot::Refused => {
                 f.write_str("it is not provably ours any more, or says more than its rule allows now")
             }
@@ -280,6 +283,22 @@ fn delete(row: &LedgerRow, block: &ObservedBlock) -> Action {
     let write = WriteOp::Delete { id: block.id.clone(), version: block.version.clone() };
     let row = LedgerRow { block: Some(block.id.clone()), echo: None, ..row.clone() };
     Action { kind: ActionKind::Delete, reason: Reason::Undone, row, write: Some(write) }
+}
+
+/// What becomes of blocks, in words: so many go, come back and change back.
+pub fn counted(goes: usize, comes: usize, changes: usize) -> String {
+    let part = |count: usize, one: &str, several: &str| match count {
+        0 => None,
+        1 => Some(format!("1 block {one}")),
+        count => Some(format!("{count} blocks {several}")),
+    };
+    let parts = [
+        part(goes, "goes", "go"),
+        part(comes, "comes back", "come back"),
+        part(changes, "changes back", "change back"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "no block is written".to_owned() } else { parts.join(", ") }
 }
 
 /// What a held target is told by.

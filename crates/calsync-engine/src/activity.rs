@@ -10,6 +10,7 @@ use calsync_core::undo::WhyNot;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::undo::{self, Undoing};
 use crate::{Engine, EngineError};
 
 /// A page of runs.
@@ -30,6 +31,9 @@ pub struct RunDetail {
     pub rows: Vec<RunRow>,
     /// How many blocks can still be put back as they were.
     pub undoable: usize,
+    /// What that does to each: the preview of an undo tells it to programs.
+    #[serde(skip)]
+    pub undoing: Vec<Undoing>,
 }
 
 /// One write.
@@ -82,11 +86,11 @@ impl Engine {
             answers.extend(one.already.iter().map(|id| (*id, Undoable::Already)));
             answers.extend(one.not.iter().map(|not| (not.correlation, Undoable::No(not.why))));
         }
-        let undoable = undo.iter().map(|(_, undo)| undo.actions.len()).sum();
+        let undoing = undo::blocks(&undo);
         let with = |row: JournalRow| {
             let undo = answers.get(&row.correlation).copied();
             RunRow { undo: undo.unwrap_or(Undoable::No(WhyNot::CalendarOff)), row }
         };
-        Ok(RunDetail { run, rows: rows.into_iter().map(with).collect(), undoable })
+        Ok(RunDetail { run, rows: rows.into_iter().map(with).collect(), undoable: undoing.len(), undoing })
     }
 }

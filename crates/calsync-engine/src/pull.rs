@@ -201,8 +201,8 @@ impl Engine {
         Ok(looked)
     }
 
-    /// The window in force now.
-    pub(crate) fn window(&self) -> Window {
+    /// The time that is kept in step now.
+    pub fn window(&self) -> Window {
         Window::sliding(self.clock.now(), self.config.window_past_days, self.config.window_future_days)
     }
 

@@ -1,6 +1,7 @@
 //! What a step did, for logs, demo and statistics.
 
 use calsync_core::block::OccurrenceKey;
+use calsync_core::hold::Hold;
 use calsync_core::ids::{CalendarId, CorrelationId, NotificationId, RunId, UserId};
 use calsync_core::plan::ActionKind;
 use calsync_core::ports::ProviderError;
@@ -21,8 +22,8 @@ pub struct StepReport {
     pub delays: Vec<SignedDuration>,
     /// Writes that failed, and were put off or given up for now.
     pub failed_writes: Vec<FailedWrite>,
-    /// Targets whose plan is held.
-    pub held: Vec<CalendarId>,
+    /// Plans that are held.
+    pub held: Vec<Hold>,
     /// Targets with writes that still wait.
     pub waiting: u64,
     /// Runs that failed, in words.

@@ -102,7 +102,7 @@ impl Engine {
             blocks: Vec::new(),
             delays: showed.delays(),
             failed_writes: Vec::new(),
-            held: targets.iter().filter(|(_, t)| t.held).map(|(id, _)| *id).collect(),
+            held: targets.iter().filter_map(|(_, t)| t.held.clone()).collect(),
             waiting: 0,
             errors: Vec::new(),
         };

@@ -9,7 +9,7 @@ use calsync_core::alert::AlertKind;
 use calsync_core::block::Identity;
 use calsync_core::calendar::Calendar;
 use calsync_core::freshness::{self, Delay, Origins};
-use calsync_core::hold::Verdict;
+use calsync_core::hold::{Hold, Verdict};
 use calsync_core::ids::{CalendarId, CorrelationId};
 use calsync_core::ledger::LedgerRow;
 use calsync_core::mirror::Mirror;
@@ -40,7 +40,7 @@ pub(crate) const WAITING_MAX: u32 = 10_000;
 pub(crate) struct TargetDone {
     pub(crate) blocks: Vec<BlockChange>,
     pub(crate) failed: Vec<FailedWrite>,
-    pub(crate) held: bool,
+    pub(crate) held: Option<Hold>,
     /// It was tried and led nowhere: it is due no sooner than after a wait, whatever else says so.
     pub(crate) stuck: bool,
     pub(crate) calls: u32,
@@ -189,7 +189,10 @@ impl Engine {
                     }
                     planned => planned?,
                 };
-                done.held = matches!(plan.verdict, Verdict::Hold(_));
+                done.held = match &plan.verdict {
+                    Verdict::Hold(hold) => Some(hold.clone()),
+                    Verdict::Go => None,
+                };
                 sources.extend(plan.actions.into_iter().map(|a| (a.row.correlation, a.row)));
             }
             // Of a held plan, only what a person asked for is there to be pushed.

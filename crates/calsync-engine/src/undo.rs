@@ -13,7 +13,7 @@ use calsync_core::plan::{Action, ActionKind, PlanInput, Reason};
 use calsync_core::ports::{Enqueue, Lease, UserState, Wish};
 use calsync_core::run::Run;
 use calsync_core::time::{Span, Ts};
-use calsync_core::undo::{self, NotUndone, Undo, Usable};
+use calsync_core::undo::{self, NotUndone, Undo, Usable, WhyNot};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -58,6 +58,28 @@ pub struct Undoing {
     /// When it is.
     pub span: Span,
 }
+
+impl Undoing {
+    fn of(target: CalendarId, action: &Action) -> Undoing {
+        let what = match action.kind {
+            ActionKind::Create => COMES,
+            ActionKind::Delete => GOES,
+            ActionKind::Update | ActionKind::Adopt | ActionKind::Forget | ActionKind::Yield => CHANGES,
+        };
+        Undoing { target, correlation: action.row.correlation, what, span: action.row.span }
+    }
+
+    /// What becomes of them, counted.
+    pub fn in_words(blocks: &[Undoing]) -> String {
+        let of = |what: &str| blocks.iter().filter(|block| block.what == what).count();
+        undo::counted(of(GOES), of(COMES), of(CHANGES))
+    }
+}
+
+/// What is done to a block that is put back.
+const GOES: &str = "goes";
+const COMES: &str = "comes back";
+const CHANGES: &str = "changes back";
 
 impl Engine {
     /// What undoing a run would come to. Writes nothing.
@@ -216,6 +238,23 @@ impl Engine {
         Ok((state, found))
     }
 
+    /// Of blocks with a write on its way: whether that is an undo's.
+    async fn tell_undoing(&self, target: CalendarId, undo: &mut Undo) -> Result<(), EngineError> {
+        let mut on_their_way: Vec<&mut NotUndone> =
+            undo.not.iter_mut().filter(|not| not.why == WhyNot::OnItsWay).collect();
+        if on_their_way.is_empty() {
+            return Ok(());
+        }
+        let waiting = self.store.due_writes(target, Ts::MAX, WAITING_MAX).await?;
+        let of_undo = |write: &&Write| write.cause.as_ref().is_some_and(|c| c.reason == Reason::Undone);
+        let undoing: BTreeSet<CorrelationId> =
+            waiting.iter().filter(of_undo).map(|write| write.correlation).collect();
+        for not in on_their_way.iter_mut().filter(|not| undoing.contains(&not.correlation)) {
+            not.why = WhyNot::BeingUndone;
+        }
+        Ok(())
+    }
+
     /// What undoes a run, target by target.
     pub(crate) async fn undo_of(
         &self,
@@ -240,27 +279,24 @@ impl Engine {
             let capabilities = account.map_or(OFFLINE, |account| account.capabilities());
             let data = self.load_target(state, target).await?;
             let input = data.input(self, state, target, capabilities);
-            all.push((target.id, undo::decide(&input, rows, &later, usable)));
+            let mut undo = undo::decide(&input, rows, &later, usable);
+            self.tell_undoing(target.id, &mut undo).await?;
+            all.push((target.id, undo));
         }
         Ok(all)
     }
 }
 
+/// What is written, block by block.
+pub(crate) fn blocks(undo: &[(CalendarId, Undo)]) -> Vec<Undoing> {
+    undo.iter().flat_map(|(target, undo)| undo.actions.iter().map(|a| Undoing::of(*target, a))).collect()
+}
+
 fn report(run: RunId, by: Option<RunId>, undo: &[(CalendarId, Undo)]) -> UndoReport {
-    let one = |target: CalendarId, action: &Action| Undoing {
-        target,
-        correlation: action.row.correlation,
-        what: match action.kind {
-            ActionKind::Create => "comes back",
-            ActionKind::Delete => "goes",
-            ActionKind::Update | ActionKind::Adopt | ActionKind::Forget | ActionKind::Yield => "changes back",
-        },
-        span: action.row.span,
-    };
     UndoReport {
         run,
         by,
-        blocks: undo.iter().flat_map(|(target, u)| u.actions.iter().map(|a| one(*target, a))).collect(),
+        blocks: blocks(undo),
         already: undo.iter().map(|(_, u)| u.already.len()).sum(),
         not: undo.iter().flat_map(|(target, u)| u.not.iter().map(|not| (*target, *not))).collect(),
     }

@@ -4,7 +4,8 @@ use askama::Template;
 use calsync_core::journal::{Activity as Told, JournalRow};
 use calsync_core::names::Names;
 use calsync_core::run::{Run, RunKind, RunStatus};
-use calsync_engine::{RunDetail, RunRow, Undoable};
+use calsync_core::undo::WhyNot;
+use calsync_engine::{RunDetail, RunRow, Undoable, Undoing};
 
 use crate::words::{Times, When, milliseconds};
 use crate::{Frame, Tone};
@@ -56,8 +57,8 @@ pub struct RunPage {
     pub line: RunLine,
     /// Its writes.
     pub rows: Vec<Write>,
-    /// How many blocks can be put back.
-    pub undoable: usize,
+    /// What undoing it does: so many blocks go, come back, change back. `None`: nothing.
+    pub undo: Option<String>,
     /// How many can not.
     pub not: usize,
 }
@@ -110,20 +111,22 @@ impl RunPage {
     /// Of a run with its writes.
     pub fn of(frame: Frame, told: &RunDetail, names: &Names, times: &Times) -> RunPage {
         let line = RunLine::of(&Told { run: told.run.clone(), wrote: Vec::new() }, names, times);
-        let not = told.rows.iter().filter(|row| matches!(row.undo, Undoable::No(_))).count();
-        let rows = told.rows.iter().map(|row| Write::of(row, names, times)).collect();
-        RunPage { frame, line, rows, undoable: told.undoable, not }
+        let is_not = |row: &&RunRow| matches!(row.undo, Undoable::No(why) if why != WhyNot::BeingUndone);
+        let not = told.rows.iter().filter(is_not).count();
+        let undo = (!told.undoing.is_empty()).then(|| Undoing::in_words(&told.undoing));
+        let does = |row: &RunRow| {
+            let one = told.undoing.iter().find(|one| one.correlation == row.row.correlation);
+            one.map_or("", |one| one.what)
+        };
+        let rows = told.rows.iter().map(|row| Write::of(row, does(row), names, times)).collect();
+        RunPage { frame, line, rows, undo, not }
     }
 }
 
 impl Write {
-    fn of(told: &RunRow, names: &Names, times: &Times) -> Write {
+    fn of(told: &RunRow, does: &str, names: &Names, times: &Times) -> Write {
         let row = &told.row;
-        let undo = match told.undo {
-            Undoable::Possible => "yes".to_owned(),
-            Undoable::Already => "stands as before already".to_owned(),
-            Undoable::No(why) => format!("no: {why}"),
-        };
+        let undo = undone(told.undo, does);
         Write {
             deed: row.deed.as_str(),
             target: names.get(row.target).to_owned(),
@@ -132,6 +135,16 @@ impl Write {
             receipt: receipt(row, times),
             undo,
         }
+    }
+}
+
+/// Whether a write can be undone, and what that does to its block.
+fn undone(undo: Undoable, does: &str) -> String {
+    match undo {
+        Undoable::Possible => format!("yes: it {does}"),
+        Undoable::Already => "stands as before already".to_owned(),
+        Undoable::No(WhyNot::BeingUndone) => "it is being undone just now".to_owned(),
+        Undoable::No(why) => format!("no: {why}"),
     }
 }
 
@@ -166,6 +179,7 @@ fn receipt(row: &JournalRow, times: &Times) -> [(&'static str, String); 4] {
         ("verified", receipt.verified_at.map_or_else(|| "not yet".to_owned(), |at| after(Some(at)))),
     ]
 }
+
 /// Why a run was made, in words.
 pub(crate) fn because(run: &Run) -> String {
     let kind = match run.kind {
@@ -175,4 +189,22 @@ pub(crate) fn because(run: &Run) -> String {
         RunKind::Write => "write",
     };
     if run.trigger.starts_with(kind) { run.trigger.clone() } else { format!("{kind}: {}", run.trigger) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_undo_says_what_it_does() {
+        let table = [
+            (Undoable::Possible, "yes: it goes"),
+            (Undoable::Already, "stands as before already"),
+            (Undoable::No(WhyNot::Past), "no: its time is over"),
+            (Undoable::No(WhyNot::BeingUndone), "it is being undone just now"),
+        ];
+        for (undo, words) in table {
+            assert_eq!(undone(undo, "goes"), words);
+        }
+    }
 }

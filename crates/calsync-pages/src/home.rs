@@ -8,7 +8,7 @@ use calsync_core::schedule::Method;
 use calsync_core::time::Ts;
 use calsync_engine::{AccountOverview, CalendarOverview};
 
-use crate::words::{Times, When};
+use crate::words::{Times, When, count};
 use crate::{Frame, Tone};
 
 /// The first page.
@@ -77,7 +77,7 @@ pub struct Words {
     /// In a sentence.
     pub text: String,
     /// What to do.
-    pub action: Option<&'static str>,
+    pub action: Option<String>,
 }
 
 impl AccountCard {
@@ -136,7 +136,12 @@ fn how(overview: &CalendarOverview) -> String {
 
 /// A state in words.
 pub fn words(state: &State, times: &Times) -> Words {
-    let say = |tone, label: &str, text: String, action| Words { tone, label: label.to_owned(), text, action };
+    let say = |tone, label: &str, text: String, action: Option<&str>| Words {
+        tone,
+        label: label.to_owned(),
+        text,
+        action: action.map(str::to_owned),
+    };
     let since = |at: Ts| times.since(at);
     match state {
         State::Off => say(Tone::Info, "off", "takes no part".to_owned(), None),
@@ -164,11 +169,15 @@ pub fn words(state: &State, times: &Times) -> Words {
                 "If it was deleted on purpose, disable it here. Else look whether it is still shared with you.",
             ),
         ),
-        State::Held { reason, since: at, approved: false } => say(
+        State::Held { reason, since: at, approved: false, deletions, undone } => say(
             Tone::Warn,
             "held",
-            format!("nothing is written here since {}: {reason}", since(*at)),
-            Some("Look at the preview. Approve it if these blocks should go."),
+            match undone {
+                // Its reason says already that nothing is written.
+                Some(_) => format!("since {}: {reason}", since(*at)),
+                None => format!("nothing is written here since {}: {reason}", since(*at)),
+            },
+            Some(&held_action(undone.is_some(), *deletions)),
         ),
         State::Held { approved: true, .. } => {
             say(Tone::Info, "approved", "what was held is written now".to_owned(), None)
@@ -197,6 +206,21 @@ pub fn words(state: &State, times: &Times) -> Words {
         }
         State::InStep { since: at, .. } => say(Tone::Good, "in step", format!("since {}", since(*at)), None),
     }
+}
+
+/// What to do about a hold. That of an undo removes nothing: it keeps the rules from writing again what was taken back.
+fn held_action(is_undo: bool, deletions: u32) -> String {
+    if is_undo {
+        return "Approve it if the rules should go on: what was undone is then written again, as far as they still ask for it."
+            .to_owned();
+    }
+    let these = match deletions {
+        1 => "this block".to_owned(),
+        several => format!("these {}", count(several.into(), "block")),
+    };
+    format!(
+        "Approve it if {these} should go. If not, look first what became of the events in the other calendars."
+    )
 }
 
 /// All of it in one sentence.
@@ -235,4 +259,27 @@ pub struct Ask {
     pub action: (String, String),
     /// It takes something away.
     pub tone: Tone,
+}
+
+#[cfg(test)]
+mod tests {
+    use calsync_core::ids::RunId;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn a_hold_says_what_an_approval_does() {
+        let at = Ts::from_secs(1_795_000_000);
+        let times = Times::new(at, TimeZone::UTC);
+        let action = |deletions, undone| {
+            let reason = "a reason".to_owned();
+            let state = State::Held { reason, since: at, approved: false, deletions, undone };
+            words(&state, &times).action.unwrap()
+        };
+        let undo = action(0, Some("00000000-0000-0000-0000-000000000000".parse::<RunId>().unwrap()));
+        assert!(undo.contains("written again") && !undo.contains("go."), "{undo}");
+        assert!(action(12, None).starts_with("Approve it if these 12 blocks should go."));
+        assert!(action(1, None).starts_with("Approve it if this block should go."));
+    }
 }

@@ -97,7 +97,7 @@ impl Form {
     fn tentative(&self) -> [(&'static str, &'static str, bool); 3] {
         let now = self.options.tentative;
         [
-            ("as_tentative", "as tentative, where the calendar can show it", now == Tentative::AsTentative),
+            ("as_tentative", "as tentative, where that can be shown", now == Tentative::AsTentative),
             ("as_busy", "as busy", now == Tentative::AsBusy),
             ("skip", "not at all", now == Tentative::Skip),
         ]

@@ -79,3 +79,25 @@ pub struct Target {
     /// The first of them, in words.
     pub samples: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_of_one_address_are_told_apart_by_their_providers() {
+        let account =
+            |provider| Account { email: "ada@example.com".to_owned(), provider, calendars: Vec::new() };
+        let page = Start {
+            frame: Frame::default(),
+            providers: vec![("google", "Google")],
+            is_staff: false,
+            accounts: vec![account("Google"), account("Microsoft")],
+            preview: None,
+        };
+        let page = crate::write(&page).unwrap();
+        let legends: Vec<&str> =
+            page.split("<legend>").skip(1).filter_map(|rest| rest.split("</legend>").next()).collect();
+        assert!(legends[0].contains("Google") && legends[1].contains("Microsoft"), "{legends:?}");
+    }
+}

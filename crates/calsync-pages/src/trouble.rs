@@ -25,3 +25,15 @@ pub struct Trouble {
     /// Where to go on: address and words.
     pub way_on: Option<(String, String)>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_page_is_nothing_but_that_part() {
+        let part = crate::write(&Interruption { text: "Run `doctor`.".to_owned() }).unwrap();
+        assert!(part.starts_with("<div id=\"trouble\">"), "{part}");
+        assert!(part.contains("<strong>Run <code>doctor</code>.</strong>"), "{part}");
+    }
+}

@@ -2,6 +2,7 @@
 //! through here to their owner's page, and are kept nowhere.
 
 mod grid;
+mod remarks;
 
 use askama::Template;
 use calsync_core::event::{ShowAs, Status};
@@ -9,6 +10,7 @@ use calsync_core::ids::{CalendarId, CorrelationId};
 use calsync_core::names::Names;
 use calsync_core::plan::Outcome;
 use calsync_core::run::Run;
+use calsync_core::time::Window;
 use calsync_core::week::{Block, Days, Entry, Holds, Lane, Piece, Titling};
 use calsync_engine::Week as Told;
 use jiff::civil::Date;
@@ -17,6 +19,7 @@ use crate::activity::because;
 use crate::words::Times;
 use crate::{Frame, Tone};
 use grid::{side_by_side, takes_the_day};
+use remarks::{outside, remark};
 
 /// Colours of lanes.
 const COLOURS: usize = 6;
@@ -117,6 +120,8 @@ pub struct Shown<'a> {
     pub times: &'a Times,
     /// The run that wrote the chosen block last, if that is known.
     pub run: Option<&'a Run>,
+    /// The time that is kept in step.
+    pub kept: Window,
 }
 
 impl Week {
@@ -142,7 +147,10 @@ impl Week {
                 .map(|(n, lane)| Legend { class: colour(*n), name: lane.name.clone() })
                 .collect(),
             days: (0..days.count()).map(|day| shown.day(day, &lanes)).collect(),
-            remarks: lanes.iter().filter_map(|(_, lane)| remark(lane)).collect(),
+            remarks: outside(told.window, shown.kept, shown.times)
+                .into_iter()
+                .chain(lanes.iter().filter_map(|(_, lane)| remark(lane)))
+                .collect(),
             why: lanes.iter().find_map(|(_, lane)| shown.why(lane)),
         }
     }
@@ -174,22 +182,6 @@ fn is_shown(lane: &Lane) -> bool {
 
 fn colour(lane: usize) -> String {
     format!("l{}", lane % COLOURS + 1)
-}
-
-fn remark(lane: &Lane) -> Option<(Tone, String)> {
-    match &lane.titles {
-        Titling::Missing { why } => {
-            Some((Tone::Info, format!("{} is shown without titles just now: {why}", lane.name)))
-        }
-        Titling::Some => Some((
-            Tone::Info,
-            format!("{} holds more than can be asked for at once: some titles are missing", lane.name),
-        )),
-        Titling::NotAsked | Titling::Shown if lane.left_out > 0 => {
-            Some((Tone::Warn, format!("{} holds {} more than fit here", lane.name, lane.left_out)))
-        }
-        Titling::NotAsked | Titling::Shown => None,
-    }
 }
 
 /// The block that an address names: where it stands, and what ties it to what was written of it.

@@ -85,6 +85,17 @@ pub fn milliseconds(ms: u64) -> String {
     }
 }
 
+/// A text in pieces, of which some are to be typed as they stand: those between backticks, as the program writes them everywhere.
+pub fn typed(text: &str) -> Vec<(bool, &str)> {
+    let pieces: Vec<&str> = text.split('`').collect();
+    if pieces.len().is_multiple_of(2) {
+        // One that begins and never ends is a backtick.
+        return vec![(false, text)];
+    }
+    let pieces = pieces.into_iter().enumerate().map(|(place, piece)| (place % 2 == 1, piece));
+    pieces.filter(|(_, piece)| !piece.is_empty()).collect()
+}
+
 /// A whole number with its noun: `1 block`, `3 blocks`, `12,400 blocks`.
 pub fn count(n: u64, one: &str) -> String {
     format!("{} {one}{}", thousands(n), if n == 1 { "" } else { "s" })
@@ -133,6 +144,20 @@ mod tests {
         }
         assert_eq!(times.when(now).full, "Wed 18 Nov 2026, 11:06:40 UTC");
         assert_eq!(times.when_or(None, "never").short, "never");
+    }
+
+    #[test]
+    fn what_is_typed_stands_apart() {
+        let table: [(&str, &[(bool, &str)]); 5] = [
+            ("no code", &[(false, "no code")]),
+            ("run `doctor` now", &[(false, "run "), (true, "doctor"), (false, " now")]),
+            ("`a` and `b`", &[(true, "a"), (false, " and "), (true, "b")]),
+            ("a lone ` tick", &[(false, "a lone ` tick")]),
+            ("", &[]),
+        ];
+        for (text, pieces) in table {
+            assert_eq!(typed(text), pieces, "{text}");
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the one place that prints")]
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -21,6 +22,27 @@ pub enum Format {
     Text,
     /// JSON, for programs.
     Json,
+}
+
+/// Why a result could not be written: standard output is one for the whole process, and so is this.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Why a result did not arrive, if one did not. A command that worked has failed all the same for whoever reads its result.
+pub fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
+}
+
+/// Keeps in mind what a write of a result came to.
+pub(crate) fn heed(written: io::Result<()>) {
+    if let Some(why) = written.err().and_then(|error| why_lost(&error)) {
+        let _ = LOST.set(why);
+    }
+}
+
+/// A reader that went away (`| head`) has what it wanted: that is no failure.
+fn why_lost(error: &io::Error) -> Option<String> {
+    let gone = error.kind() == ErrorKind::BrokenPipe;
+    (!gone).then(|| format!("the result could not be written to standard output: {error}"))
 }
 
 /// So many of something: "1 calendar", "2 calendars".
@@ -69,9 +91,8 @@ impl Out {
 
     /// Text that is the result itself, in either format: a generated document, a completion script.
     pub fn raw(self, text: &str) {
-        let mut stdout = std::io::stdout().lock();
-        // A reader that went away (`| head`) is no failure of ours.
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        let mut stdout = io::stdout().lock();
+        heed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
     }
 
     /// One line of a result that comes bit by bit.
@@ -100,11 +121,12 @@ fn json(value: &impl Serialize) -> String {
 }
 
 fn print_line(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{}", printable(text));
+    let mut stdout = io::stdout().lock();
+    heed(writeln!(stdout, "{}", printable(text)).and_then(|()| stdout.flush()));
 }
 
 fn eprint_line(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", printable(text));
+    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
 }
 
 /// A calendar's name comes from outside: it must not be able to steer the terminal.
@@ -139,6 +161,14 @@ mod tests {
     fn columns_line_up() {
         let rows = vec![vec!["a".to_owned(), "längere".to_owned()], vec!["bcd".to_owned(), "x".to_owned()]];
         assert_eq!(table(&["ID", "NAME"], &rows), "ID   NAME\na    längere\nbcd  x\n");
+    }
+
+    #[test]
+    fn only_a_reader_that_went_away_has_what_it_wanted() {
+        assert_eq!(why_lost(&ErrorKind::BrokenPipe.into()), None);
+        for kind in [ErrorKind::StorageFull, ErrorKind::WriteZero, ErrorKind::Other] {
+            assert!(why_lost(&kind.into()).unwrap().contains("standard output"), "{kind:?}");
+        }
     }
 
     #[test]

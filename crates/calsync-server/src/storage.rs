@@ -26,6 +26,9 @@ pub enum NoStore {
     /// The directory has to be there first.
     #[error("the directory {0} does not exist: make it, or set database.url to another place")]
     NoDirectory(String),
+    /// It can't be made there.
+    #[error("{0}")]
+    NotMade(String),
     /// The database itself.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -33,23 +36,34 @@ pub enum NoStore {
 
 /// Opens the store. `Migrate::Run` makes or updates the database; `Migrate::Check` refuses one that is not up to date.
 pub async fn open(settings: &DatabaseSettings, migrate: Migrate) -> Result<Arc<dyn Store>, NoStore> {
-    if let Some(file) = settings.file() {
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-            return Err(NoStore::NoDirectory(folder.display().to_string()));
-        }
-        if migrate == Migrate::Check && !file.exists() {
-            let place = file.display().to_string();
-            let had_one = file.with_file_name(KEY_FILE).exists();
-            return Err(if had_one { NoStore::Gone(place) } else { NoStore::Missing(place) });
-        }
-        if migrate == Migrate::Run {
-            // The store says it in its own words.
-            let _ = make_private(&file);
-        }
+    if migrate == Migrate::Check {
+        present(settings)?;
+    } else if let Some(file) = settings.file() {
+        has_directory(&file)?;
+        make_private(&file).map_err(NoStore::NotMade)?;
     }
     let store = SqlStore::open_with(settings.url.expose(), migrate, settings.max_connections).await?;
     Ok(Arc::new(store))
+}
+
+/// Whether there is anything to open, as far as its file tells.
+pub(crate) fn present(settings: &DatabaseSettings) -> Result<(), NoStore> {
+    let Some(file) = settings.file() else { return Ok(()) };
+    has_directory(&file)?;
+    if file.exists() {
+        return Ok(());
+    }
+    let place = file.display().to_string();
+    let had_one = file.with_file_name(KEY_FILE).exists();
+    Err(if had_one { NoStore::Gone(place) } else { NoStore::Missing(place) })
+}
+
+fn has_directory(file: &Path) -> Result<(), NoStore> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        Some(folder) => Err(NoStore::NoDirectory(folder.display().to_string())),
+        None => Ok(()),
+    }
 }
 
 /// What people do all day is nobody else's business: a new database is for its owner alone (SQLite gives its journals

@@ -199,7 +199,8 @@ fn subscriptions(stored: &Stored, report: &mut Report) {
     report.find("subscriptions", level, says);
     let failing = metrics.failing;
     let level = worse_above(failing, FAILING, FAILING_CRITICAL);
-    report.find("failing_subscriptions", level, format!("{failing} fail again and again."));
+    let says = counted(failing, "fails again and again.", "fail again and again.");
+    report.find("failing_subscriptions", level, says);
     if failing > FAILING {
         report.tell(
             AlertKind::SubscriptionFailures,
@@ -216,16 +217,23 @@ fn subscriptions(stored: &Stored, report: &mut Report) {
     }
     let inactive: u64 = stored.census.iter().map(|one| one.count).sum::<u64>().saturating_sub(metrics.active);
     if stored.push_wanted && metrics.unwatched > 0 {
-        let words = format!(
-            "{} calendars could have a push channel and have none: calendar-sync manage-subscriptions create.",
-            metrics.unwatched
+        let unwatched = counted(
+            metrics.unwatched,
+            "calendar could have a push channel and has none",
+            "calendars could have a push channel and have none",
         );
+        let words = format!("{unwatched}: calendar-sync manage-subscriptions create.");
         report.recommendations.push(words);
     }
     if inactive > metrics.active.saturating_mul(10).max(1_000) {
         let words = format!("{inactive} subscriptions are out of use: calendar-sync cleanup-webhook-data.");
         report.recommendations.push(words);
     }
+}
+
+/// A number with what it counts and does.
+fn counted(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
 }
 
 fn notifications(stored: &Stored, report: &mut Report) {
@@ -250,15 +258,16 @@ fn notifications(stored: &Stored, report: &mut Report) {
         );
     }
     let waiting = stored.waiting;
-    report.find(
-        "processing",
-        worse_above(waiting, WAITING, WAITING_CRITICAL),
-        format!("{waiting} notifications have waited for more than 5 minutes."),
+    let says = counted(
+        waiting,
+        "notification has waited for more than 5 minutes.",
+        "notifications have waited for more than 5 minutes.",
     );
+    report.find("processing", worse_above(waiting, WAITING, WAITING_CRITICAL), says.clone());
     if waiting > 0 {
         report.tell(
             AlertKind::ProcessingBacklog,
-            format!("{waiting} notifications have waited for more than 5 minutes."),
+            says,
             "See whether workers run (calendar-sync status) and whether the provider answers.",
         );
     }
@@ -275,6 +284,7 @@ fn work(stored: &Stored, report: &mut Report) {
     let level = if stored.overdue.is_empty() { Level::Healthy } else { Level::Degraded };
     let says = match stored.overdue.len() {
         0 => "Every calendar is looked at in time.".to_owned(),
+        1 => "1 calendar or more should have been looked at minutes ago.".to_owned(),
         some => format!("{some} calendars or more should have been looked at minutes ago."),
     };
     report.find("work", level, says);
@@ -307,6 +317,7 @@ fn rules(stored: &Stored, report: &mut Report) {
     let behind: Vec<&Freshness> = stored.behind.iter().filter(|one| !told(one)).collect();
     let says = match stored.behind.len() {
         0 => "Every rule is known to be right, or will be in time.".to_owned(),
+        1 => "1 rule or more is behind its promise.".to_owned(),
         some => format!("{some} rules or more are behind their promise."),
     };
     report.find("rules", Level::Healthy, says);

@@ -253,6 +253,25 @@ fn everything_at_once_is_all_told() {
 }
 
 #[test]
+fn one_is_told_as_one() {
+    for (unwatched, words) in [
+        (1, "1 calendar could have a push channel and has none"),
+        (2, "2 calendars could have a push channel and have none"),
+    ] {
+        let report = assess(&figures(channels(100, 100, unwatched)));
+        assert!(report.recommendations.iter().any(|said| said.starts_with(words)), "{report:?}");
+    }
+    for (waiting, words) in [
+        (1, "1 notification has waited for more than 5 minutes."),
+        (7, "7 notifications have waited for more than 5 minutes."),
+    ] {
+        let report = assess(&figures(Stored { waiting, ..quiet() }));
+        let told: Vec<&str> = report.findings.iter().map(|finding| finding.says.as_str()).collect();
+        assert!(told.contains(&words), "{told:?}");
+    }
+}
+
+#[test]
 fn what_could_be_better_is_said() {
     let said = |stored: Stored| assess(&figures(stored)).recommendations.len();
     assert_eq!(said(quiet()), 0);

@@ -100,7 +100,9 @@ fn every_problem_is_named_and_all_at_once() {
         rule
     };
     let vienna = "Europe/Vienna";
-    use RuleProblem::{Buffer, TitleWithoutCopy, WorkingHours as Hours};
+    use RuleProblem::{
+        Buffer, NoTitle, TitleTooLong, TitleWithoutCopy, UnknownPlaceholder, WorkingHours as Hours,
+    };
     let table = [
         (with(&|_| {}), vec![]),
         (with(&|o| o.working_hours = hours(vienna, &[1, 7], 0, 1440)), vec![]),
@@ -112,6 +114,13 @@ fn every_problem_is_named_and_all_at_once() {
         (with(&|o| o.working_hours = hours(vienna, &[1], 0, 1441)), vec![Hours]),
         (with(&|o| o.title = "Gone {title}".into()), vec![TitleWithoutCopy]),
         (with(&|o| (o.title, o.copy_title) = ("Gone {title}".into(), true)), vec![]),
+        (with(&|o| o.title = String::new()), vec![NoTitle]),
+        (with(&|o| o.title = "   ".into()), vec![NoTitle]),
+        (with(&|o| o.title = "ü".repeat(TITLE_MAX)), vec![]),
+        (with(&|o| o.title = "ü".repeat(TITLE_MAX + 1)), vec![TitleTooLong]),
+        (with(&|o| o.title = "{foo}".into()), vec![UnknownPlaceholder]),
+        (with(&|o| (o.title, o.copy_title) = ("{title} {Title}".into(), true)), vec![UnknownPlaceholder]),
+        (with(&|o| o.title = "a { b } {} {c".into()), vec![]),
         (with(&|o| o.buffer_before_minutes = 1440), vec![]),
         (with(&|o| o.buffer_before_minutes = 1441), vec![Buffer]),
         (with(&|o| o.buffer_after_minutes = 1441), vec![Buffer]),

@@ -290,3 +290,16 @@ fn a_held_target_is_told_in_words() {
         "the run of 2026-11-02 12:00 UTC was undone by ada@example.com: nothing is written here until you approve"
     );
 }
+
+#[test]
+fn what_becomes_of_blocks_is_counted_in_words() {
+    let table = [
+        ((3, 0, 0), "3 blocks go"),
+        ((1, 1, 1), "1 block goes, 1 block comes back, 1 block changes back"),
+        ((0, 2, 2), "2 blocks come back, 2 blocks change back"),
+        ((0, 0, 0), "no block is written"),
+    ];
+    for ((goes, comes, changes), words) in table {
+        assert_eq!(counted(goes, comes, changes), words);
+    }
+}

@@ -26,6 +26,7 @@ use utoipa_axum::routes;
 use crate::service::Service;
 pub(crate) use caller::{TOKEN_PREFIX, user_of};
 pub(crate) use document::{DOCUMENT_PATH, document};
+pub(crate) use pages::ROWS_MAX;
 
 /// Longest body that is read: a change of all rules of some dozen calendars.
 const BODY_MAX: usize = 256 * 1024;

@@ -8,7 +8,7 @@ use crate::http::ApiError;
 /// Rows of a page, unless fewer or more are asked for.
 pub(super) const ROWS: u32 = 50;
 /// Most rows of a page.
-pub(super) const ROWS_MAX: u32 = 200;
+pub(crate) const ROWS_MAX: u32 = 200;
 
 /// Rows of a page that may be.
 pub(super) fn rows(asked: Option<u32>) -> Result<u32, ApiError> {

@@ -14,8 +14,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Caller;
 use super::pages;
-use super::read::{Body, Named, Params};
-use crate::http::ApiError;
+use super::read::{Body, Named};
+use crate::http::{ApiError, Params};
 use crate::service::Service;
 use crate::web::answer;
 

@@ -11,8 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::caller::Caller;
-use super::read::Params;
-use crate::http::ApiError;
+use crate::http::{ApiError, Params, a_date};
 use crate::service::Service;
 use crate::web::answer;
 
@@ -22,6 +21,7 @@ use crate::web::answer;
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     /// The first day.
+    #[serde(deserialize_with = "a_date")]
     from: Date,
     /// How many.
     #[param(minimum = 1, maximum = 14)]

@@ -2,8 +2,9 @@
 
 pub mod args;
 
-use calsync_core::calendar::{Account, AccountStatus};
-use calsync_core::ids::UserId;
+use calsync_core::calendar::{Account, AccountStatus, ProviderKind};
+use calsync_core::ids::{AccountId, UserId};
+use calsync_core::time::Ts;
 use calsync_engine::{AccountRemoved, Blocks};
 use serde::Serialize;
 use serde_json::json;
@@ -12,15 +13,33 @@ use super::args::OfUser;
 use super::context::{Context, WHO};
 use super::exit::{Exit, Failure};
 use super::{consent, lookup};
+use crate::out::counted;
 use crate::service::Service;
 use args::RemoveArgs;
 
+/// An account as it is shown. `user` is an address, as in every list; the id has a name of its own.
 #[derive(Serialize)]
 struct Row {
+    id: AccountId,
     user: String,
+    user_id: UserId,
+    provider: ProviderKind,
+    remote_id: String,
+    email: String,
     calendars: usize,
-    #[serde(flatten)]
-    account: Account,
+    status: AccountStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_detail: Option<String>,
+    created_at: Ts,
+}
+
+impl Row {
+    fn of(user: &str, calendars: usize, account: Account) -> Row {
+        let Account { id, user: user_id, provider, remote_id, email, status, status_detail, created_at } =
+            account;
+        let user = user.to_owned();
+        Row { id, user, user_id, provider, remote_id, email, calendars, status, status_detail, created_at }
+    }
 }
 
 /// Lists them.
@@ -29,34 +48,24 @@ pub async fn list(of: &OfUser, context: &Context) -> Result<Exit, Failure> {
     for state in lookup::states(&*context.store, of.user.as_deref()).await? {
         for account in state.accounts {
             let calendars = state.calendars.iter().filter(|c| c.account == account.id).count();
-            rows.push(Row { user: state.user.email.clone(), calendars, account });
+            rows.push(Row::of(&state.user.email, calendars, account));
         }
     }
     let status = |row: &Row| {
-        let name = match row.account.status {
+        let name = match row.status {
             AccountStatus::Active => "active",
             AccountStatus::NeedsReconnect => "needs reconnect",
             AccountStatus::Disabled => "disabled",
         };
-        row.account
-            .status_detail
-            .as_ref()
-            .map_or_else(|| name.to_owned(), |detail| format!("{name}: {detail}"))
+        row.status_detail.as_ref().map_or_else(|| name.to_owned(), |detail| format!("{name}: {detail}"))
     };
     context.out.rows(
         &["ID", "USER", "PROVIDER", "ACCOUNT", "CALENDARS", "STATUS"],
         &rows,
         |row| {
-            let provider = row.account.provider.as_str().to_owned();
-            let id = row.account.id.to_string();
-            vec![
-                id,
-                row.user.clone(),
-                provider,
-                row.account.email.clone(),
-                row.calendars.to_string(),
-                status(row),
-            ]
+            let provider = row.provider.as_str().to_owned();
+            let id = row.id.to_string();
+            vec![id, row.user.clone(), provider, row.email.clone(), row.calendars.to_string(), status(row)]
         },
         "no accounts yet",
     );
@@ -68,11 +77,10 @@ pub async fn remove(args: &RemoveArgs, context: &Context, service: &Service) -> 
     let (user, account) = find(context, &args.account, args.user.as_deref()).await?;
     let preview = service.engine.preview_account(user, account.id).await?;
     let standing: usize = preview.shares.iter().map(|share| share.blocks).sum();
-    let (email, calendars) = (&account.email, preview.calendars.len());
+    let (email, calendars) = (&account.email, counted(preview.calendars.len() as u64, "calendar"));
+    let blocks = counted(standing as u64, "block");
     let fate = if args.leave_blocks { "be left or removed later" } else { "be removed first" };
-    let would = format!(
-        "This would remove the account {email} with {calendars} calendar(s); {standing} blocks would {fate}."
-    );
+    let would = format!("This would remove the account {email} with {calendars}; {blocks} would {fate}.");
     if args.dry_run {
         context.out.result(
             &would,

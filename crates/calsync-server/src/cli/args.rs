@@ -322,9 +322,12 @@ pub enum UsersCommand {
     Remove {
         /// E-mail address or id
         user: String,
-        /// Really do it
+        /// Really do it, without being asked
         #[arg(long)]
         yes: bool,
+        /// Only show what would be removed
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
         /// Also while blocks stand in their calendars, which nobody can find afterwards
         #[arg(long)]
         leave_blocks: bool,

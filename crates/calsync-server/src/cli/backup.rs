@@ -66,6 +66,7 @@ pub(super) fn run(args: &BackupArgs, config: Option<&Path>, out: Out) -> Result<
 
 async fn back_up(settings: &Settings, file: &Path, out: Out) -> Result<Exit, Failure> {
     let (began, from) = (Instant::now(), &settings.database.url);
+    storage::present(&settings.database)?;
     let source = Place::source(from.expose()).await?;
     // Nobody takes a half-written file for a backup: it has this name until it is whole.
     let draft = beside(file, ".part");
@@ -97,7 +98,7 @@ async fn write(source: &Place, draft: &Path, out: Out) -> Result<(Report, calsyn
     sweep(draft);
     storage::make_private(draft).map_err(Failure::failed)?;
     let target = Place::target(&format!("sqlite://{}", draft.display())).await?;
-    let (mut watcher, now) = (Watcher::new(out), SystemClock.now());
+    let (mut watcher, now) = (Watcher::of_people(out), SystemClock.now());
     let done = copy::backup(source, &target, now, &mut |progress| {
         watcher.show(progress);
         ControlFlow::Continue(())
@@ -181,7 +182,7 @@ async fn bring_back(
     let began = Instant::now();
     let backup = Place::backup(from.expose()).await.map_err(|error| of_backup(from, error.into()))?;
     let done = async {
-        let mut watcher = Watcher::new(out);
+        let mut watcher = Watcher::of_people(out);
         let whole = copy::check(&backup, &mut |progress| {
             watcher.show(progress);
             ControlFlow::Continue(())
@@ -227,7 +228,7 @@ async fn fill(
         storage::make_private(&file).map_err(Failure::failed)?;
     }
     let target = Place::target(to.expose()).await?;
-    let mut watcher = Watcher::new(out);
+    let mut watcher = Watcher::of_people(out);
     let done = copy::restore(backup, &target, SystemClock.now(), &mut |progress| {
         watcher.show(progress);
         ControlFlow::Continue(())

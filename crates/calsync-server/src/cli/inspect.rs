@@ -52,7 +52,11 @@ pub async fn plan(of: Option<&str>, context: &Context, service: &Service) -> Res
         context.out.result("", &json!({"actions": rows, "held": held, "kept": kept}));
         return Ok(Exit::Ok);
     }
-    let empty = format!("nothing to do: {kept} blocks stand as they should");
+    let empty = match kept {
+        0 => "nothing to do: no block is wanted".to_owned(),
+        1 => "nothing to do: 1 block stands as it should".to_owned(),
+        kept => format!("nothing to do: {kept} blocks stand as they should"),
+    };
     context.out.rows(&["USER", "TARGET", "ACTION", "WHEN", "SOURCE", "BECAUSE"], &rows, text, &empty);
     for line in &held {
         context.out.note(&format!("held: {line}"));
@@ -81,10 +85,7 @@ fn plan_rows(user: &User, names: &Names, plan: &Plan) -> Vec<Row> {
 
 /// Tells why.
 pub async fn explain(args: &ExplainArgs, context: &Context, service: &Service) -> Result<Exit, Failure> {
-    let question = match args.what.parse() {
-        Ok(at) => Question::At(at),
-        Err(_) => Question::Event(args.what.clone()),
-    };
+    let question = question(&args.what).map_err(|message| Failure::new(Exit::Usage, message))?;
     let mut rows = Vec::new();
     for state in lookup::states(&*context.store, args.user.as_deref()).await? {
         let names = state.names();
@@ -100,19 +101,41 @@ pub async fn explain(args: &ExplainArgs, context: &Context, service: &Service) -
             });
         }
     }
+    if rows.is_empty() {
+        return Err(Failure::not_found(match question {
+            Question::At(at) => format!("nothing that calendar-sync knows of is at {at}"),
+            Question::Event(id) => format!("calendar-sync knows of no event {id:?}: {EXPECTED}"),
+        }));
+    }
     let cells = |row: &Answer| {
         let when = row.when.clone().unwrap_or_else(|| "-".to_owned());
         let Answer { user, source, target, because, .. } = row;
         vec![user.clone(), source.clone(), target.clone(), when, row.outcome.to_owned(), because.clone()]
     };
     let header = ["USER", "SOURCE", "TARGET", "WHEN", "OUTCOME", "BECAUSE"];
-    context.out.rows(
-        &header,
-        &rows,
-        cells,
-        "no event and no time that calendar-sync knows of (a time is written like 2026-11-24T14:00:00Z)",
-    );
-    Ok(if rows.is_empty() { Exit::NotFound } else { Exit::Ok })
+    context.out.rows(&header, &rows, cells, "");
+    Ok(Exit::Ok)
+}
+
+/// What can be asked for.
+const EXPECTED: &str =
+    "give an event's id as its provider has it, or a time with its zone, such as 2026-11-24T14:00:00Z";
+/// Fewest characters of an event's id: Google's have five at least (Events: insert, `id`), Microsoft's many more.
+const ID_MIN: usize = 5;
+
+/// What is asked about. What begins like a date and is none that counts is no event's id either.
+fn question(what: &str) -> Result<Question, String> {
+    if let Ok(at) = what.parse() {
+        return Ok(Question::At(at));
+    }
+    let shape = |c: char| if c.is_ascii_digit() { '0' } else { c };
+    let begins: String = what.chars().take(8).map(shape).collect();
+    let is_id =
+        what.chars().count() >= ID_MIN && !what.contains(|c: char| c.is_whitespace() || c.is_control());
+    if is_id && begins != "0000-00-" {
+        return Ok(Question::Event(what.to_owned()));
+    }
+    Err(format!("{what:?} is neither an event nor a time: {EXPECTED}"))
 }
 
 /// One answer.
@@ -139,4 +162,21 @@ pub async fn approve(which: &OneCalendar, context: &Context) -> Result<Exit, Fai
     let text = format!("the held plan of {} goes ahead with the next sync", calendar.name);
     context.out.result(&text, &json!({"calendar": calendar.id, "approved": true}));
     Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_event_and_no_time_is_told() {
+        assert!(matches!(question("2026-11-24T14:00:00Z"), Ok(Question::At(_))));
+        for id in ["7kukuqrfedlm2f9t0q", "no-such-event", "7kukuqrfedlm2f9t0q@2026-11-24T14:00:00Z"] {
+            assert!(matches!(question(id), Ok(Question::Event(_))), "{id}");
+        }
+        for wrong in ["xyz", "", "2026-99-01T00:00:00Z", "2026-11-26T10:00", "2026-11-26", "next week"] {
+            let told = question(wrong).err().unwrap_or_default();
+            assert!(told.contains("such as 2026-11-24T14:00:00Z"), "{wrong}: {told}");
+        }
+    }
 }

@@ -22,7 +22,7 @@ pub async fn run(args: &MaintenanceArgs, context: &Context, service: &Service) -
     if args.dry_run {
         let due = service.engine.maintenance_due().await?;
         let value = json!({"dry_run": true, "due": due});
-        context.out.result(&format!("nothing was done; due now:\n{}", due_words(&due)), &value);
+        context.out.result(&due_words(&due), &value);
         return Ok(Exit::Ok);
     }
     match service.maintain_now().await? {
@@ -46,27 +46,27 @@ pub async fn run(args: &MaintenanceArgs, context: &Context, service: &Service) -
     Ok(Exit::Ok)
 }
 
+/// A line for each that counts anything.
 fn lines(counts: &[(u64, &str)]) -> String {
-    let some: String =
-        counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n:>6}  {what}\n")).collect();
-    if some.is_empty() { "     0  nothing\n".to_owned() } else { some }
+    counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n:>6}  {what}\n")).collect()
 }
 
 fn due_words(due: &MaintenanceDue) -> String {
     let n = |count: usize| count as u64;
-    lines(&[
+    let due = lines(&[
         (due.readmit, "calendars to be let in or out by the rollout flags"),
         (n(due.expire), "channels whose end has come"),
         (n(due.suspend), "channels to be taken out of use: they failed too often in a row"),
         (n(due.renew), "channels to be renewed"),
         (n(due.open), "channels to be opened"),
         (n(due.close), "channels to be closed at their provider"),
-    ])
+    ]);
+    if due.is_empty() { "nothing is due".to_owned() } else { format!("nothing was done; due now:\n{due}") }
 }
 
 fn done_words(done: &Maintenance) -> String {
     let n = u64::from;
-    lines(&[
+    let done = lines(&[
         (done.readmitted, "calendars let in or out by the rollout flags"),
         (done.expired, "channels had ended"),
         (n(done.suspended), "channels taken out of use: they failed too often in a row"),
@@ -75,5 +75,19 @@ fn done_words(done: &Maintenance) -> String {
         (n(done.unsupported), "calendars can't be watched: they are polled"),
         (n(done.failed), "attempts failed"),
         (n(done.closed), "channels closed at their provider"),
-    ])
+    ]);
+    if done.is_empty() { "nothing was due".to_owned() } else { done }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_told_as_such() {
+        assert_eq!(due_words(&MaintenanceDue::default()), "nothing is due");
+        assert_eq!(done_words(&Maintenance::default()), "nothing was due");
+        let due = MaintenanceDue { open: 2, ..MaintenanceDue::default() };
+        assert_eq!(due_words(&due), "nothing was done; due now:\n     2  channels to be opened\n");
+    }
 }

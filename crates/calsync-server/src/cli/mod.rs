@@ -56,7 +56,8 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error).into(),
     };
     let out = Out::new(if cli.json { Format::Json } else { Format::Text });
-    match run(&cli, out) {
+    let ended = run(&cli, out).and_then(arrived);
+    match ended {
         Ok(exit) => exit.into(),
         Err(failure) => {
             out.error(failure.exit.name(), &failure.message);
@@ -65,12 +66,23 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// How a command ended for whoever reads its result: one that did not arrive is none.
+fn arrived(exit: Exit) -> Result<Exit, Failure> {
+    match crate::out::lost() {
+        Some(why) if exit == Exit::Ok => Err(Failure::failed(why)),
+        _ => Ok(exit),
+    }
+}
+
 /// Help and version are results; everything else was mistyped.
 fn usage(error: &clap::Error) -> Exit {
     let json = std::env::args_os().any(|arg| arg == "--json");
     if error.exit_code() == 0 {
-        let _ = error.print();
-        return Exit::Ok;
+        crate::out::heed(error.print());
+        return arrived(Exit::Ok).unwrap_or_else(|failure| {
+            Out::default().error(failure.exit.name(), &failure.message);
+            failure.exit
+        });
     }
     if json {
         let text = error.render().to_string();

@@ -68,7 +68,11 @@ pub(super) async fn run(args: &RebuildArgs, context: &Context, service: &Service
 
 fn told(state: &UserState, found: &Rebuild) -> String {
     let all = state.names();
-    let mut text = format!("{}: {} blocks are known by their marks", state.user.email, found.known);
+    let known = match found.known {
+        1 => "1 block is known by its mark".to_owned(),
+        known => format!("{known} blocks are known by their marks"),
+    };
+    let mut text = format!("{}: {known}", state.user.email);
     let names: Vec<&str> = found.calendars.iter().map(|id| all.get(*id)).collect();
     if !names.is_empty() {
         text.push_str(&format!("; these took part: {}", names.join(", ")));

@@ -8,7 +8,7 @@ use calsync_core::journal::{Activity, Filter, Idle, PAGE_MAX};
 use calsync_core::names::Names;
 use calsync_core::ports::UserState;
 use calsync_core::time::Ts;
-use calsync_engine::{EngineError, Partly, RunRow, UndoReport, Undoable};
+use calsync_engine::{EngineError, Partly, RunRow, UndoReport, Undoable, Undoing};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
@@ -101,7 +101,8 @@ pub async fn run(command: &RunsCommand, context: &Context, service: &Service) ->
 #[derive(Serialize)]
 struct Row {
     user: String,
-    calendar: String,
+    /// Beside the run's own `calendar`, which is its id.
+    calendar_name: String,
     #[serde(flatten)]
     activity: Activity,
 }
@@ -124,21 +125,21 @@ async fn list(args: &ListArgs, context: &Context, service: &Service) -> Result<E
         let page = service.engine.activity(&filter, None, PAGE_MAX).await?;
         rows.extend(page.runs.into_iter().map(|activity| Row {
             user: state.user.email.clone(),
-            calendar: names.get(activity.run.calendar).to_owned(),
+            calendar_name: names.get(activity.run.calendar).to_owned(),
             activity,
         }));
     }
     rows.sort_by_key(|row| std::cmp::Reverse((row.activity.run.started_at, row.activity.run.id)));
     let head = ["RUN", "BEGAN", "USER", "CALENDAR", "BECAUSE OF", "MADE", "CHANGED", "REMOVED", "SEEN AGAIN"];
     let text = |row: &Row| {
-        let Row { user, calendar, activity: Activity { run, wrote } } = row;
+        let Row { user, calendar_name, activity: Activity { run, wrote } } = row;
         let sum =
             |of: fn(&calsync_core::journal::Wrote) -> u32| wrote.iter().map(of).sum::<u32>().to_string();
         vec![
             run.id.to_string(),
             run.started_at.to_string(),
             user.clone(),
-            calendar.clone(),
+            calendar_name.clone(),
             run.trigger.clone(),
             sum(|w| w.created),
             sum(|w| w.changed),
@@ -205,7 +206,7 @@ async fn undo(args: &UndoArgs, context: &Context, service: &Service) -> Result<E
     let (user, state) = owner(context, run).await?;
     let names = state.names();
     let preview = service.engine.preview_undo(user.id, run).await?;
-    let would = words(&names, &preview, "would be put back as they were");
+    let would = words(&names, &preview, "undoing this run");
     if args.dry_run {
         context.out.result(&would, &value(&preview, &names));
         return Ok(Exit::Ok);
@@ -224,7 +225,10 @@ async fn undo(args: &UndoArgs, context: &Context, service: &Service) -> Result<E
     let partly = if args.partly { Partly::Allow } else { Partly::Refuse };
     let report = service.engine.undo(user.id, run, partly, "command line").await?;
     if report.by.is_none() && !report.not.is_empty() {
-        return Err(Failure::failed(format!("{}\nNothing was changed", words(&names, &report, "were left"))));
+        return Err(Failure::failed(format!(
+            "{}\nNothing was changed",
+            words(&names, &report, "not undone")
+        )));
     }
     for _ in 0..STEPS_MAX {
         match service.engine.step_user(user.id).await {
@@ -235,7 +239,7 @@ async fn undo(args: &UndoArgs, context: &Context, service: &Service) -> Result<E
             Err(error) => return Err(error.into()),
         }
     }
-    let mut text = words(&names, &report, "are put back as they were");
+    let mut text = words(&names, &report, "undone");
     text.push_str("\nNothing else is written there until `calendar-sync approve CALENDAR`");
     context.out.result(&text, &value(&report, &names));
     Ok(Exit::Ok)
@@ -251,10 +255,12 @@ fn value(report: &UndoReport, names: &Names) -> serde_json::Value {
     })
 }
 
-fn words(names: &Names, report: &UndoReport, verb: &str) -> String {
-    let mut text = format!("{} blocks {verb}", report.blocks.len());
-    if report.already > 0 {
-        text.push_str(&format!(", {} stand as they stood already", report.already));
+fn words(names: &Names, report: &UndoReport, what: &str) -> String {
+    let mut text = format!("{what}: {}", Undoing::in_words(&report.blocks));
+    match report.already {
+        0 => {}
+        1 => text.push_str("; 1 stands as it stood already"),
+        already => text.push_str(&format!("; {already} stand as they stood already")),
     }
     for block in &report.blocks {
         text.push_str(&format!("\n  {} {} in {}", block.span, block.what, names.get(block.target)));
@@ -264,4 +270,37 @@ fn words(names: &Names, report: &UndoReport, verb: &str) -> String {
         text.push_str(&format!("\n  {span} in {} can not be undone: {}", names.get(*target), not.why));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use calsync_core::ids::CalendarId;
+    use calsync_core::run::{Run, RunCounts, RunKind, RunStatus};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_row_names_each_key_once() {
+        let run = Run {
+            id: RunId(Uuid::from_u128(1)),
+            calendar: CalendarId(Uuid::from_u128(2)),
+            kind: RunKind::Polling,
+            trigger: "poll".to_owned(),
+            started_at: Ts::from_secs(0),
+            finished_at: None,
+            status: RunStatus::Running,
+            counts: RunCounts::default(),
+        };
+        let calendar = run.calendar.to_string();
+        let row = Row {
+            user: "ada@example.com".to_owned(),
+            calendar_name: "Work".to_owned(),
+            activity: Activity { run, wrote: Vec::new() },
+        };
+        let text = serde_json::to_string(&row).unwrap();
+        assert_eq!(text.matches("\"calendar\":").count(), 1, "{text}");
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&value["calendar"], &value["calendar_name"]), (&json!(calendar), &json!("Work")));
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use calsync_core::calendar::Calendar;
+use calsync_core::hold::Hold;
 use calsync_core::ids::{CalendarId, UserId};
 use calsync_core::ports::{UserState, Wish};
 use calsync_core::run::RunStatus;
@@ -79,7 +80,7 @@ pub async fn run(args: &SyncArgs, context: &Context, service: &Service) -> Resul
     }
     drop(progress);
     let elsewhere = failed_elsewhere(context, (&ids, asked_at), &reports).await?;
-    Ok(tell(context, &chosen, &reports, &elsewhere))
+    Ok(tell(context, (&chosen, &states), &reports, &elsewhere))
 }
 
 /// What went wrong where the running service was faster: it hears of what is asked for at once, and then the reading is
@@ -167,25 +168,66 @@ async fn work(service: &Service, user: UserId) -> Result<Vec<StepReport>, Failur
     Ok(reports)
 }
 
-fn tell(context: &Context, chosen: &[Chosen], reports: &[StepReport], elsewhere: &[String]) -> Exit {
+/// What a calendar is called, among those of whoever it belongs to.
+fn name(states: &[UserState], calendar: CalendarId) -> String {
+    let owner = states.iter().find(|state| state.calendars.iter().any(|c| c.id == calendar));
+    owner.map_or_else(|| calendar.to_string(), |state| state.names().get(calendar).to_owned())
+}
+
+/// A hold in words: its own reason, and what lets it go. That of an undo removes nothing, and has no plan to look at.
+fn held_line(name: &str, hold: &Hold) -> String {
+    let (target, reason) = (hold.target, &hold.reason);
+    if hold.undone.is_some() {
+        return format!("held: {name}: {reason}: `calendar-sync approve {target}` lets the rules go on\n");
+    }
+    format!("held: {name}: {reason}: see `calendar-sync plan`, then `calendar-sync approve {target}`\n")
+}
+
+fn tell(
+    context: &Context,
+    (chosen, states): (&[Chosen], &[UserState]),
+    reports: &[StepReport],
+    elsewhere: &[String],
+) -> Exit {
     let blocks: usize = reports.iter().map(|r| r.blocks.len()).sum();
     let errors: Vec<&String> = reports.iter().flat_map(|r| &r.errors).chain(elsewhere).collect();
-    let held: Vec<String> = reports.iter().flat_map(|r| &r.held).map(ToString::to_string).collect();
+    // Each target as the last step found it.
+    let holds: BTreeMap<CalendarId, &Hold> =
+        reports.iter().flat_map(|r| &r.held).map(|hold| (hold.target, hold)).collect();
+    let held: Vec<CalendarId> = holds.keys().copied().collect();
     let calendars = chosen.len();
     let (looked_at, written) = (counted(calendars as u64, "calendar"), counted(blocks as u64, "block"));
     let mut text = format!("{looked_at} looked at, {written} written\n");
     for error in &errors {
         text.push_str(&format!("failed: {error}\n"));
     }
-    for target in &held {
-        text.push_str(&format!(
-            "held: the plan for {target} would remove too much at once: see `calendar-sync plan`, \
-             then `calendar-sync approve {target}`\n"
-        ));
+    for hold in holds.values() {
+        text.push_str(&held_line(&name(states, hold.target), hold));
     }
     let value = json!({
         "calendars": calendars, "blocks_written": blocks, "errors": errors, "held": held, "looked_at": chosen,
     });
     context.out.result(&text, &value);
     if errors.is_empty() { Exit::Ok } else { Exit::Provider }
+}
+
+#[cfg(test)]
+mod tests {
+    use calsync_core::ids::RunId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_hold_is_told_by_its_own_reason() {
+        let (target, run) = (CalendarId(Uuid::from_u128(1)), |n| RunId(Uuid::from_u128(n)));
+        let words = "the run of noon was undone by ada@example.com".to_owned();
+        let undo = Hold::of_undo(target, run(2), run(3), words, Ts::from_secs(0));
+        let line = held_line("Work", &undo);
+        assert!(line.starts_with("held: Work: the run of noon was undone by ada@example.com"), "{line}");
+        assert!(!line.contains("remove") && !line.contains("calendar-sync plan"), "{line}");
+        let brake = Hold { reason: "30 of 40 blocks would be removed".to_owned(), undone: None, ..undo };
+        let line = held_line("Work", &brake);
+        assert!(line.starts_with("held: Work: 30 of 40") && line.contains("calendar-sync plan"), "{line}");
+    }
 }

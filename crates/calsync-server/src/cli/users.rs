@@ -8,7 +8,8 @@ use serde_json::json;
 use super::args::UsersCommand;
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::lookup;
+use super::{consent, lookup};
+use crate::out::counted;
 use crate::secrets::first_run::{self, Missing};
 use crate::system::SystemRandom;
 use crate::web::Links;
@@ -24,8 +25,12 @@ pub async fn run(command: &UsersCommand, context: &Context) -> Result<Exit, Fail
         UsersCommand::List => list(context).await,
         UsersCommand::Invite { user } => invite(context, user).await,
         UsersCommand::Unlink { user } => unlink(context, user).await,
-        UsersCommand::Remove { user, yes, leave_blocks } => {
-            let confirmed = if *yes { Confirmed::Yes } else { Confirmed::No };
+        UsersCommand::Remove { user, yes, dry_run, leave_blocks } => {
+            let confirmed = match (*yes, *dry_run) {
+                (_, true) => Confirmed::OnlyLook,
+                (true, false) => Confirmed::Yes,
+                (false, false) => Confirmed::No,
+            };
             let left = if *leave_blocks { Left::Blocks } else { Left::Nothing };
             remove(context, user, confirmed, left).await
         }
@@ -44,6 +49,8 @@ enum Role {
 enum Confirmed {
     Yes,
     No,
+    /// They only want to see what would be done.
+    OnlyLook,
 }
 
 /// What may stay behind at the provider.
@@ -69,7 +76,7 @@ async fn add(context: &Context, email: &str, role: Role) -> Result<Exit, Failure
 
 async fn list(context: &Context) -> Result<Exit, Failure> {
     let users = context.store.users().await?;
-    let role = |user: &User| if user.is_staff { "staff" } else { "-" };
+    let role = |user: &User| if user.is_staff { "staff" } else { "user" };
     context.out.rows(
         &["ID", "EMAIL", "ROLE", "SINCE"],
         &users,
@@ -119,21 +126,33 @@ async fn remove(context: &Context, user: &str, confirmed: Confirmed, left: Left)
     let (accounts, calendars) = state.as_ref().map_or((0, 0), |s| (s.accounts.len(), s.calendars.len()));
     let on = state.as_ref().map_or(0, |s| s.calendars.iter().filter(|c| c.takes_part()).count());
     let theirs = format!(
-        "{} with {accounts} account(s) and {calendars} calendar(s), {on} of them enabled",
-        user.email
+        "{} with {} and {}, {on} of them enabled",
+        user.email,
+        counted(accounts as u64, "account"),
+        counted(calendars as u64, "calendar")
     );
-    if confirmed == Confirmed::No {
-        return Err(Failure::failed(format!(
-            "this would remove {theirs}; nothing was removed. Add --yes if you mean it"
-        )));
-    }
     let standing = standing_blocks(context, &user).await?;
+    let would = match standing {
+        0 => format!("This would remove {theirs}."),
+        some => {
+            format!("This would remove {theirs}; {} would stay behind.", counted(some as u64, "block"))
+        }
+    };
+    if confirmed == Confirmed::OnlyLook {
+        let value = json!({"would": "remove", "user": user.id, "accounts": accounts, "calendars": calendars, "blocks": standing});
+        context.out.result(&would, &value);
+        return Ok(Exit::Ok);
+    }
     if standing > 0 && left == Left::Nothing {
         return Err(Failure::failed(format!(
-            "{standing} blocks of calendar-sync stand in the calendars of {}, and nobody could find them afterwards. \
+            "{} of calendar-sync would stay in the calendars of {}, and nobody could find them afterwards. \
              Disable the calendars and let that be synchronised first, or leave them there with --leave-blocks",
+            counted(standing as u64, "block"),
             user.email
         )));
+    }
+    if confirmed == Confirmed::No {
+        consent::ask(context.out, &would).await?;
     }
     // Afterwards nobody would know them.
     let ended = match &state {

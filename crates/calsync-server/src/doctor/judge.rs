@@ -105,6 +105,7 @@ pub(super) fn no_store(url: &DatabaseUrl, error: &NoStore) -> Check {
         NoStore::Gone(_) => "bring the database back, or restore a backup: docs/runbook.md, database_down",
         NoStore::Missing(_) => "run `calendar-sync migrate`, or correct database.url",
         NoStore::NoDirectory(_) => "make the directory, or correct database.url",
+        NoStore::NotMade(_) => "let the user who runs this write there, or correct database.url",
         NoStore::Store(StoreError::NewerSchema { .. }) => "run the newer calendar-sync that made it",
         NoStore::Store(StoreError::Corrupt(_)) => "restore it from a backup",
         NoStore::Store(_) if url.is_server() => {

@@ -95,8 +95,13 @@ fn tell(report: &StepReport) {
         let (into, block, attempts, error) = (write.target, write.correlation, write.attempts, &write.error);
         tracing::warn!(%user, %into, %block, write = ?write.kind, attempts, %error, "a write failed");
     }
-    for calendar in &report.held {
-        tracing::warn!(%user, %calendar, "a plan is held: it would remove too much at once");
+    for hold in &report.held {
+        let calendar = hold.target;
+        // The reason of an undo names who asked for it: ids are enough here.
+        match hold.undone {
+            Some(undone) => tracing::info!(%user, %calendar, %undone, "a plan is held: a person undid a run"),
+            None => tracing::warn!(%user, %calendar, reason = hold.reason, "a plan is held"),
+        }
     }
     let booked: usize = report.read.iter().map(|run| run.counts.blocks() as usize).sum();
     let blocks = report.blocks.len().saturating_sub(booked);

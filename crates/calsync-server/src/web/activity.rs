@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, State};
 use calsync_core::ids::{CalendarId, RunId};
 use calsync_core::journal::{After, Filter, Idle};
 use calsync_core::time::Ts;
-use calsync_engine::Partly;
+use calsync_core::undo::{NotUndone, WhyNot};
+use calsync_engine::{Partly, UndoReport, Undoing};
 use calsync_pages::activity::{Activity, RunLine, RunPage};
-use calsync_pages::words::{Times, count};
+use calsync_pages::words::Times;
 use calsync_pages::{Notice, Place};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use super::answer::{self, Answer};
 use super::home;
 use super::session::Signed;
+use crate::http::Params;
 use crate::service::Service;
 
 /// Runs on a page.
@@ -35,7 +37,7 @@ pub(super) struct Wanted {
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
     signed: Signed,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let state = home::state(&service, &signed).await?;
     let calendar = wanted.calendar.as_deref().and_then(|id| Uuid::try_parse(id).ok()).map(CalendarId);
@@ -95,15 +97,44 @@ pub(super) async fn undo(
     let undone = service.engine.undo(signed.user.id, RunId(run), partly, &signed.user.email).await;
     let undone = undone.map_err(answer::engine)?;
     service.wake();
-    let blocks = count(undone.blocks.len() as u64, "block");
-    let notice = match undone.by {
+    Ok(answer::on_to_saying(&format!("/activity/{run}"), &notice(&undone)))
+}
+
+/// What came of it.
+fn notice(undone: &UndoReport) -> Notice {
+    let is_under_way = |(_, not): &(CalendarId, NotUndone)| not.why == WhyNot::BeingUndone;
+    match undone.by {
         Some(_) => Notice::good(format!(
-            "{blocks} put back as before. Approve under Home when the rules may have their way again."
+            "It is being undone: {}. Approve under Home when the rules may have their way again.",
+            Undoing::in_words(&undone.blocks)
         )),
         None if undone.not.is_empty() => Notice::info("All of it stands as before already."),
+        None if undone.not.iter().all(is_under_way) => Notice::info("It is being undone already."),
         None => Notice::bad(
             "Not all of it can be undone any more, so nothing was: see below what can not, and why.",
         ),
-    };
-    Ok(answer::on_to_saying(&format!("/activity/{run}"), &notice))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use calsync_core::ids::CorrelationId;
+
+    use super::*;
+
+    #[test]
+    fn what_came_of_an_undo_is_told() {
+        let not = |why| {
+            (CalendarId(Uuid::nil()), NotUndone { correlation: CorrelationId(Uuid::nil()), span: None, why })
+        };
+        let told = |not: &[WhyNot], by: Option<RunId>, of: &dyn Fn(WhyNot) -> (CalendarId, NotUndone)| {
+            let not = not.iter().map(|why| of(*why)).collect();
+            notice(&UndoReport { run: RunId(Uuid::nil()), by, blocks: Vec::new(), already: 0, not }).text
+        };
+        let of = |why: &[WhyNot], by| told(why, by, &not);
+        assert!(of(&[], Some(RunId(Uuid::nil()))).starts_with("It is being undone: "));
+        assert_eq!(of(&[], None), "All of it stands as before already.");
+        assert_eq!(of(&[WhyNot::BeingUndone], None), "It is being undone already.");
+        assert!(of(&[WhyNot::BeingUndone, WhyNot::Past], None).starts_with("Not all of it"));
+    }
 }

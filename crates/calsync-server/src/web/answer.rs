@@ -18,6 +18,9 @@ use crate::http::{ApiError, BUSY};
 /// By this an open page is told to go to another.
 pub(super) const ELSEWHERE: &str = "hx-redirect";
 
+/// There is nobody who could sign in yet: every page of ours leads here.
+pub(super) const NO_USERS: &str = "no_users";
+
 /// What a handler answers.
 pub(super) type Answer = Result<Response, ApiError>;
 
@@ -106,14 +109,14 @@ pub(crate) async fn for_people(State(dress): State<Dress>, request: Request, nex
     if !reads_pages && !is_open {
         return if error == *known { response } else { error.into_response() };
     }
-    let (status, text) = (error.status(), sentence(error.message()));
+    let (status, text) = (error.status(), text(&error));
     let shown = if is_open {
         written(status, &Interruption { text })
     } else {
         let way_on = match status {
             StatusCode::SERVICE_UNAVAILABLE => again.map(|path| (path, "Try again".to_owned())),
             StatusCode::TOO_MANY_REQUESTS => None,
-            _ if error.code() == BUSY => None,
+            _ if [BUSY, NO_USERS].contains(&error.code()) => None,
             _ => Some(("/".to_owned(), "Back to the beginning".to_owned())),
         };
         let frame = Frame::default();
@@ -146,6 +149,7 @@ fn reads_pages(headers: &HeaderMap) -> bool {
 fn title(error: &ApiError) -> &'static str {
     match error.status() {
         _ if error.code() == BUSY => "Not just now",
+        _ if error.code() == NO_USERS => "Nobody is here yet",
         StatusCode::NOT_FOUND => "There is nothing here",
         StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => "This is not for you",
         StatusCode::CONFLICT => "This does not fit",
@@ -158,10 +162,31 @@ fn title(error: &ApiError) -> &'static str {
     }
 }
 
+/// What a page says under its title: what stands there already is not said twice.
+fn text(error: &ApiError) -> String {
+    if error == &ApiError::not_found() {
+        return "The address may be mistyped, or what stood here is gone.".to_owned();
+    }
+    sentence(error.message())
+}
+
 /// A message as a sentence.
 pub(super) fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     let end = if message.ends_with(['.', '!', '?']) { "" } else { "." };
     format!("{first}{}{end}", letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let missing = ApiError::not_found();
+        assert_ne!(text(&missing), sentence(title(&missing)));
+        let gone = ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such token any more");
+        assert_eq!(text(&gone), "There is no such token any more.");
+    }
 }

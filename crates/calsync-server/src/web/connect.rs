@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, State};
 use axum::http::StatusCode;
 use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::AccountId;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::answer::{self, Answer};
 use super::origin::Origin;
 use super::session::Signed;
-use crate::http::ApiError;
+use crate::http::{ApiError, Params};
 use crate::secrets::Place;
 use crate::service::Service;
 use crate::service::connect::Callback;
@@ -80,7 +80,7 @@ pub(super) async fn come_back(
     origin: Origin,
     signed: Signed,
     Path(provider): Path<String>,
-    Query(back): Query<Back>,
+    Params(back): Params<Back>,
 ) -> Answer {
     let kind = named(&provider)?;
     let consent = ours(&service, &signed, kind, back.state.as_ref()).await?;

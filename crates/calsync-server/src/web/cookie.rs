@@ -18,6 +18,8 @@ pub(super) enum Cookie {
     SignIn,
     /// What the next page says first.
     Notice,
+    /// What the next page shows once.
+    Once,
 }
 
 impl Cookie {
@@ -29,6 +31,8 @@ impl Cookie {
             (Cookie::SignIn, Origin::Loopback(_)) => "sign-in",
             (Cookie::Notice, Origin::Secure(_)) => "__Host-notice",
             (Cookie::Notice, Origin::Loopback(_)) => "notice",
+            (Cookie::Once, Origin::Secure(_)) => "__Host-once",
+            (Cookie::Once, Origin::Loopback(_)) => "once",
         }
     }
 

@@ -14,6 +14,7 @@ mod live;
 mod monitoring;
 mod notice;
 mod oidc;
+mod once;
 mod options;
 mod origin;
 mod password;

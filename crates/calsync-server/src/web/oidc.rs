@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use calsync_core::calendar::User;
@@ -22,7 +22,7 @@ use super::origin::Origin;
 use super::session::{self, Signed};
 use super::sign_in::ours;
 use crate::email;
-use crate::http::{ApiError, ClientAddr, Subject, Verdict};
+use crate::http::{ApiError, ClientAddr, Params, Subject, Verdict};
 use crate::oidc::{self, Oidc, Trouble};
 use crate::secrets::Place;
 use crate::service::Service;
@@ -43,7 +43,7 @@ pub(super) async fn begin(
     State(service): State<Arc<Service>>,
     origin: Origin,
     signed: Option<Signed>,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let oidc = service.oidc.as_ref().ok_or_else(ApiError::not_found)?;
     let next = ours(wanted.next.as_deref().filter(|next| next.len() <= NEXT_MAX));
@@ -77,7 +77,7 @@ pub(super) async fn come_back(
     Extension(client): Extension<ClientAddr>,
     origin: Origin,
     headers: HeaderMap,
-    Query(answer): Query<Back>,
+    Params(answer): Params<Back>,
 ) -> Answer {
     let oidc = service.oidc.as_ref().ok_or_else(ApiError::not_found)?;
     let client = Subject::from(client);

@@ -1,11 +1,22 @@
 //! The options of a rule, out of a form. Pure: fields in, options and everything that is wrong with them out.
 
 use calsync_core::block::Visibility;
-use calsync_core::rule::{RuleOptions, Tampered, Tentative, WorkingHours};
+use calsync_core::rule::{RuleOptions, RuleProblem, Tampered, Tentative, WorkingHours};
 
 /// A field's value; empty, where the form has none.
 pub(super) fn field<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
     fields.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.trim())
+}
+
+/// What is wrong with options, in the words of the form.
+pub(super) fn words(problem: &RuleProblem) -> String {
+    match problem {
+        RuleProblem::TitleWithoutCopy => {
+            "the title holds {title}, but “its title” is not ticked under what else the block carries"
+                .to_owned()
+        }
+        other => other.to_string(),
+    }
 }
 
 /// The options that a form asks for, and what of it cannot be read. What a form never shows stays as it is.
@@ -26,9 +37,6 @@ pub(super) fn read(fields: &[(String, String)], present: RuleOptions) -> (RuleOp
         true => hours(fields).map_err(|problem| problems.push(problem)).ok(),
         false => None,
     };
-    if field(fields, "title").is_empty() {
-        problems.push("a block needs a title: “Busy” says least".to_owned());
-    }
     let options = RuleOptions {
         enabled: is_on("enabled"),
         title: field(fields, "title").to_owned(),
@@ -114,6 +122,13 @@ mod tests {
     }
 
     #[test]
+    fn a_problem_is_told_in_the_words_of_the_form() {
+        let told = words(&RuleProblem::TitleWithoutCopy);
+        assert!(told.contains("“its title”") && !told.contains("copy_title"), "{told}");
+        assert_eq!(words(&RuleProblem::NoTitle), RuleProblem::NoTitle.to_string());
+    }
+
+    #[test]
     fn everything_that_is_wrong_is_told_at_once() {
         let given = fields(&[
             ("min_minutes", "-1"),
@@ -123,7 +138,7 @@ mod tests {
             ("to", "25:00"),
         ]);
         let (_, problems) = read(&given, RuleOptions::default());
-        assert_eq!(problems.len(), 4, "{problems:?}");
+        assert_eq!(problems.len(), 3, "{problems:?}");
         assert_eq!(
             [minute("24:00"), minute("24:01"), minute("x:10"), minute("1:60")],
             [Some(1440), None, None, None]

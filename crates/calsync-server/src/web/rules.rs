@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Form, Query, State};
+use axum::extract::{Form, State};
 use axum::http::StatusCode;
 use calsync_core::calendar::Calendar;
 use calsync_core::ids::CalendarId;
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::answer::{self, Answer};
 use super::session::Signed;
 use super::{home, options, preview, times};
-use crate::http::ApiError;
+use crate::http::{ApiError, Params};
 use crate::service::Service;
 
 /// A form's fields.
@@ -35,7 +35,7 @@ pub(super) struct Wanted {
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
     signed: Signed,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let grid = service.engine.rules(signed.user.id).await.map_err(answer::engine)?;
     let ends = wanted.source.zip(wanted.target).map(|(s, t)| (CalendarId(s), CalendarId(t)));
@@ -153,13 +153,26 @@ pub(super) async fn change(
         Ok(None) => {
             service.wake();
             let path = format!("/rules?source={}&target={}", ends.0, ends.1);
-            Ok(answer::on_to_saying(&path, &Notice::good("Saved. Blocks that differ are written now.")))
+            let state = home::state(&service, &signed).await?;
+            let held = state.holds.iter().any(|hold| hold.target == ends.1 && !hold.approved);
+            Ok(answer::on_to_saying(&path, &saved(held.then(|| grid.names.get(ends.1)))))
         }
         Ok(would) => {
             panel.preview = would;
             page(&signed, &grid, Some(panel), Vec::new(), StatusCode::OK)
         }
         Err(error) => refused(&service, &signed, error, panel, ends).await,
+    }
+}
+
+/// What saving does. `held`: the name of the target, where its plan is held: then only what was asked to go does.
+fn saved(held: Option<&str>) -> Notice {
+    match held {
+        None => Notice::good("Saved. Blocks that differ are written now."),
+        Some(target) => Notice::info(format!(
+            "Saved. {target} is held: until you approve it under Home, only blocks of rules that are off are removed there, and \
+             nothing else is written."
+        )),
     }
 }
 
@@ -173,7 +186,7 @@ async fn refused(
     let grid = service.engine.rules(signed.user.id).await.map_err(answer::engine)?;
     match error {
         RulesError::Refused(problems) => {
-            asked.problems = problems.iter().map(|one| one.problem.to_string()).collect();
+            asked.problems = problems.iter().map(|one| options::words(&one.problem)).collect();
             page(signed, &grid, Some(asked), Vec::new(), StatusCode::UNPROCESSABLE_ENTITY)
         }
         RulesError::Conflict(_) => {
@@ -183,7 +196,7 @@ async fn refused(
             page(signed, &grid, Some(now), Vec::new(), StatusCode::CONFLICT)
         }
         RulesError::BadDefaults(problems) => {
-            let problems = problems.iter().map(ToString::to_string).collect();
+            let problems = problems.iter().map(options::words).collect();
             page(signed, &grid, None, problems, StatusCode::UNPROCESSABLE_ENTITY)
         }
         RulesError::Engine(error) => Err(answer::engine(error)),
@@ -208,10 +221,22 @@ pub(super) async fn put_defaults(
     match service.engine.set_rule_defaults(signed.user.id, (&new, None), &signed.user.email).await {
         Ok(_) => Ok(answer::on_to_saying("/rules", &Notice::good("Saved: new calendars begin with it."))),
         Err(RulesError::BadDefaults(problems)) => {
-            let problems = problems.iter().map(ToString::to_string).collect();
+            let problems = problems.iter().map(options::words).collect();
             page(&signed, &grid, None, problems, StatusCode::UNPROCESSABLE_ENTITY)
         }
         Err(RulesError::Engine(error)) => Err(answer::engine(error)),
         Err(error) => Err(ApiError::new(StatusCode::CONFLICT, "conflict", error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_promised_for_a_target_that_is_held() {
+        assert_eq!(saved(None).text, "Saved. Blocks that differ are written now.");
+        let held = saved(Some("Work")).text;
+        assert!(held.contains("Work is held") && !held.contains("written now"), "{held}");
     }
 }

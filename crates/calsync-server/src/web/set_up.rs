@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, State};
+use axum::http::HeaderMap;
 use calsync_core::calendar::{ProviderKind, User};
 use calsync_core::ids::UserId;
 use calsync_core::ports::IdGen;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use super::answer::{self, Answer};
 use super::connect::redirect_uri;
+use super::once::{self, Once};
 use super::origin::Origin;
 use super::people;
 use super::session::Staff;
@@ -26,7 +28,7 @@ use crate::checks::{self, Findings, Outcome};
 use crate::config::OAuthClient;
 use crate::doctor::{self, judge};
 use crate::email;
-use crate::http::ApiError;
+use crate::http::{ApiError, Params};
 use crate::out::{Format, Out};
 use crate::secrets::identity::NoIdentity;
 use crate::service::Service;
@@ -45,11 +47,19 @@ pub(super) struct Wanted {
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
     origin: Origin,
+    headers: HeaderMap,
     staff: Staff,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let examination = if wanted.check.is_some() { Some(examine(&service).await) } else { None };
-    page(&service, &origin, &staff, examination, None).await
+    match once::of(&headers, (&service, &origin), &staff.0) {
+        Some(Once::Invitation { email, path }) => {
+            let link = service.settings.server.public(&path).unwrap_or_else(|| origin.url(&path));
+            let page = page(&service, &origin, &staff, examination, Some((email, link))).await?;
+            Ok(once::shown(page, &origin))
+        }
+        _ => page(&service, &origin, &staff, examination, None).await,
+    }
 }
 
 async fn page(
@@ -198,7 +208,7 @@ pub(super) struct NewPerson {
     staff: Option<String>,
 }
 
-/// `POST /set-up/people`: the answer shows the link by which they choose a password.
+/// `POST /set-up/people`: the page after it shows the link by which they choose a password, once.
 pub(super) async fn add_person(
     State(service): State<Arc<Service>>,
     origin: Origin,
@@ -241,8 +251,8 @@ async fn invite_user(
     present: Option<&str>,
 ) -> Answer {
     let path = people::invite(service, user, present, &staff.0.user.email).await?;
-    let link = service.settings.server.public(path.expose()).unwrap_or_else(|| origin.url(path.expose()));
-    page(service, origin, staff, None, Some((user.email.clone(), link))).await
+    let once = Once::Invitation { email: user.email.clone(), path: path.expose().to_owned() };
+    once::on_to("/set-up", once, (service, origin), &staff.0)
 }
 
 fn sealed(error: NoIdentity) -> ApiError {

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Form, Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use calsync_core::ids::AccessTokenId;
 use calsync_core::ports::IdGen;
 use calsync_core::secret::Secret;
-use calsync_core::sign_in::{AccessToken, TokenHash};
+use calsync_core::sign_in::{AccessToken, Session, TokenHash};
+use calsync_core::time::Ts;
 use calsync_pages::Notice;
 use calsync_pages::settings::{Browser, Settings, Token};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::answer::{self, Answer};
+use super::once::{self, Once};
 use super::origin::Origin;
 use super::password::{self, AT_LEAST};
 use super::session::{self, Signed};
@@ -30,8 +32,16 @@ const TOKENS_MAX: usize = 20;
 const NAME_MAX: usize = 100;
 
 /// `GET /settings`.
-pub(super) async fn show(State(service): State<Arc<Service>>, signed: Signed) -> Answer {
-    page(&service, &signed, None).await
+pub(super) async fn show(
+    State(service): State<Arc<Service>>,
+    origin: Origin,
+    headers: HeaderMap,
+    signed: Signed,
+) -> Answer {
+    match once::of(&headers, (&service, &origin), &signed) {
+        Some(Once::Token(token)) => Ok(once::shown(page(&service, &signed, Some(token)).await?, &origin)),
+        _ => page(&service, &signed, None).await,
+    }
 }
 
 async fn page(service: &Service, signed: &Signed, fresh: Option<String>) -> Answer {
@@ -43,11 +53,11 @@ async fn page(service: &Service, signed: &Signed, fresh: Option<String>) -> Answ
     )
     .map_err(answer::store)?;
     let times = times::of(service, signed).await;
-    let browser = |one: calsync_core::sign_in::Session| Browser {
+    let browser = |one: Session| Browser {
         this: one.key == signed.session.key,
-        name: one.device,
+        seen: times.when(last_used(&one, &signed.session, times.now)),
         since: times.when(one.created_at),
-        seen: times.when(one.seen_at),
+        name: one.device,
     };
     let token = |one: AccessToken| Token {
         id: one.id.to_string(),
@@ -63,6 +73,11 @@ async fn page(service: &Service, signed: &Signed, fresh: Option<String>) -> Answ
         tokens: tokens.into_iter().map(token).collect(),
         fresh,
     })
+}
+
+/// When a session was last used. That is written down now and then; that the present one is used now is certain.
+fn last_used(one: &Session, present: &Session, now: Ts) -> Ts {
+    if one.key == present.key { now } else { one.seen_at }
 }
 
 #[derive(Deserialize)]
@@ -122,9 +137,10 @@ pub(super) struct NewToken {
     name: String,
 }
 
-/// `POST /settings/tokens`: the answer shows the token, once.
+/// `POST /settings/tokens`: the page after it shows the token, once.
 pub(super) async fn make_token(
     State(service): State<Arc<Service>>,
+    origin: Origin,
     signed: Signed,
     Form(new): Form<NewToken>,
 ) -> Answer {
@@ -148,7 +164,8 @@ pub(super) async fn make_token(
     };
     service.store.put_access_token(&token).await.map_err(answer::store)?;
     service.store.audit(&signed.user.email, "made an access token", now).await.map_err(answer::store)?;
-    page(&service, &signed, Some(shown.expose().to_owned())).await
+    let once = Once::Token(shown.expose().to_owned());
+    once::on_to("/settings", once, (&service, &origin), &signed)
 }
 
 /// `POST /settings/tokens/{id}/remove`.
@@ -167,4 +184,25 @@ pub(super) async fn remove_token(
 
 fn back(notice: &Notice) -> Answer {
     Ok(answer::on_to_saying("/settings", notice))
+}
+
+#[cfg(test)]
+mod tests {
+    use calsync_core::ids::UserId;
+
+    use super::*;
+
+    #[test]
+    fn the_present_browser_is_used_now() {
+        let session = |token: &str| Session {
+            key: TokenHash::of(&Secret::new(token)),
+            user: UserId(Uuid::nil()),
+            device: "a browser".to_owned(),
+            created_at: Ts::from_secs(0),
+            seen_at: Ts::from_secs(100),
+        };
+        let (present, now) = (session("this"), Ts::from_secs(580));
+        assert_eq!(last_used(&session("this"), &present, now), now);
+        assert_eq!(last_used(&session("other"), &present, now), Ts::from_secs(100));
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Form, Query, State};
+use axum::extract::{Form, State};
 use axum::http::{HeaderMap, StatusCode};
 
 use axum::Extension;
@@ -16,7 +16,7 @@ use super::answer::{self, Answer};
 use super::origin::Origin;
 use super::session::{self, Signed};
 use super::{notice, people};
-use crate::http::{ApiError, ClientAddr, Subject, Verdict};
+use crate::http::{ApiError, ClientAddr, Params, Subject, Verdict};
 use crate::service::Service;
 
 #[derive(Deserialize)]
@@ -29,16 +29,16 @@ pub(super) async fn show(
     State(service): State<Arc<Service>>,
     origin: Origin,
     headers: HeaderMap,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let next = ours(wanted.next.as_deref());
     if Signed::of(&headers, &origin, &service).await?.is_some() {
         return Ok(answer::on_to(&next));
     }
     if people::is_nobody_here(&service).await? {
-        let message =
-            "nobody uses this service yet: open the link that `calendar-sync serve` printed when it started";
-        return Err(ApiError::new(StatusCode::CONFLICT, "no_users", message));
+        let message = "nobody uses this service yet: open the link that `calendar-sync serve` printed when it started. If that is gone, or \
+             older than a day, start it again: it prints a new one";
+        return Err(ApiError::new(StatusCode::CONFLICT, answer::NO_USERS, message));
     }
     let frame = Frame { notice: notice::of(&headers, &origin), ..Frame::default() };
     answer::page(&SignIn { frame, email: String::new(), next, error: None, elsewhere: elsewhere(&service) })

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use calsync_core::ids::{CalendarId, CorrelationId};
 use calsync_core::run::Run;
 use calsync_core::week::Days;
@@ -17,7 +17,7 @@ use super::answer::{self, Answer};
 use super::home;
 use super::session::Signed;
 use super::times;
-use crate::http::ApiError;
+use crate::http::{ApiError, Params, date};
 use crate::service::Service;
 
 /// Days of a week.
@@ -25,6 +25,7 @@ const DAYS: u8 = 7;
 
 #[derive(Deserialize)]
 pub(super) struct Wanted {
+    #[serde(default, deserialize_with = "date")]
     from: Option<Date>,
     /// What is to be explained.
     pick: Option<String>,
@@ -34,7 +35,7 @@ pub(super) struct Wanted {
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
     signed: Signed,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let state = home::state(&service, &signed).await?;
     let zone = home::zone(state.calendars.iter());
@@ -58,6 +59,7 @@ pub(super) async fn show(
         today,
         times: &times,
         run: run.as_ref(),
+        kept: service.engine.window(),
     };
     answer::page(&Week::of(signed.frame(Place::Week), &shown))
 }

@@ -42,8 +42,14 @@ fn users_come_and_go() {
     let list = run(dir.path(), &["users", "list"]).expect(0).out;
     assert!(list.contains("ada@example.com") && list.contains("staff"), "{list}");
 
-    let careful = run(dir.path(), &["users", "remove", "ada@example.com"]).expect(1);
-    assert!(careful.err.contains("nothing was removed") && careful.err.contains("--yes"), "{}", careful.err);
+    run(dir.path(), &["users", "add", "bob@example.com"]).expect(0);
+    let list = run(dir.path(), &["users", "list"]).expect(0).out;
+    assert!(list.lines().any(|line| line.contains("bob@example.com") && line.contains("  user  ")), "{list}");
+    run(dir.path(), &["users", "remove", "bob@example.com", "--yes"]).expect(0);
+    let careful = run(dir.path(), &["users", "remove", "ada@example.com"]).expect(2);
+    assert!(careful.err.contains("Nothing was changed") && careful.err.contains("--yes"), "{}", careful.err);
+    let would = run(dir.path(), &["users", "remove", "ada@example.com", "--dry-run"]).expect(0).out;
+    assert!(would.contains("0 accounts and 0 calendars"), "{would}");
     run(dir.path(), &["users", "remove", added["id"].as_str().unwrap(), "--yes"]).expect(0);
     run(dir.path(), &["users", "remove", "ada@example.com", "--yes"]).expect(6);
     assert_eq!(run(dir.path(), &["users", "list", "--json"]).expect(0).json(), serde_json::json!([]));

@@ -3,7 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use calsync_server::secrets::SealingKey;
@@ -49,6 +49,40 @@ fn unprivileged(place: &Place, args: &[&str]) -> Command {
     let mut command = place.command_of(&copy, args);
     command.uid(NOBODY).gid(NOBODY);
     command
+}
+
+/// The same, where the place is to stay as it is: the program stands somewhere else.
+fn unprivileged_elsewhere(place: &Place, elsewhere: &Path, args: &[&str]) -> Command {
+    if !is_root(place) {
+        return place.command(args);
+    }
+    let copy = elsewhere.join("the-program");
+    std::fs::copy(PROGRAM, &copy).unwrap();
+    for path in [elsewhere, &copy] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut command = place.command_of(&copy, args);
+    command.uid(NOBODY).gid(NOBODY);
+    command
+}
+
+#[test]
+fn a_result_that_can_not_be_written_is_a_failure() {
+    let place = settled();
+    for args in [&["secrets", "generate"][..], &["config", "docs"], &["users", "list"], &["--help"]] {
+        let to = |device: &str| {
+            let file = std::fs::File::options().write(true).open(device).unwrap();
+            let mut child =
+                place.command(args).stdout(file).stderr(std::process::Stdio::piped()).spawn().unwrap();
+            let mut said = String::new();
+            std::io::Read::read_to_string(child.stderr.as_mut().unwrap(), &mut said).unwrap();
+            (child.wait().unwrap().code(), said)
+        };
+        let (code, said) = to("/dev/full");
+        assert_eq!(code, Some(1), "{args:?}: {said}");
+        assert!(said.contains("error: the result could not be written to standard output"), "{said}");
+        assert_eq!(to("/dev/null").0, Some(0), "{args:?}");
+    }
 }
 
 #[test]
@@ -97,6 +131,22 @@ fn a_read_only_database_is_told_and_untouched() {
     assert!(std::fs::read(place.database()).unwrap() == before, "not a byte of it was changed");
     chmod(&place, "calendar-sync.db", 0o600);
     assert!(place.run(&["users", "list"]).expect(0).out.contains("ada@example.com"));
+}
+
+#[test]
+fn where_no_database_is_or_can_be_made_the_same_sentence_says_so() {
+    let place = Place::new();
+    for args in [&["backup", "copy.db"][..], &["users", "list"]] {
+        place.run(args).expect(4).says(&["there is no database at", "calendar-sync migrate"]);
+    }
+    chmod(&place, "", 0o555);
+    let elsewhere = tempfile::tempdir().unwrap();
+    for args in [&["serve"][..], &["migrate"]] {
+        let ran = finish(unprivileged_elsewhere(&place, elsewhere.path(), args)).expect(4);
+        let ran = ran.says(&["calendar-sync.db can't be made", "let the user who runs this write there"]);
+        assert!(!ran.err.contains("code: 14"), "{}", ran.err);
+    }
+    chmod(&place, "", 0o755);
 }
 
 #[test]
@@ -182,6 +232,16 @@ async fn a_rule_from_a_calendar_to_itself_is_refused() {
     let bad = ["rules", "set", &one, &one, "--title", "Work: {title}"];
     let several = place.run(&bad).expect(1);
     assert!(several.err.lines().filter(|l| l.starts_with("  ")).count() >= 2, "{}", several.err);
+    let long = "x".repeat(201);
+    for (title, words) in [("{foo}", "{title} is the only"), ("  ", "needs a title"), (&long, "at most 200")]
+    {
+        place.run(&["rules", "set", &one, &two, "--title", title]).expect(1).says(&[words]);
+    }
+    place.run(&["secrets", "generate", "--out", "calendar-sync.key"]).expect(0);
+    for nonsense in ["xyz", "2026-99-01T00:00:00Z", "2026-11-26T10:00"] {
+        place.run(&["explain", nonsense]).expect(2).says(&["error: ", "such as 2026-11-24T14:00:00Z"]);
+    }
+    place.run(&["explain", "2026-11-24T14:00:00Z"]).expect(6).says(&["error: nothing that"]);
     let rules = place.run(&["rules", "list", "--json"]).expect(0).json();
     assert!(rules.as_array().unwrap().iter().all(|r| r["stored"] == false), "{rules}");
     place.run(&["rules", "set", &one, &two]).expect(0);

@@ -217,6 +217,53 @@ async fn what_a_page_says_first_is_said_once_and_no_address_makes_it_up() {
 }
 
 #[tokio::test]
+async fn whoever_comes_first_of_all_is_told_what_to_do() {
+    let place = Place::new();
+    place.run(&["migrate"]).expect(0);
+    let _serving = place.serve().await;
+    let nobody = Browser::of_nobody(&place);
+    let asked = nobody.get("/sign-in").await;
+    assert_eq!(asked.status, 409);
+    assert!(
+        asked.body.contains("<code>calendar-sync serve</code>") && !asked.body.contains('`'),
+        "{asked:?}"
+    );
+    assert!(!asked.body.contains("Back to the beginning"), "it would lead here again");
+    let lost = nobody.get("/nowhere").await;
+    assert!(lost.status == 404 && lost.body.contains("<p>The address may be mistyped"), "{lost:?}");
+    let ada = Browser::of(&place, "ada@example.com", false).await;
+    let wrong = ada.get("/week?from=nonsense").await;
+    assert!(wrong.status == 400 && wrong.body.contains("From: give a date such as 2026-11-23."), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn what_was_just_made_is_shown_once_and_a_reload_makes_no_other() {
+    let place = Place::new();
+    place.run(&["migrate"]).expect(0);
+    let _serving = place.serve().await;
+    let owner = Browser::of(&place, "owner@example.com", true).await;
+    let eve = Browser::of(&place, "eve@example.com", true).await;
+    let table = [
+        ("/settings/tokens", [("name", "backup")], "/settings", "calsync_"),
+        ("/set-up/people", [("email", "ada@example.com")], "/set-up", "/password/"),
+    ];
+    for (form, given, page, secret) in table {
+        let posted = owner.post(form, &given).await;
+        assert_eq!((posted.status, posted.header("location")), (303, Some(page)), "{form}");
+        let cookie = posted.header("set-cookie").unwrap();
+        assert!(
+            cookie.starts_with("once=") && cookie.contains("HttpOnly") && !cookie.contains(secret),
+            "{cookie}"
+        );
+        assert!(!eve.follow(&posted).await.body.contains(secret), "{page} is for whoever asked");
+        let shown = owner.follow(&posted).await;
+        assert_eq!(shown.body.matches(secret).count(), 1, "{page}");
+        assert!(shown.header("set-cookie").unwrap().starts_with("once=; Path=/; Max-Age=0"), "{shown:?}");
+        assert!(!owner.get(page).await.body.contains(secret), "{page} is opened again");
+    }
+}
+
+#[tokio::test]
 async fn a_providers_answer_counts_for_the_browser_that_was_sent_and_once() {
     let world = World::new(82).await;
     let place = &world.place;

@@ -29,7 +29,11 @@ fn open(world: &World) -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_push_channels_of_somebody_who_is_removed_are_closed() {
     let world = watched(90).await;
-    world.place.run(&["users", "remove", ADA]).expect(1).says(&["nothing was removed", "--yes"]);
+    world.place.run(&["users", "remove", ADA]).expect(2).says(&[
+        "1 account and 2 calendars",
+        "Nothing was changed",
+        "--yes",
+    ]);
     assert_eq!(open(&world), 2, "nothing was done");
     let removed = world.place.run(&["users", "remove", ADA, "--yes", "--json"]).expect(0).json();
     assert_eq!(removed["channels"], serde_json::json!({"closed": 2, "left": 0, "left_until": null}));
@@ -51,7 +55,7 @@ async fn a_channel_that_cannot_be_closed_keeps_nobody_and_is_told() {
         let state = world.place.look(async |s| s.user_state(ada).await.unwrap().unwrap()).await;
         let last = state.subscriptions.iter().map(|s| s.expires_at).max().unwrap();
         let ran = world.place.run(&["users", "remove", ADA, "--yes"]).expect(0);
-        let left = "2 push channel(s) could not be closed: what they deliver is refused";
+        let left = "2 push channels could not be closed: what comes by them is refused";
         let words = format!("{left}, and they end by themselves by {last}");
         assert!(ran.out.contains(&words), "{trouble}: {} {}", ran.out, ran.err);
         assert_eq!(open(&world), 2, "{trouble}");

@@ -225,6 +225,8 @@ fn two_at_once_and_an_undo_of_an_undo() {
             assert!(first.by.is_some() && first.not.is_empty());
             let second = undo(&world, run, Partly::Allow).await;
             assert_eq!((second.by, second.blocks.len()), (None, 0), "{homes:?}: {second:?}");
+            let under_way = |why: &WhyNot| *why == WhyNot::BeingUndone;
+            assert!(second.not.iter().all(|(_, not)| under_way(&not.why)), "{homes:?}: {second:?}");
             world.deliver_and_work().await;
             assert_eq!(blocks(&world), before);
             let third = undo(&world, run, Partly::Refuse).await;

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::api::caller::StaffCaller;
 use crate::api::pages;
-use crate::api::read::{Body, Named, Params, invalid};
-use crate::http::ApiError;
+use crate::api::read::{Body, Named, invalid};
+use crate::http::{ApiError, Params};
 use crate::service::Service;
 use crate::web::answer;
 

@@ -14,8 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::caller::StaffCaller;
 use crate::api::pages;
-use crate::api::read::Params;
-use crate::http::ApiError;
+use crate::http::{ApiError, Params};
 use crate::service::Service;
 use crate::web::answer;
 

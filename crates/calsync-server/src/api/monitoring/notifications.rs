@@ -16,8 +16,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::caller::StaffCaller;
 use crate::api::pages;
-use crate::api::read::{Named, Params};
-use crate::http::{ApiError, Error};
+use crate::api::read::Named;
+use crate::http::{ApiError, Error, Params};
 use crate::service::Service;
 use crate::web::{answer, without_secrets};
 

@@ -16,13 +16,20 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 pub(in crate::cli) struct Watcher {
     out: Out,
     bar: Option<out::Progress>,
+    lines: bool,
     last: Option<(Phase, &'static str, Instant)>,
 }
 
 impl Watcher {
+    /// Lines where nobody watches: for what takes hours, and whose log somebody reads.
     pub(in crate::cli) fn new(out: Out) -> Watcher {
+        Watcher { lines: out.format == Format::Text, ..Watcher::of_people(out) }
+    }
+
+    /// For people alone: what a timer runs every night says nothing but what came of it.
+    pub(in crate::cli) fn of_people(out: Out) -> Watcher {
         let bar = out.is_watched().then(|| out::Progress::start(out, "", 0));
-        Watcher { out, bar, last: None }
+        Watcher { out, bar, lines: false, last: None }
     }
 
     /// Whether anything has been copied or compared.
@@ -53,7 +60,7 @@ impl Watcher {
                 bar.expect(of);
                 bar.tell(&words);
             }
-            None if is_due && self.out.format == Format::Text => {
+            None if is_due && self.lines => {
                 self.out.note(&format!("{words}: {done} of {of} rows"));
             }
             None => {}

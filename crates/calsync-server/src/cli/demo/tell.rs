@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use calsync_core::calendar::{Calendar, ProviderKind};
+use calsync_core::hold::Hold;
 use calsync_core::ids::CalendarId;
 use calsync_core::plan::ActionKind;
 use calsync_engine::{BlockChange, StepReport};
@@ -137,7 +138,7 @@ impl Story {
 
     /// The brake was pulled for somebody's calendar, or let go.
     fn note_holds(&mut self, report: &StepReport) {
-        for target in &report.held {
+        for Hold { target, .. } in &report.held {
             let Some(remote) = self.names.get(target).map(|n| n.remote.clone()) else { continue };
             let owns = |p: &Somebody| p.calendars.contains(&remote);
             let Some(person) = self.life.people.iter().find(|p| owns(p)).cloned() else { continue };

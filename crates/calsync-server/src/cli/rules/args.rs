@@ -101,7 +101,7 @@ pub struct OptionArgs {
     /// Off: its blocks are removed, the rule stays
     #[arg(long, value_name = "ON|OFF")]
     pub enabled: Option<Toggle>,
-    /// Title of the blocks; {title} stands for the event's, with --copy-title on
+    /// Title of the blocks, at most 200 characters; {title} stands for the event's, with --copy-title on
     #[arg(long)]
     pub title: Option<String>,
     /// The event's title may be copied

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::cli::context::Context;
 use crate::cli::exit::Failure;
 use crate::cli::serve;
+use crate::out::counted;
 use crate::secrets::first_run::Missing;
 
 /// What became of them.
@@ -38,12 +39,12 @@ impl Ended {
     pub(super) fn words(&self) -> String {
         let mut text = String::new();
         if self.closed > 0 {
-            text.push_str(&format!("; {} push channel(s) closed", self.closed));
+            text.push_str(&format!("; {} closed", counted(self.closed as u64, "push channel")));
         }
         if let Some(until) = self.left_until {
             text.push_str(&format!(
-                "; {} push channel(s) could not be closed: what they deliver is refused, and they end by themselves by {until}",
-                self.left
+                "; {} could not be closed: what comes by them is refused, and they end by themselves by {until}",
+                counted(self.left as u64, "push channel")
             ));
         }
         text

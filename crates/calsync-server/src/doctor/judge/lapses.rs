@@ -28,15 +28,21 @@ pub(in crate::doctor) fn certificate(found: &Result<Option<Life>, Unreached>, no
         Err(why) => return Check::failed(NAME, why.to_string(), why.remedy()),
     };
     let (day, days) = (day(life.until), life.left(now).as_hours() / 24);
+    let left = days_of(days);
     let warned_below = (life.length() / LEFT_OF_LIFE).min(LEFT_MOST);
     if life.left(now) < warned_below {
         return Check::warning(
             NAME,
-            format!("it ends on {day}, in {days} days: it should have been renewed by now"),
+            format!("it ends on {day}, in {left}: it should have been renewed by now"),
             "see why renewing fails (such as `certbot renew --dry-run`, or the log of the proxy); providers stop pushing on that day",
         );
     }
-    Check::ok(NAME, format!("believed until {day} ({days} days)"))
+    Check::ok(NAME, format!("believed until {day} ({left})"))
+}
+
+/// Days in words.
+fn days_of(days: i64) -> String {
+    if days == 1 { "1 day".to_owned() } else { format!("{days} days") }
 }
 
 /// Sign-ins that end by themselves.
@@ -53,7 +59,7 @@ pub(in crate::doctor) fn consents(grants: &[Grant], now: Ts) -> Check {
     };
     let when = |(at, grant): &(Ts, &Grant)| {
         let days = at.since(now).as_hours() / 24;
-        format!("{} on {} (in {days} days)", grant.email, day(*at))
+        format!("{} on {} (in {})", grant.email, day(*at), days_of(days))
     };
     let verb = if ending.len() == 1 { "ends" } else { "end" };
     let detail =

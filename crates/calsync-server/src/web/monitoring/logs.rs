@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use calsync_core::freshness::{DAY, Standing};
 use calsync_core::ports::{AuditLine, RuleRow, RulesOf};
 use calsync_engine::BY_ITSELF;
@@ -15,6 +15,7 @@ use super::super::answer::{self, Answer};
 use super::super::session::Staff;
 use super::super::times;
 use super::{address, words};
+use crate::http::Params;
 use crate::monitoring;
 use crate::service::Service;
 
@@ -39,7 +40,7 @@ pub(super) struct Wanted {
 pub(super) async fn freshness(
     State(service): State<Arc<Service>>,
     Staff(signed): Staff,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let now = service.clock.now();
     let (show, of) = match wanted.show.as_str() {
@@ -100,7 +101,7 @@ fn rule(row: RuleRow, times: &Times) -> RuleLine {
 pub(super) async fn responses(
     State(service): State<Arc<Service>>,
     Staff(signed): Staff,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let (show, who) = if wanted.show == "all" { ("all", None) } else { ("", Some(BY_ITSELF)) };
     let after = address::bookmark(wanted.after.as_deref());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use calsync_core::calendar::ProviderKind;
 use calsync_core::ids::NotificationId;
 use calsync_core::notification::ProcessingStatus;
@@ -17,7 +17,7 @@ use super::super::answer::{self, Answer};
 use super::super::session::Staff;
 use super::super::times;
 use super::{address, hidden, words};
-use crate::http::ApiError;
+use crate::http::{ApiError, Params};
 use crate::service::Service;
 
 /// Rows of a page.
@@ -68,7 +68,7 @@ fn query(wanted: &Wanted, zone: &TimeZone) -> Result<NotificationQuery, String> 
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
     Staff(signed): Staff,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let times = times::of(&service, &signed).await;
     let (page, after, problem) = match query(&wanted, &times.zone) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use calsync_core::health::{Answer as Asked, Calls, Disk, Memory};
 use calsync_pages::chart::{Chart, Form, Series as Drawn, Unit};
 use calsync_pages::monitoring::{Call, Fact, Figure, Finding, OpenAlert, Overview, Pill, Range};
@@ -16,6 +16,7 @@ use super::super::answer::{self, Answer};
 use super::super::times;
 use super::watcher::Watcher;
 use super::words;
+use crate::http::Params;
 use crate::monitoring::{self, Health, Series, System};
 use crate::service::Service;
 
@@ -32,7 +33,7 @@ pub(super) struct Wanted {
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
     Watcher(signed): Watcher,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let range = Range::named(wanted.range.as_deref());
     let times = times::of(&service, &signed).await;

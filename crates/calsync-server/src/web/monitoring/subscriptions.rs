@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, Path, State};
 use calsync_core::calendar::ProviderKind;
 use calsync_core::delivery::Delivery;
 use calsync_core::ids::CalendarId;
@@ -21,7 +21,7 @@ use super::super::answer::{self, Answer};
 use super::super::session::Staff;
 use super::super::times;
 use super::{address, words};
-use crate::http::ApiError;
+use crate::http::{ApiError, Params};
 use crate::service::Service;
 
 /// Rows of a page.
@@ -62,7 +62,7 @@ fn shown(show: &str, now: Ts) -> (SubscriptionsOf, &str) {
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
     Staff(signed): Staff,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Answer {
     let now = service.clock.now();
     let (of, show) = shown(wanted.show.as_deref().unwrap_or_default(), now);

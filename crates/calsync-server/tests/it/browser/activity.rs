@@ -30,15 +30,16 @@ async fn a_run_is_opened_undone_and_approved_again() {
 
     browser.goes("/activity").await;
     browser.one("#runs tbody tr:last-child a").await.click().await.unwrap();
-    browser.sees("1 of its blocks can be put back as they were").await;
+    browser.sees("Undoing this run: 1 block goes.").await;
     browser.is_fit("run").await;
     browser.presses("Undo this run").await;
-    browser.sees("1 block put back as before").await;
+    browser.sees("It is being undone: 1 block goes.").await;
     world.wait_for_blocks(&work, 1, SOON).await;
     browser.sees("removed").await;
     browser.is_fit("run-undone").await;
     browser.goes("/").await;
-    browser.sees("nothing is written here since").await;
+    browser.sees("nothing is written here until you approve").await;
+    browser.sees("what was undone is then written again").await;
     browser.is_fit("home-held").await;
     assert_eq!(world.blocks(&work).len(), 1, "it is held: the rules do not do it again");
     browser.presses("Approve Work").await;

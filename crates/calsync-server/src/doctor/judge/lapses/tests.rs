@@ -88,3 +88,8 @@ fn zone_data_ages_and_a_disk_fills_up() {
     assert_eq!(disk("/data", Some(900 << 20)).outcome, Outcome::Ok);
     assert_eq!(disk("/data", None).outcome, Outcome::Skipped);
 }
+
+#[test]
+fn one_day_is_one_day() {
+    assert_eq!([days_of(0), days_of(1), days_of(2)], ["0 days", "1 day", "2 days"]);
+}
