@@ -14,6 +14,8 @@ pub const DELETIONS_PERCENT: usize = 20;
 pub const SOURCE_EMPTIED_FROM: usize = 20;
 /// Later full listings that must agree before a held plan goes ahead by itself.
 pub const AGREEING_LISTINGS: u32 = 2;
+/// Whoever undid something is reminded, at the next plan after so long, that nothing is written there.
+pub const UNDO_REMINDED_AFTER: SignedDuration = SignedDuration::from_hours(24);
 /// Time between those listings, unless configured otherwise.
 pub const RECHECK_AFTER: SignedDuration = SignedDuration::from_mins(5);
 

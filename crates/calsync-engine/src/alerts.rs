@@ -49,6 +49,16 @@ impl Engine {
         .await
     }
 
+    /// What was undone is kept until somebody says otherwise, and new events make no blocks there meanwhile.
+    pub(crate) async fn remind_of_undo(&self, hold: &Hold) -> Result<(), StoreError> {
+        let id = hold.target;
+        let action = format!(
+            "Once the rules are what they should be, let them go on there: calendar-sync approve {id}."
+        );
+        let message = format!("Nothing is written to calendar {id} since a run was undone: {}.", hold.reason);
+        self.open(AlertKind::DeletionsHeld, id.to_string(), message, action).await
+    }
+
     pub(crate) async fn alert_refused(&self, target: &Calendar, error: &str) -> Result<(), StoreError> {
         let message = format!("Calendar {} does not take blocks: {error}.", target.id);
         let action = "Give the account write access to it again, or disable the calendar.".to_owned();

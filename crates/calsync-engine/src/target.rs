@@ -9,7 +9,7 @@ use calsync_core::alert::AlertKind;
 use calsync_core::block::Identity;
 use calsync_core::calendar::Calendar;
 use calsync_core::freshness::{self, Delay, Origins};
-use calsync_core::hold::{Hold, Verdict};
+use calsync_core::hold::{Hold, UNDO_REMINDED_AFTER, Verdict};
 use calsync_core::ids::{CalendarId, CorrelationId};
 use calsync_core::ledger::LedgerRow;
 use calsync_core::mirror::Mirror;
@@ -253,8 +253,12 @@ impl Engine {
     async fn note_hold(&self, state: &UserState, target: &Calendar, plan: &Plan) -> Result<(), EngineError> {
         let was_held = state.holds.iter().any(|h| h.target == target.id);
         match &plan.verdict {
-            // Who undid something needs no telling.
-            Verdict::Hold(hold) if hold.keeps_undone() => {}
+            // Who undid something needs no telling, for a while.
+            Verdict::Hold(hold) if hold.keeps_undone() => {
+                if self.clock.now() >= hold.since.plus(UNDO_REMINDED_AFTER) {
+                    self.remind_of_undo(hold).await?;
+                }
+            }
             Verdict::Hold(hold) => self.alert_held(hold).await?,
             Verdict::Go if was_held => self.resolve(AlertKind::DeletionsHeld, target.id).await?,
             Verdict::Go => {}

@@ -36,7 +36,7 @@ impl Engine {
     pub async fn note_level(&self, report: &Report) -> Result<Option<Change>, StoreError> {
         let now = self.clock.now();
         let kept = self.kept_state().await?.map(|state| state.level);
-        let known = kept.clone().unwrap_or(Damped::well(now));
+        let known = kept.unwrap_or(Damped::well(now));
         // What can not be judged has not become better.
         let seen = if report.may_be_worse() { report.level.max(known.level) } else { report.level };
         let (level, change) = damp(&known, seen, now);

@@ -96,7 +96,7 @@ mod tests {
             [Check::failed("database", "gone", "start it"), Check::skipped("sealing key", "no database")];
         assert_eq!(unjudged(&away), ["sealing key", "consents", "scopes"]);
         let silent = Check::failed("reachable", "silent", "start it");
-        assert_eq!(unjudged(&[silent.clone()]), ["certificate", "handshake"]);
+        assert_eq!(unjudged(std::slice::from_ref(&silent)), ["certificate", "handshake"]);
         // Looked at all the same.
         assert_eq!(unjudged(&[silent, Check::ok("certificate", "believed")]), ["handshake"]);
         let half =

@@ -300,3 +300,32 @@ fn what_a_person_touches_stays_and_other_targets_go_on() {
         assert!(world.judge().is_good());
     });
 }
+
+/// Whoever forgets what they undid would be booked twice in the end: they are reminded, until they let the rules go on.
+#[test]
+fn an_undo_that_is_forgotten_is_told_of() {
+    block_on(async {
+        let mut world = settled(HOMES[0], 431).await;
+        let known = runs(&world).await;
+        make(&world, 300);
+        world.deliver_and_work().await;
+        for run in since(&world, &known).await {
+            undo(&world, run, Partly::Allow).await;
+        }
+        pass(&mut world).await;
+        let held = async |world: &World| {
+            let open = world.store.open_alerts().await.unwrap();
+            open.iter().filter(|alert| alert.kind == "deletions_held").count()
+        };
+        assert_eq!(held(&world).await, 0, "they know");
+        for _ in 0..50 {
+            world.clock.advance(SignedDuration::from_hours(1));
+            world.deliver_and_work().await;
+        }
+        assert!(held(&world).await > 0);
+        approve(&world).await;
+        pass(&mut world).await;
+        assert_eq!(held(&world).await, 0, "it is over");
+        assert!(world.judge().is_good(), "{:?}", world.judge());
+    });
+}
