@@ -270,7 +270,11 @@ fn a_channel_to_another_address_is_opened_anew() {
             let after = active(&world).await.unwrap();
             assert_ne!(after.remote_id, before.remote_id, "{homes:?}");
             assert!(after.webhook_url.starts_with("https://moved.example.org/webhooks/"), "{after:?}");
-            assert_eq!(open(&world), [after.remote_id.clone()], "{homes:?}: the other one is closed");
+            assert_eq!(
+                open(&world),
+                std::slice::from_ref(&after.remote_id),
+                "{homes:?}: the other one is closed"
+            );
             let_it_age(&world);
             let again = moved.renew_channel(calendar(&world).await).await.unwrap();
             assert!(again && open(&world).len() == 1, "{homes:?}");
