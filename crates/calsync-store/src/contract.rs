@@ -73,7 +73,7 @@ macro_rules! store_contract {
             receipt: a_subscription_is_found_by_channel_then_by_age, a_delivery_raises_and_then_marks,
                 a_duplicate_changes_nothing, a_confirmation_raises_nothing, a_delivery_needs_its_subscription,
                 a_late_delivery_does_not_turn_the_clock_back;
-            leases: the_longest_due_goes_first, a_live_lease_is_exclusive, an_expired_lease_is_taken_over,
+            leases: the_longest_due_goes_first, a_live_lease_is_exclusive, an_expired_lease_is_taken_over, a_lease_from_the_future_is_taken_over,
                 tokens_grow_across_releases, an_expired_lease_nobody_took_is_still_good,
                 release_respects_what_was_raised_meanwhile, any_other_thing_can_be_leased, what_nobody_takes_up_is_overdue, a_due_time_is_brought_forward, nobody_claims_a_stranger;
             leaving: leaving_has_a_reason_until_it_is_over, coming_back_starts_anew,

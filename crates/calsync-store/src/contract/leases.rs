@@ -50,6 +50,21 @@ pub async fn a_live_lease_is_exclusive(store: Arc<dyn Store>) {
     assert_eq!(w.store.claim_due_user("two", t(99), t(140)).await.unwrap(), None, "renewed");
 }
 
+/// A machine whose clock was a month ahead died: nobody waits for that month to pass.
+pub async fn a_lease_from_the_future_is_taken_over(store: Arc<dyn Store>) {
+    const MONTH: i64 = 30 * 86_400;
+    let w = World::new(store).await;
+    w.store.raise(&[w.a], Wish::Changes, t(20)).await.unwrap();
+    w.store.claim_due_user("dead", t(MONTH), t(MONTH + 60)).await.unwrap().unwrap();
+    let job = w.store.claim_lease("job:watch", "dead", t(MONTH), t(MONTH + 60)).await.unwrap().unwrap();
+    // Clocks differ a little.
+    assert_eq!(w.store.claim_due_user("heir", t(MONTH - 60), t(MONTH)).await.unwrap(), None);
+    assert_eq!(w.store.claim_lease("job:watch", "heir", t(MONTH - 60), t(MONTH)).await.unwrap(), None);
+    assert!(w.store.claim_due_user("heir", t(30), t(90)).await.unwrap().is_some());
+    assert!(w.store.claim_lease("job:watch", "heir", t(30), t(90)).await.unwrap().is_some());
+    assert!(w.store.renew_lease(&job, t(MONTH + 90)).await.is_err());
+}
+
 /// From the instant at which it ends.
 pub async fn an_expired_lease_is_taken_over(store: Arc<dyn Store>) {
     let w = World::new(store).await;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use calsync_core::ids::{CalendarId, UserId};
 use calsync_core::ports::{ClaimedUser, Lease, NextDue, Overdue, StoreError, Wish};
 use calsync_core::time::Ts;
+use jiff::SignedDuration;
 
 use super::{Held, State, due, raise};
 use crate::rows::{lost, user_of_resource, user_resource};
@@ -72,7 +73,10 @@ impl State {
     }
 
     fn is_held(&self, resource: &str, now: Ts) -> bool {
-        self.leases.get(resource).is_some_and(|held| held.owner.is_some() && held.expires_at > now)
+        // Who claimed it in an hour or later had a clock that was wrong.
+        let claimed = |held: &Held| held.claimed_at <= now.plus(SignedDuration::from_hours(1));
+        let held = self.leases.get(resource).filter(|held| held.owner.is_some() && claimed(held));
+        held.is_some_and(|held| held.expires_at > now)
     }
 
     /// The holder's writes are refused from now on, as if another had taken over.

@@ -16,7 +16,17 @@ use crate::rows::{lost, user_of_resource, user_resource};
 const CLAIM: &str = "INSERT INTO leases (resource, user_id, owner, token, claimed_at, expires_at) \
     VALUES ($1, $2, $3, 1, $4, $5) ON CONFLICT (resource) DO UPDATE SET owner = excluded.owner, \
     token = leases.token + 1, claimed_at = excluded.claimed_at, expires_at = excluded.expires_at \
-    WHERE leases.owner IS NULL OR leases.expires_at <= excluded.claimed_at RETURNING token";
+    WHERE leases.owner IS NULL OR leases.expires_at <= excluded.claimed_at \
+    OR leases.claimed_at > excluded.claimed_at + 3600000000 RETURNING token";
+
+/// Whether nobody holds a lease at `$1`. Who claimed it more than an hour later than that had a clock that was wrong, and what it
+/// wrote would keep everybody out until then.
+macro_rules! is_free {
+    () => {
+        "(l.owner IS NULL OR l.expires_at <= $1 OR l.claimed_at > $1 + 3600000000)"
+    };
+}
+pub(super) use is_free;
 
 /// A lease that nobody holds yet.
 pub(super) const OPEN: &str = "INSERT INTO leases (resource, user_id, owner, token, claimed_at, expires_at) \
@@ -28,7 +38,9 @@ macro_rules! claim_due {
     ($lock:literal) => {
         concat!(
             "WITH due AS MATERIALIZED (SELECT l.resource FROM calendars c JOIN leases l ON l.user_id = c.user_id ",
-            "WHERE c.due_at <= $1 AND (l.owner IS NULL OR l.expires_at <= $1) ",
+            "WHERE c.due_at <= $1 AND ",
+            $crate::sql::leases::is_free!(),
+            " ",
             "ORDER BY c.due_at, c.user_id LIMIT 1 ",
             $lock,
             ") UPDATE leases SET owner = $2, token = leases.token + 1, claimed_at = $1, expires_at = $3 ",
@@ -43,8 +55,11 @@ pub(super) const OVERDUE: &str = "SELECT c.id, c.due_at, CASE WHEN l.expires_at 
     FROM calendars c JOIN leases l ON l.user_id = c.user_id WHERE c.due_at < $1 ORDER BY c.due_at, c.user_id, c.id LIMIT $3";
 
 /// Whether there is anybody to claim.
-pub(super) const IS_DUE: &str = "SELECT c.user_id FROM calendars c JOIN leases l ON l.user_id = c.user_id \
-    WHERE c.due_at <= $1 AND (l.owner IS NULL OR l.expires_at <= $1) ORDER BY c.due_at, c.user_id LIMIT 1";
+pub(super) const IS_DUE: &str = concat!(
+    "SELECT c.user_id FROM calendars c JOIN leases l ON l.user_id = c.user_id WHERE c.due_at <= $1 AND ",
+    is_free!(),
+    " ORDER BY c.due_at, c.user_id LIMIT 1"
+);
 
 pub(super) const NEXT_DUE: &str = "SELECT min(due_at) FROM calendars WHERE due_at IS NOT NULL";
 
