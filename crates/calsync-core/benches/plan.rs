@@ -137,6 +137,7 @@ impl Target {
                 span: content.span,
                 has_guests: false,
                 ical_uid: None,
+                is_free: false,
             };
             self.mirror.blocks.insert(id.clone(), block);
             let echo = Some(fingerprint);

@@ -164,7 +164,7 @@ pub fn is_block(id: &EventId, marker: Option<&Marker>) -> bool {
 }
 
 /// Whether an iCalendar UID is one that a provider makes of the id of a block (google.md §6). In another calendar such an event is a
-/// copy: of a calendar that somebody subscribed to, or of a meeting that was made of a block.
+/// copy, as whoever subscribes to a calendar with blocks gets one, or an invitation to what somebody made of a block.
 pub fn is_block_uid(uid: &str) -> bool {
     looks_like_block_id(&EventId(uid.split_once('@').map_or(uid, |(local, _)| local).to_owned()))
 }
@@ -335,6 +335,9 @@ pub struct ObservedBlock {
     /// Its iCalendar UID, where that does not say by itself whose it is: by it copies of the block are known in other calendars.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ical_uid: Option<String>,
+    /// Whether it leaves its owner free all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_free: bool,
 }
 
 fn hex(bytes: &[u8]) -> String {

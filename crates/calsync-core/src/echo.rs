@@ -62,8 +62,11 @@ impl Told {
                 let block = known.blocks.get(event).and_then(|block| block.version.as_ref());
                 let single = known.events.get(event).and_then(|event| event.version.as_ref());
                 let says = |item: &RemoteItem| match item {
+                    // In this version; or in one that is new to us, for it may have moved on, and a push may name a version in other
+                    // words (microsoft.md §4.2). Shown as it was known, it is shown as it was before the push.
                     RemoteItem::Present(remote) if remote.event.id == *event => {
-                        is_version(remote.event.version.as_ref(), version)
+                        let shown = remote.event.version.as_ref();
+                        is_version(shown, version) || shown != block.or(single)
                     }
                     RemoteItem::Present(remote) => remote.event.series_id() == event,
                     // It went, or is told by its occurrences, which have versions of their own.

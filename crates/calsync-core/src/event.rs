@@ -60,13 +60,16 @@ impl Event {
     /// What is kept in place of an event of which only the id can be read: one whose repetition is unreadable. The planner
     /// removes nothing that stands for it, makes nothing new, and says so in `explain`.
     pub fn unreadable(id: EventId, why: &str) -> Event {
-        let day = Date::constant(1970, 1, 1);
+        let when = match UNKNOWN_TIME {
+            Span::Timed { start, end } => When::Timed { start, end, zone: None },
+            Span::AllDay { start, end } => When::AllDay { start, end },
+        };
         Event {
             id,
             version: None,
             updated: None,
             ical_uid: None,
-            when: Some(When::AllDay { start: day, end: Date::constant(1970, 1, 2) }),
+            when: Some(when),
             series: Series::Master { recurrence: Recurrence { lines: vec![format!("{UNREADABLE}{why}")] } },
             status: Status::Confirmed,
             show_as: ShowAs::Busy,
@@ -82,6 +85,10 @@ impl Event {
         recurrence.lines.first().is_some_and(|line| line.starts_with(UNREADABLE))
     }
 }
+
+/// The time that stands for one that can't be read.
+pub const UNKNOWN_TIME: Span =
+    Span::AllDay { start: Date::constant(1970, 1, 1), end: Date::constant(1970, 1, 2) };
 
 /// How the pattern begins of what can't be read. No line of a recurrence does.
 const UNREADABLE: &str = "unreadable event: ";

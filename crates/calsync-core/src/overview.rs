@@ -36,7 +36,7 @@ pub enum State {
         approved: bool,
         /// How many blocks its plan would remove.
         deletions: u32,
-        /// The run that was undone, where that is why: its blocks come back with an approval, and none go.
+        /// The run that was undone, where that is why: with an approval the rules go on.
         #[serde(skip_serializing_if = "Option::is_none")]
         undone: Option<RunId>,
     },

@@ -234,6 +234,7 @@ mod tests {
             span: plan.actions[0].row.span,
             has_guests: true,
             ical_uid: None,
+            is_free: false,
         };
         let mut mirror = Mirror::default();
         let found = carried_out(&plan, std::slice::from_ref(&write), &mirror, Ts::from_secs(9));

@@ -208,10 +208,10 @@ pub fn words(state: &State, times: &Times) -> Words {
     }
 }
 
-/// What to do about a hold. That of an undo removes nothing: it keeps the rules from writing again what was taken back.
+/// What to do about a hold. That of an undo keeps the rules from having their way again with what was taken back.
 fn held_action(is_undo: bool, deletions: u32) -> String {
     if is_undo {
-        return "Approve it if the rules should go on: what was undone is then written again, as far as they still ask for it."
+        return "Approve it if the rules should go on: what they still ask for is then written again, and what they do not goes."
             .to_owned();
     }
     let these = match deletions {
@@ -278,7 +278,7 @@ mod tests {
             words(&state, &times).action.unwrap()
         };
         let undo = action(0, Some("00000000-0000-0000-0000-000000000000".parse::<RunId>().unwrap()));
-        assert!(undo.contains("written again") && !undo.contains("go."), "{undo}");
+        assert!(undo.contains("written again") && !undo.contains("these"), "{undo}");
         assert!(action(12, None).starts_with("Approve it if these 12 blocks should go."));
         assert!(action(1, None).starts_with("Approve it if this block should go."));
     }

@@ -265,7 +265,7 @@ store_methods! {
     replace_credentials(account: AccountId, expected: i64, new: &SealedCredentials) -> bool;
     all_credentials() -> Vec<(AccountId, SealedCredentials)>;
     accounts() -> Vec<Account>;
-    accounts_to_ask(before: Ts, limit: u32) -> Vec<(AccountId, UserId)>;
+    accounts_to_ask(before: Ts, after: Ts, limit: u32) -> Vec<(AccountId, UserId)>;
     note_asked(account: AccountId, at: Ts) -> ();
     set_account_status(account: AccountId, status: AccountStatus, detail: Option<&str>) -> ();
     remove_account(account: AccountId) -> ();

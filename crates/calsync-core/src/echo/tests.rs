@@ -25,6 +25,7 @@ fn block(id: &str, version: Option<&str>) -> ObservedBlock {
         span: span(),
         has_guests: false,
         ical_uid: None,
+        is_free: false,
     }
 }
 
@@ -65,6 +66,53 @@ fn stands(event: &str, version: &str) -> Told {
 
 fn gone(event: &str) -> Told {
     Told::Gone { event: event.into() }
+}
+
+/// microsoft.md §7: a listing may lag behind the push that asked for it.
+#[test]
+fn what_a_listing_has_not_come_to_is_looked_for_again() {
+    let of = |event: Event, version: &str| {
+        let event = Event { version: Some(version.to_owned()), ..event };
+        RemoteItem::Present(Box::new(crate::ports::RemoteEvent {
+            event,
+            marker: None,
+            visibility: crate::block::Visibility::Private,
+            colour: None,
+            has_guests: false,
+        }))
+    };
+    let single = |id: &str, version: &str| of(event(id, Series::Single), version);
+    let occurrence = || of(event("first", Series::Occurrence { master: "series".into() }), "7");
+    let listed = |master: &str| RemoteItem::Enumerated {
+        master: master.into(),
+        shown: BTreeSet::new(),
+        covers: crate::time::Window::ALL,
+    };
+    let went = |id: &str| RemoteItem::Gone { id: id.into() };
+    let table = [
+        (stands("block", "5"), vec![], true, "known before"),
+        (stands("event", "7"), vec![], true, "known before"),
+        (stands("event", "8"), vec![], false, "not shown"),
+        (stands("event", "8"), vec![single("other", "1")], false, "something else was shown"),
+        (stands("event", "8"), vec![single("event", "7")], false, "shown as it was before"),
+        (stands("event", "8"), vec![single("event", "8")], true, "shown"),
+        (stands("event", "8"), vec![single("event", "9")], true, "it has moved on since"),
+        (stands("event", "stub"), vec![single("event", "8")], true, "the version is told in other words"),
+        (stands("block", "6"), vec![single("block", "5")], false, "shown as it was before"),
+        (stands("fresh", "1"), vec![single("fresh", "x")], true, "new"),
+        (stands("fresh", "1"), vec![went("fresh")], true, "it came and went"),
+        (stands("series", "8"), vec![listed("series")], true, "told by its occurrences"),
+        (stands("series", "8"), vec![occurrence()], true, "told by one of them"),
+        (stands("series", "8"), vec![listed("other")], false, "another series"),
+        (gone("block"), vec![], false, "it stands in our picture"),
+        (gone("block"), vec![went("block")], true, "shown"),
+        (gone("other"), vec![], true, "never known"),
+    ];
+    for (told, shown, reached, why) in table {
+        assert_eq!(told.is_reached(&shown, &mirror()), reached, "{why}: {told:?}");
+    }
+    let last = Told::last([stands("a", "1"), gone("b"), stands("a", "2")]);
+    assert_eq!(last, [stands("a", "2"), gone("b")]);
 }
 
 #[test]

@@ -57,7 +57,9 @@ struct Elsewhere<'a> {
 impl Elsewhere<'_> {
     /// Why an event that takes time makes no block for its sake.
     fn speaks_against(&self, event: &Event, span: Span) -> Option<SkipReason> {
-        if event.ical_uid.as_deref().is_some_and(|uid| self.copies.contains(uid)) {
+        // An invitation to what somebody made of a block takes the time of whoever is invited.
+        let is_copy = || event.ical_uid.as_deref().is_some_and(|uid| self.copies.contains(uid));
+        if event.response.is_none() && is_copy() {
             return Some(SkipReason::CopyOfBlock);
         }
         let here = meeting(event, span).is_some_and(|m| self.meetings.contains(&m));

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::block::{BlockContent, Fingerprint, Marker, ObservedBlock, Origin, block_event_id, generation_of};
+use crate::event::UNKNOWN_TIME;
 use crate::ids::{CorrelationId, EventId};
 use crate::ledger::{LedgerRow, LedgerState, WriteOp};
 use crate::ports::Ids;
@@ -127,7 +128,7 @@ impl<'a> Known<'a> {
             // A row that stands but whose block is gone must not be confused with an old copy of it.
             let lost = row.is_some_and(|r| r.state == LedgerState::Live);
             let known = if lost { None } else { self.marked(id).find(&counts) };
-            known.or_else(|| if row.is_none() { self.born(id).filter(&counts) } else { None })
+            known.or_else(|| if row.is_none() { self.born(id, &counts) } else { None })
         })
     }
 
@@ -143,11 +144,14 @@ impl<'a> Known<'a> {
 
     /// A block of which no row tells, by the marker that a provider which chooses ids was sent with it: so the loss of our database
     /// doubles nothing. Of two such one is somebody's copy, and nobody knows which.
-    fn born(&self, id: CorrelationId) -> Option<&'a ObservedBlock> {
-        let unnamed =
-            |block: &&&ObservedBlock| born(self.input, id, block).is_some() && !self.is_named(block);
-        let mut blocks = self.claiming(id).iter().filter(unnamed);
-        blocks.next().copied().filter(|_| blocks.next().is_none())
+    fn born(
+        &self,
+        id: CorrelationId,
+        counts: impl Fn(&&'a ObservedBlock) -> bool,
+    ) -> Option<&'a ObservedBlock> {
+        let unnamed = |block: &&ObservedBlock| born(self.input, id, block).is_some() && !self.is_named(block);
+        let mut blocks = self.claiming(id).iter().copied().filter(counts).filter(unnamed);
+        blocks.next().filter(|_| blocks.next().is_none())
     }
 
     fn is_named(&self, block: &ObservedBlock) -> bool {
@@ -207,7 +211,8 @@ fn holds(input: &PlanInput<'_>, desired: &Desired<'_>, block: &ObservedBlock) ->
     let zone = input.target.zone();
     let (start, end) = desired.content.span.instants(&zone);
     let (from, to) = block.span.instants(&zone);
-    from <= start && end <= to
+    // Of one that can't be read nobody can say when it is.
+    block.span == UNKNOWN_TIME || (!block.is_free && from <= start && end <= to)
 }
 
 /// One wanted block with all that is known of it.

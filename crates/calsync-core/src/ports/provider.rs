@@ -229,10 +229,12 @@ pub struct RemoteEvent {
 }
 
 impl RemoteEvent {
-    /// Whether it is anybody's block, or a copy of one: then it is never mirrored onward.
+    /// Whether it is anybody's block, or a copy of one: then it is never mirrored onward. Who was invited to a meeting that was made
+    /// of a block has its UID as well: what has guests, or was answered, takes time by itself.
     pub fn is_block(&self) -> bool {
-        is_block(&self.event.id, self.marker.as_ref())
-            || self.event.ical_uid.as_deref().is_some_and(is_block_uid)
+        let has_uid_of_one = || self.event.ical_uid.as_deref().is_some_and(is_block_uid);
+        let is_meeting = self.has_guests || self.event.response.is_some();
+        is_block(&self.event.id, self.marker.as_ref()) || (!is_meeting && has_uid_of_one())
     }
 
     /// It, seen as a block. `None` where it has no time.
@@ -262,6 +264,7 @@ impl RemoteEvent {
             span,
             has_guests: self.has_guests,
             ical_uid: self.event.ical_uid.clone().filter(|uid| !is_block_uid(uid)),
+            is_free: busy == BlockBusy::Free,
         })
     }
 }

@@ -83,8 +83,14 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
     /// All accounts, by address.
     async fn accounts(&self) -> Result<Vec<Account>, StoreError>;
-    /// Active accounts that were not asked for their calendars since `before`, the longest waiting first.
-    async fn accounts_to_ask(&self, before: Ts, limit: u32) -> Result<Vec<(AccountId, UserId)>, StoreError>;
+    /// Active accounts that were not asked for their calendars since `before`, the longest waiting first. What is noted of a time
+    /// later than `after` is of a clock that was wrong, and forgotten.
+    async fn accounts_to_ask(
+        &self,
+        before: Ts,
+        after: Ts,
+        limit: u32,
+    ) -> Result<Vec<(AccountId, UserId)>, StoreError>;
     /// An account is asked for its calendars: its next turn is later than that of those that were not.
     async fn note_asked(&self, account: AccountId, at: Ts) -> Result<(), StoreError>;
     /// Removes an account with its calendars (nothing at the provider).

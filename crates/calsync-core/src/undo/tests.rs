@@ -127,6 +127,7 @@ impl Case {
                 span: content.span,
                 has_guests: self.guests,
                 ical_uid: None,
+                is_free: false,
             };
             mirror.blocks.insert(id.clone(), block);
         }

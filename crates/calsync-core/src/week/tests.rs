@@ -131,6 +131,7 @@ fn observed(id: &str, marker: Option<Marker>, span: Span) -> ObservedBlock {
         span,
         has_guests: false,
         ical_uid: None,
+        is_free: false,
     }
 }
 

@@ -84,19 +84,21 @@ impl Engine {
             let delivery = self.delivery_before(calendar, &account, old).await?;
             return self.watch(calendar, &account, session, push, old, delivery).await;
         };
-        let delivery = if self.is_dead(known, &account) {
-            // Where one is prolonged there is room for one only.
+        if self.is_dead(known, &account) {
+            // Where one is prolonged there is room for one only. Out of use first: then it is closed whatever comes in between.
+            let now = self.clock.now();
+            self.store.set_subscription_status(known.id, SubscriptionStatus::Expired, Some(now)).await?;
+            self.known.forget(calendar.id);
             self.close_channel(session, known).await?;
-            known.delivery.inherited()
-        } else {
-            if let Some(done) = self.extend(calendar, &account, session, push, known).await? {
-                return Ok(done);
-            }
-            self.delivery_before(calendar, &account, None).await?
-        };
+            return self.watch(calendar, &account, session, push, None, known.delivery.inherited()).await;
+        }
+        if let Some(done) = self.extend(calendar, &account, session, push, known).await? {
+            return Ok(done);
+        }
         // It is gone, whatever comes of the next one: the calendar must not pass for watched meanwhile.
         self.store.set_subscription_status(known.id, SubscriptionStatus::Expired, None).await?;
         self.known.forget(calendar.id);
+        let delivery = self.delivery_before(calendar, &account, None).await?;
         self.watch(calendar, &account, session, push, None, delivery).await
     }
 

@@ -174,7 +174,7 @@ fn name(states: &[UserState], calendar: CalendarId) -> String {
     owner.map_or_else(|| calendar.to_string(), |state| state.names().get(calendar).to_owned())
 }
 
-/// A hold in words: its own reason, and what lets it go. That of an undo removes nothing, and has no plan to look at.
+/// A hold in words: its own reason, and what lets it go. That of an undo is none of a plan.
 fn held_line(name: &str, hold: &Hold) -> String {
     let (target, reason) = (hold.target, &hold.reason);
     if hold.undone.is_some() {

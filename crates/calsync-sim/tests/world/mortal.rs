@@ -123,7 +123,7 @@ pass_through! {
     fn replace_credentials(&self, account: AccountId, expected: i64, new: &SealedCredentials) -> bool;
     fn all_credentials(&self) -> Vec<(AccountId, SealedCredentials)>;
     fn accounts(&self) -> Vec<Account>;
-    fn accounts_to_ask(&self, before: Ts, limit: u32) -> Vec<(AccountId, UserId)>;
+    fn accounts_to_ask(&self, before: Ts, after: Ts, limit: u32) -> Vec<(AccountId, UserId)>;
     fn note_asked(&self, account: AccountId, at: Ts) -> ();
     fn set_account_status(&self, account: AccountId, status: AccountStatus, detail: Option<&str>) -> ();
     fn remove_account(&self, account: AccountId) -> ();

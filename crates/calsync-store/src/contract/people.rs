@@ -105,7 +105,7 @@ pub async fn accounts_are_asked_in_turn(store: Arc<dyn Store>) {
     let listed: BTreeSet<AccountId> = w.store.accounts().await.unwrap().into_iter().map(|a| a.id).collect();
     assert_eq!(listed, ids.into());
     let due = async |before, limit| {
-        let due = w.store.accounts_to_ask(t(before), limit).await.unwrap();
+        let due = w.store.accounts_to_ask(t(before), t(1_000), limit).await.unwrap();
         assert!(due.iter().all(|(_, user)| *user == w.user));
         due.into_iter().map(|(account, _)| account).collect::<Vec<_>>()
     };
@@ -120,6 +120,9 @@ pub async fn accounts_are_asked_in_turn(store: Arc<dyn Store>) {
     assert_eq!(due(100, 10).await, rest[1..], "nobody can ask that one");
     w.store.note_asked(rest[1], t(99)).await.unwrap();
     assert_eq!(due(102, 10).await, [rest[1], first[0], first[1]]);
+    w.store.note_asked(rest[1], t(1_001)).await.unwrap();
+    assert_eq!(due(102, 10).await, [rest[1], first[0], first[1]], "no clock says so any more");
+    w.store.note_asked(rest[1], t(99)).await.unwrap();
     w.store.note_asked(AccountId(id(77)), t(1)).await.unwrap();
     w.store.remove_account(first[0]).await.unwrap();
     assert_eq!(due(102, 10).await, [rest[1], first[1]]);

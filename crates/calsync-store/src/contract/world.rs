@@ -157,6 +157,7 @@ pub fn block(name: &str, at: i64) -> ObservedBlock {
         span: hour(at),
         has_guests: at % 2 == 0,
         ical_uid: (at % 3 == 0).then(|| format!("{name}-uid")),
+        is_free: false,
     }
 }
 

@@ -159,10 +159,12 @@ impl State {
     }
 
     pub(super) fn accounts_to_ask(
-        &self,
+        &mut self,
         before: Ts,
+        after: Ts,
         limit: u32,
     ) -> Result<Vec<(AccountId, UserId)>, StoreError> {
+        self.asked.retain(|_, at| *at <= after);
         let asked = |a: &Account| self.asked.get(&a.id).copied().unwrap_or(Ts::from_secs(0));
         let active = self.accounts.values().filter(|a| a.status == AccountStatus::Active);
         let mut due: Vec<_> = active.map(|a| (asked(a), a.id, a.user)).filter(|d| d.0 < before).collect();

@@ -131,8 +131,10 @@ impl SqlStore {
     pub(super) async fn accounts_to_ask(
         &self,
         before: Ts,
+        after: Ts,
         limit: u32,
     ) -> Result<Vec<(AccountId, UserId)>, StoreError> {
+        self.db.exec(ASKED_LATER, vals![after]).await?;
         let rows = self.db.all(TO_ASK, vals![before, limit]).await?;
         rows.into_iter().map(|mut row| Ok((row.id()?, row.id()?))).collect()
     }
@@ -229,6 +231,8 @@ impl SqlStore {
 
 const PERSON: &str = select!(user_columns, ", rule_defaults FROM users WHERE id = $1");
 const ALL_ACCOUNTS: &str = select!(account_columns, "FROM accounts ORDER BY email, id");
+pub(super) const ASKED_LATER: &str =
+    "UPDATE accounts SET asked_at = 0 WHERE status = 'active' AND asked_at > $1";
 pub(super) const TO_ASK: &str = "SELECT id, user_id FROM accounts WHERE status = 'active' AND asked_at < $1 \
     ORDER BY asked_at, id LIMIT $2";
 const ACCOUNTS: &str = select!(account_columns, "FROM accounts WHERE user_id = $1 ORDER BY id");

@@ -68,6 +68,8 @@ pub(super) const NEXT_DUE: &str = "SELECT min(at) FROM (\
      WHERE c.sync_enabled = 1 AND c.webhook_enabled = 1 AND c.missing = 0 AND c.push_unsupported = 0 \
      AND c.push_admitted = 1 AND c.watched = 0 AND a.status = 'active' ORDER BY c.watch_after, c.id LIMIT 1) AS first) \
      AS due";
+/// So many late ones are counted, of those that anybody reads.
+const LATE_MAX: u64 = 1_000;
 /// How many there are is kept by triggers; the others are walks along indexes of what is wrong with some. A calendar that has just
 /// been let in has had no chance yet: one for which opening has failed is to wait until some time. What has both
 /// ended and fallen silent is unhealthy once. Late ones are counted up to a thousand: with that bound, and in that order,
@@ -82,7 +84,7 @@ pub(super) const METRICS: &str = concat!(
      (SELECT count(*) FROM webhook_subscriptions \
       WHERE status = 'active' AND failure_count > 0 AND failure_count >= $4), \
      (SELECT count(*) FROM (SELECT 1 AS late FROM webhook_subscriptions WHERE status = 'active' AND expires_at <= $5 \
-      AND expires_at - coalesce(last_renewal_at, created_at) > $6 ORDER BY expires_at LIMIT 1000) AS late), \
+      AND expires_at - coalesce(last_renewal_at, created_at) > $6 ORDER BY expires_at LIMIT $7) AS late), \
      (SELECT count(*) FROM calendars c JOIN accounts a ON a.id = c.account_id \
       WHERE c.sync_enabled = 1 AND c.webhook_enabled = 1 AND c.missing = 0 AND c.push_unsupported = 0 \
       AND c.push_admitted = 1 AND a.status = 'active' AND c.watched = 0 AND c.watch_after > 0)"
@@ -337,10 +339,17 @@ impl SqlStore {
         let (silent, renewal) = (now.minus(NEGLECTED_AFTER), now.plus(RENEWAL_BUFFER));
         let (late, lives) = (now.plus(LATE_FROM), LATE_FROM * LATE_LIVES);
         let lives = i64::try_from(lives.as_micros()).unwrap_or(i64::MAX);
-        let known = || vals![now, silent, renewal, FAILING_FROM, late, lives];
-        let mut all = self.db.figure(METRICS, known()).await?;
-        let mut idle = self.db.figure(IDLE, known()).await?;
-        let mut next = || -> Result<u64, StoreError> { Ok(all.num::<u64>()?.saturating_sub(idle.num()?)) };
+        let known = vals![now, silent, renewal, FAILING_FROM, late, lives];
+        let mut idle = self.db.figure(IDLE, known).await?;
+        let mut idle = || idle.num::<u64>();
+        let idle = [idle()?, idle()?, idle()?, idle()?, idle()?, idle()?];
+        let late_max = i64::try_from(LATE_MAX.saturating_add(idle[5])).unwrap_or(i64::MAX);
+        let known = vals![now, silent, renewal, FAILING_FROM, late, lives, late_max];
+        let mut all = self.db.figure(METRICS, known).await?;
+        let mut idle = idle.into_iter();
+        let mut next = || -> Result<u64, StoreError> {
+            Ok(all.num::<u64>()?.saturating_sub(idle.next().unwrap_or_default()))
+        };
         let (active, ended, silent) = (next()?, next()?, next()?);
         let (expiring, failing, late) = (next()?, next()?, next()?);
         Ok(SubscriptionMetrics {

@@ -30,6 +30,8 @@ pub(crate) struct Cloud {
     pub(crate) normalises: bool,
     /// It chooses the ids of new events.
     pub(crate) chooses_ids: bool,
+    /// It does not know any more under which key something was made.
+    pub(crate) forgets_keys: bool,
 }
 
 impl Cloud {

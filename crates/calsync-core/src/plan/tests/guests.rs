@@ -88,6 +88,8 @@ fn the_time_to_which_its_event_moved_is_held_by_another() {
             pair.invite(&id, true);
             pair.run();
             for quarter in [50, 60] {
+                // Nobody knows for how long a provider remembers under which key it made something.
+                pair.target().cloud.forgets_keys = true;
                 pair.put(meeting("m0", quarter));
                 if lost {
                     pair.target().ledger.clear();
@@ -104,6 +106,36 @@ fn the_time_to_which_its_event_moved_is_held_by_another() {
             // Under ids of the provider's choosing nothing tells whether it is the block or somebody's copy of it.
             assert_eq!(pair.blocks().len(), usize::from(chooses_ids));
         }
+    }
+}
+
+/// Somebody invites people and shows it as free: the person is not held by it any more.
+#[test]
+fn one_that_leaves_its_owner_free_holds_nothing() {
+    let (mut pair, id) = invited();
+    let mut block = pair.block();
+    block.event.show_as = crate::event::ShowAs::Free;
+    pair.target().cloud.place(block);
+    pair.run();
+    assert_eq!(pair.blocks().len(), 2);
+    assert!(pair.blocks().iter().any(|b| b.event.id == id) && pair.plan().is_empty());
+}
+
+/// Of one that can't be read, and was never seen before, nobody knows when it is: no second one is made beside it.
+#[test]
+fn beside_one_that_can_not_be_read_stands_no_other() {
+    for told in [false, true] {
+        let mut pair = Pair::of_meetings(1);
+        let block = pair.block();
+        if !told {
+            pair.target().mirror = crate::mirror::Mirror::default();
+            pair.target().calendar.cursor = None;
+        }
+        let event = crate::event::Event::unreadable(block.event.id.clone(), "no start");
+        pair.target().cloud.place(RemoteEvent { event, has_guests: true, ..block });
+        pair.run();
+        assert_eq!(pair.blocks().len(), 1, "seen before: {told}");
+        assert!(pair.plan().is_empty());
     }
 }
 

@@ -319,6 +319,12 @@ fn a_copy_of_a_block_makes_none() {
     let plan = pair.plan();
     assert!(plan.is_empty(), "{plan:#?}");
     assert_eq!(skips(&plan), [("copy".into(), SkipReason::CopyOfBlock)]);
+    // Whoever was invited to what somebody made of the block has an event.
+    let mut invited = copied.clone();
+    invited.event.response = Some(Response::Accepted);
+    pair.world.places[0].cloud.place(invited);
+    assert_eq!(only(&pair.plan()).kind, ActionKind::Create);
+    pair.world.places[0].cloud.place(copied);
     // The block stands in another source.
     let elsewhere = RemoteEvent { event: Event { id: "elsewhere".into(), ..block.event }, ..block };
     pair.world.places[0].cloud.place(elsewhere.clone());

@@ -146,8 +146,8 @@ impl Place {
             },
             WriteOp::Create { id, content, marker, repairs, .. } => {
                 // A provider that chooses ids knows a repeated create by its key.
-                let again =
-                    self.cloud.ours().find(|r| id.is_none() && r.marker.as_ref() == Some(marker)).cloned();
+                let by_key = id.is_none() && !self.cloud.forgets_keys;
+                let again = self.cloud.ours().find(|r| by_key && r.marker.as_ref() == Some(marker)).cloned();
                 match again.map_or_else(|| self.cloud.create(id.as_ref(), content, marker), Ok) {
                     Ok(remote) => return stored(remote, content, *repairs),
                     Err(error) => (error, id.as_ref().unwrap()),

@@ -182,6 +182,7 @@ impl Target {
                     span: content.span,
                     has_guests: false,
                     ical_uid: None,
+                    is_free: false,
                 },
             );
             self.ledger.push(LedgerRow {

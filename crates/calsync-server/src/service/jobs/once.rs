@@ -18,7 +18,7 @@ pub(super) const AGAIN: SignedDuration = SignedDuration::from_secs(60);
 /// Rounds that somebody asks for are at least so far apart, whatever happens.
 const SPACING: SignedDuration = SignedDuration::from_secs(10);
 /// Clocks of one fleet agree this well.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 /// A round that takes longer is given up; what it did stays done.
 const ROUND_MAX: Duration = Duration::from_secs(10 * 60);
 /// The lease is renewed when this part of it has passed.

@@ -9,6 +9,7 @@ use calsync_engine::{EngineError, Maintenance};
 use futures_util::stream::{self, StreamExt as _};
 use jiff::SignedDuration;
 
+use super::once::CLOCKS_DIFFER;
 use crate::doctor::daily;
 use crate::service::Service;
 use crate::service::cleanup::{self, Cleanup};
@@ -51,7 +52,8 @@ pub(super) async fn discover(service: &Service) -> Result<Discovery, EngineError
     let began = service.clock.now();
     let mut done = Discovery::default();
     loop {
-        let due = service.store.accounts_to_ask(began.minus(ASKED_APART), ASKED_PAGE).await?;
+        let (before, after) = (began.minus(ASKED_APART), began.plus(CLOCKS_DIFFER).plus(ASKING_MAX));
+        let due = service.store.accounts_to_ask(before, after, ASKED_PAGE).await?;
         let asked = due.iter().map(|(account, user)| ask(service, *account, *user)).collect::<Vec<_>>();
         let answers: Vec<Result<bool, StoreError>> =
             stream::iter(asked).buffer_unordered(ASKED_AT_ONCE).collect().await;

@@ -39,7 +39,7 @@ async fn a_run_is_opened_undone_and_approved_again() {
     browser.is_fit("run-undone").await;
     browser.goes("/").await;
     browser.sees("nothing is written here until you approve").await;
-    browser.sees("what was undone is then written again").await;
+    browser.sees("what they still ask for is then written again").await;
     browser.is_fit("home-held").await;
     assert_eq!(world.blocks(&work).len(), 1, "it is held: the rules do not do it again");
     browser.presses("Approve Work").await;

@@ -99,6 +99,7 @@ pub(super) const OFTEN: &[Often] = &[
         &[NOW, LIMIT],
         &["webhook_subscriptions_renew_at"],
     ),
+    often("asked later", Text::Both(people::ASKED_LATER), &[NOW], &["accounts_asked_at"]),
     often("accounts to ask", Text::Both(people::TO_ASK), &[NOW, LIMIT], &["accounts_asked_at"]),
     often("closing", Text::Both(subscriptions::TO_CLOSE), &[NOW, LIMIT], &["webhook_subscriptions_close_at"]),
     often(
@@ -116,7 +117,7 @@ pub(super) const OFTEN: &[Often] = &[
     often(
         "subscription figures",
         Text::Both(subscriptions::METRICS),
-        &[NOW, NOW, NOW, COUNT, NOW, COUNT],
+        &[NOW, NOW, NOW, COUNT, NOW, COUNT, LIMIT],
         &["webhook_subscriptions_active_end", "webhook_subscriptions_failing"],
     ),
     often(
