@@ -60,7 +60,7 @@ async fn a_whole_walk_and_the_delta_after_it() {
             "/calendar/v3/calendars/en.austrian%23holiday%40group.v.calendar.google.com/events"
         );
         let rest: Vec<_> = call.query.iter().filter(|(n, _)| !n.ends_with("Token")).cloned().collect();
-        let same = [("prettyPrint", "false"), ("singleEvents", "false"), ("maxResults", "2500")];
+        let same = [("prettyPrint", "false"), ("singleEvents", "false"), ("maxResults", "500")];
         assert_eq!(rest, same.map(|(n, v)| (n.to_owned(), v.to_owned())), "the same on every page and delta");
     }
 }

@@ -206,7 +206,7 @@ async fn each_job_keeps_its_interval_and_catches_up_once() {
     let (hour, day) = (3_600, 24 * 3_600);
     for (job, every) in [
         (&super::super::MAINTENANCE, hour / 2),
-        (&super::super::DISCOVERY, 6 * hour),
+        (&super::super::DISCOVERY, hour / 6),
         (&super::super::CLEANUP, 7 * day),
     ] {
         let (store, clock, ran) = (MemoryStore::new(), Hands::default(), AtomicU32::new(0));
