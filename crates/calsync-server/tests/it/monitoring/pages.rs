@@ -68,7 +68,7 @@ async fn the_first_page_shows_figures_charts_and_what_is_open() {
             "&#60;script&#62;",
             "Google",
             "25 ms",
-            "of 3 active",
+            "of 3 that should be active",
             "Database",
         ] {
             assert!(page.contains(part), "{part} is missing in {page}");
