@@ -178,5 +178,5 @@ async fn sign_ins_in_testing_are_forecast_with_their_date() {
     let detail = found(&all, "consents")[0]["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("ada@example.com on ") && detail.contains("(in 6 days)"), "{detail}");
     has(&all, "scopes", "ok", "each allows what is needed");
-    has(&all, "google", "ok", "/oauth/google/callback");
+    has(&all, "google client", "ok", "/oauth/google/callback");
 }
